@@ -1,0 +1,165 @@
+"""What every payment channel looks like from inside the house.
+
+An adapter speaks one protocol. It reads and writes no database; it turns foreign bytes into these values and back.
+Foreign results reduce to four words, `unknown` among them: an unknown outcome is shown as "checking", never as failed.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+
+class Outcome(StrEnum):
+    """What a foreign answer means for the thing that was asked about."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """The channel's own words, kept for staff: code, message, HTTP status, and the trace number of the answer."""
+
+    code: str
+    message: str = ""
+    http: int | None = None
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """Ask a channel to take a payment. Times are UTC; texts hold neither `&` nor `=`."""
+
+    out_trade_no: str
+    method: str
+    amount_fen: int
+    description: str
+    expires_at: datetime
+    notify_url: str
+    client_ip: str = "127.0.0.1"
+    payer_openid: str = ""
+    return_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepay:
+    """Answer to an order. On success `action` says what the payer does next: `qr` and `link` carry a text, `jsapi` a signed dict."""
+
+    outcome: Outcome
+    action: Literal["qr", "link", "jsapi"] | None = None
+    payload: dict[str, Any] = field(default_factory=dict)
+    expires_at: datetime | None = None
+    reason: str | None = None
+    native: Native | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one witness says about one payment or refund. Only `recharge/settle` turns it into money.
+
+    `number` is ours (out_trade_no or out_refund_no, exactly as the channel told it), `channel_txn` the channel's own number.
+    `merchant` and `app` are compared with the channel row, `amount_fen` and `currency` with the order. `payer` is the channel's
+    name for who paid (personal data: it is sealed before it is stored).
+    """
+
+    witness: Literal["notification", "query", "bill"]
+    subject: Literal["payment", "refund"]
+    channel_id: int
+    number: str
+    outcome: Outcome
+    amount_fen: int | None
+    currency: str
+    merchant: str
+    app: str
+    channel_txn: str = ""
+    happened_at: datetime | None = None
+    payer: str = ""
+    native: Native | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A verified message at a channel's door. `key` is the channel's own number of the message, the same on every re-send."""
+
+    key: str
+    kind: str
+    report: Report | None
+
+
+class Invalid(Exception):
+    """The message at the door does not hold: the code is a word for staff (`signature`, `stale`, `signtest`, `malformed` ...)."""
+
+    def __init__(self, code: str, detail: str = "", http: int = 401) -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code, self.detail, self.http = code, detail, http
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer to a query, a close or a refund call. `report` is there whenever the channel said something about the payment."""
+
+    outcome: Outcome
+    report: Report | None = None
+    exists: bool | None = None
+    reason: str | None = None
+    native: Native | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What goes back to the channel's door."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """Ask for money to go back. The same `out_refund_no` on every retry, persisted before the first call."""
+
+    out_trade_no: str
+    out_refund_no: str
+    channel_txn: str
+    amount_fen: int
+    total_fen: int
+    why: str
+    notify_url: str
+
+
+class Channel(Protocol):
+    """One merchant account of one kind. Calls never raise for foreign faults: a fault is an `unknown` outcome."""
+
+    id: int
+    kind: str
+    merchant: str
+    app: str
+    methods: tuple[str, ...]
+
+    async def order(self, request: OrderRequest) -> Prepay:
+        """Place the order at the channel. Safe to repeat with the same request."""
+
+    async def query(self, out_trade_no: str) -> Answer:
+        """What the channel knows of the payment. A payment it does not know answers `exists=False`."""
+
+    async def close(self, out_trade_no: str) -> Answer:
+        """Close an unpaid payment. `success` = closed, `failure` = already paid (query it)."""
+
+    async def refund(self, request: RefundRequest) -> Answer:
+        """Ask for a refund; `pending` = accepted. Safe to repeat with the same number."""
+
+    async def query_refund(self, out_refund_no: str) -> Answer:
+        """What the channel knows of the refund."""
+
+    async def read(self, headers: dict[str, str], body: bytes) -> Notification:
+        """Verify the raw message and read it strictly. Header names are lower case. Raises `Invalid`."""
+
+    def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
+        """The channel's own form of yes (None) or no."""
+
+    async def close_connections(self) -> None:
+        """Let go of what is open towards the channel."""

@@ -1,0 +1,103 @@
+"""Natural batching: what arrives while a commit is under way is taken together by the next one. No timer, no added wait.
+
+A batch that fails is tried again one by one, so that only the culprit fails. Callers wait shielded: a caller that gives up
+takes nothing back.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+from daozhang.postgres.pool import Unavailable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Full(Exception):
+    """More work is waiting than the batch may hold: refuse the newcomer, keep what waits."""
+
+
+class Batch(Generic[Item, Result]):
+    """Gathers items for `work`, which gets a list and answers one result or exception per item, in order.
+
+    `key` names what may appear only once in a batch (one order per user); a second one waits for the next batch.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | BaseException]]],
+        *,
+        most: int = 256,
+        writers: int = 1,
+        waiting: int = 20_000,
+        key: Callable[[Item], Hashable] | None = None,
+    ) -> None:
+        self._work, self._most, self._writers, self._waiting, self._key = work, most, writers, waiting, key
+        self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def put(self, item: Item) -> Result:
+        """Have one item done; its result, or the exception that was its own. Raises `Full` at once when too much waits."""
+        if len(self._queue) >= self._waiting:
+            raise Full
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append((item, future))
+        if len(self._busy) < self._writers:
+            writer = asyncio.create_task(self._write())
+            self._busy.add(writer)
+            writer.add_done_callback(self._busy.discard)
+        return await asyncio.shield(future)
+
+    async def drain(self) -> None:
+        """Wait until nothing is under way."""
+        while self._busy:
+            await asyncio.wait(set(self._busy))
+
+    async def _write(self) -> None:
+        while self._queue:
+            taken = self._take()
+            for (_, future), outcome in zip(taken, await self._outcomes([item for item, _ in taken]), strict=True):
+                if future.done():
+                    continue
+                if isinstance(outcome, BaseException):
+                    future.set_exception(outcome)
+                    future.exception()
+                else:
+                    future.set_result(outcome)
+
+    def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        taken: list[tuple[Item, asyncio.Future[Result]]] = []
+        if self._key is None:
+            while self._queue and len(taken) < self._most:
+                taken.append(self._queue.popleft())
+            return taken
+        seen: set[Hashable] = set()
+        later: list[tuple[Item, asyncio.Future[Result]]] = []
+        while self._queue and len(taken) < self._most:
+            entry = self._queue.popleft()
+            name = self._key(entry[0])
+            if name in seen:
+                later.append(entry)
+            else:
+                seen.add(name)
+                taken.append(entry)
+        self._queue.extendleft(reversed(later))
+        return taken
+
+    async def _outcomes(self, items: list[Item]) -> Sequence[Result | BaseException]:
+        try:
+            return await self._work(items)
+        except Unavailable as fault:
+            return [fault] * len(items)
+        except Exception as fault:
+            if len(items) == 1:
+                return [fault]
+        return [await self._single(item) for item in items]
+
+    async def _single(self, item: Item) -> Result | BaseException:
+        try:
+            return (await self._work([item]))[0]
+        except Exception as fault:
+            return fault

@@ -1,0 +1,153 @@
+"""Connections and transactions.
+
+A commit is never cancelled: asyncpg answers a cancelled wait by cancelling the statement, and a cancelled commit can be
+confirmed here and lost at a fail-over. So every transaction runs in a task of its own that its caller awaits shielded; when it
+takes too long its connection is cut and its outcome is *unknown*, which is an answer of its own.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar
+
+import asyncpg
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+TRANSACTION_LIMIT_S = 15.0
+"""How long a transaction may take before its connection is cut."""
+
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+    OSError,
+)
+
+
+class OutcomeUnknown(Exception):
+    """The connection was lost or cut while a commit was under way: the work may or may not have happened. Look, then decide."""
+
+
+class Unavailable(Exception):
+    """The database could not be reached or began no transaction: nothing happened."""
+
+
+class Tx:
+    """One open transaction at READ COMMITTED. Rows are `asyncpg.Record`."""
+
+    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        self._connection = connection
+
+    async def rows(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """Every row of the answer."""
+        return await self._connection.fetch(sql, *args)
+
+    async def row(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """The first row, or None."""
+        return await self._connection.fetchrow(sql, *args)
+
+    async def value(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row, or None."""
+        return await self._connection.fetchval(sql, *args)
+
+    async def run(self, sql: str, *args: Any) -> int:
+        """Carry out a statement; the number of rows it touched."""
+        tag = await self._connection.execute(sql, *args)
+        last = tag.rsplit(" ", 1)[-1]
+        return int(last) if last.isdigit() else 0
+
+
+class Database:
+    """A pool on one database as one role."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", dsn: str) -> None:
+        self.pool, self.dsn = pool, dsn
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @classmethod
+    async def open(cls, dsn: str, *, size: int = 10, statement_cache_size: int = 512) -> Self:
+        """Connect. The DSN may name several hosts; the one that accepts writes is chosen.
+
+        Set `statement_cache_size=0` behind a transaction pooler. Raises `Unavailable` when no host answers.
+        """
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=size,
+                timeout=10,
+                statement_cache_size=statement_cache_size,
+                max_inactive_connection_lifetime=60,
+                target_session_attrs="read-write",
+                server_settings={"application_name": "daozhang", "default_transaction_isolation": "read committed", "jit": "off"},
+            )
+        except (*_LOST, asyncpg.PostgresError, TimeoutError) as fault:
+            raise Unavailable(type(fault).__name__) from fault
+        return cls(pool, dsn)
+
+    async def close(self) -> None:
+        """Wait for the transactions under way, then close every connection."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self.pool.close()
+
+    async def transact(self, work: Callable[[Tx], Awaitable[T]], *, limit_s: float = TRANSACTION_LIMIT_S) -> T:
+        """Run `work` in one transaction and commit. The caller may be cancelled; the transaction is not.
+
+        Raises `Unavailable` (nothing happened), `OutcomeUnknown` (it may have happened), or what `work` raised (rolled back).
+        """
+        task = asyncio.create_task(self._transact(work, limit_s))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _transact(self, work: Callable[[Tx], Awaitable[T]], limit_s: float) -> T:
+        connection = await self._acquire()
+        cutter = asyncio.get_running_loop().call_later(limit_s, connection.terminate)
+        began = False
+        try:
+            await connection.execute("BEGIN")
+            began = True
+            result = await work(Tx(connection))
+            await connection.execute("COMMIT")
+        except _LOST as fault:
+            log.warning("transaction lost its connection: %s", type(fault).__name__)
+            connection.terminate()
+            raise (OutcomeUnknown if began else Unavailable)(type(fault).__name__) from fault
+        except BaseException:
+            if not connection.is_closed():
+                await connection.execute("ROLLBACK")
+            raise
+        finally:
+            cutter.cancel()
+            await self.pool.release(connection)
+        return result
+
+    async def _acquire(self) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
+        try:
+            return await self.pool.acquire()
+        except (*_LOST, TimeoutError) as fault:
+            raise Unavailable(type(fault).__name__) from fault
+
+    async def rows(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """One reading statement outside any transaction. Raises `Unavailable`."""
+        return await self._read("fetch", sql, *args)  # type: ignore[no-any-return]
+
+    async def row(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """The first row, or None."""
+        return await self._read("fetchrow", sql, *args)  # type: ignore[no-any-return]
+
+    async def value(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row, or None."""
+        return await self._read("fetchval", sql, *args)
+
+    async def _read(self, how: str, sql: str, *args: Any) -> Any:
+        try:
+            return await getattr(self.pool, how)(sql, *args)
+        except (*_LOST, TimeoutError) as fault:
+            raise Unavailable(type(fault).__name__) from fault

@@ -1,0 +1,82 @@
+"""What a recharge is made of, as values that other rooms may hold."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRequest:
+    """A wish to recharge, as a door hands it in. `key` is the client's idempotency key (8 to 64 characters, made before the first send)."""
+
+    shop_id: int
+    user_id: int
+    amount_fen: int
+    channel_id: int
+    method: str
+    key: str
+    page_version: str
+    client_ip: str
+    device_id: str = ""
+    payer_openid: str = ""
+    locale: Literal["zh", "en"] = "zh"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of an order's timeline. `what` is a text key such as `order.paid`; facts fill it."""
+
+    at: datetime
+    what: str
+    actor: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An order as its owner may see it. `meaning` is the outward word of the state: what happened to the money.
+
+    `money`: `none` (nothing was taken), `checking` (we do not know yet: do not pay again), `received` (held or misfit),
+    `credited`, `returning`, `returned`.
+    """
+
+    id: UUID
+    shown: str
+    user_id: int
+    state: str
+    money: Literal["none", "checking", "received", "credited", "returning", "returned"]
+    terminal: bool
+    amount_fen: int
+    refunded_fen: int
+    channel_id: int
+    kind: str
+    method: str
+    created_at: datetime
+    expires_at: datetime | None
+    credited_at: datetime | None
+    action: Literal["qr", "link", "jsapi"] | None
+    payload: dict[str, Any]
+    reason: str | None
+    reason_facts: dict[str, Any]
+    native_code: str
+    channel_txn: str
+    anomalies: tuple[str, ...]
+    verdicts: tuple[dict[str, Any], ...]
+    steps: tuple[Step, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """An order in a list."""
+
+    id: UUID
+    shown: str
+    state: str
+    money: str
+    amount_fen: int
+    refunded_fen: int
+    kind: str
+    created_at: datetime
+    reason: str | None
