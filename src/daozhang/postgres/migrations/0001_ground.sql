@@ -1,0 +1,109 @@
+-- The ground every room stands on: the first shop, one clock, Shanghai's business day, partitions by id, and the guard of append-only tables.
+
+revoke create on schema public from public;
+grant usage on schema public to daozhang_app;
+
+create table shops (
+  id bigint generated always as identity primary key,
+  name text not null check (length(name) between 1 and 64),
+  host text unique,
+  created_at timestamptz not null
+);
+
+-- Test mode may shift time; everything that asks for the time asks clock_now().
+create table clock_offset (
+  only boolean primary key default true check (only),
+  test_mode boolean not null default false,
+  offset_s double precision not null default 0 check (test_mode or offset_s = 0)
+);
+insert into clock_offset default values;
+
+create function clock_now() returns timestamptz
+language sql stable parallel safe set search_path = public, pg_temp as $$
+  select clock_timestamp() + make_interval(secs => (select offset_s from clock_offset))
+$$;
+
+create function shift_clock(p_offset_s double precision) returns double precision
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  update clock_offset set offset_s = p_offset_s where test_mode;
+  if not found then
+    raise exception 'the clock moves in test mode only' using errcode = 'insufficient_privilege';
+  end if;
+  perform ensure_partitions();
+  return p_offset_s;
+end $$;
+
+create function business_day(p_at timestamptz) returns date
+language sql immutable parallel safe as $$ select (p_at at time zone 'Asia/Shanghai')::date $$;
+
+-- The smallest UUID of version 7 made at a moment: where that moment begins in a table partitioned by id.
+create function id_floor(p_at timestamptz) returns uuid
+language sql immutable parallel safe as $$
+  select (lpad(to_hex(floor(extract(epoch from p_at) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid
+$$;
+
+-- Append-only: a row trigger refuses (partitions inherit it); TRUNCATE has a trigger on every leaf.
+create function refuse_change() returns trigger
+language plpgsql as $$
+begin
+  raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
+end $$;
+
+-- Which tables are cut by month of their id, and what statement triggers each leaf must carry besides its parent.
+create table partitioned_tables (
+  name text primary key,
+  id_column text not null,
+  append_only boolean not null,
+  leaf_triggers text[] not null default '{}'
+);
+
+create function ensure_partitions() returns integer
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_table partitioned_tables;
+  v_month timestamptz;
+  v_leaf text;
+  v_trigger text;
+  v_made integer := 0;
+begin
+  perform pg_advisory_xact_lock(hashtext('daozhang.partitions'));
+  for v_table in select * from partitioned_tables order by name loop
+    for i in -1..12 loop
+      v_month := date_trunc('month', clock_now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i);
+      v_leaf := v_table.name || '_' || to_char(v_month at time zone 'UTC', 'YYYYMM');
+      continue when to_regclass('public.' || v_leaf) is not null;
+      execute format('create table %I partition of %I for values from (%L) to (%L)', v_leaf, v_table.name,
+        id_floor(v_month), id_floor((v_month at time zone 'UTC' + interval '1 month') at time zone 'UTC'));
+      if v_table.append_only then
+        execute format('create trigger %I before truncate on %I execute function refuse_change()', v_leaf || '_kept', v_leaf);
+      end if;
+      foreach v_trigger in array v_table.leaf_triggers loop
+        execute format(v_trigger, v_leaf);
+      end loop;
+      v_made := v_made + 1;
+    end loop;
+  end loop;
+  return v_made;
+end $$;
+
+-- Called by the migration that makes a partitioned table. In a leaf trigger's text %1$I is the leaf.
+create function partition_by_month(p_table text, p_append_only boolean, p_leaf_triggers text[] default '{}', p_id_column text default 'id')
+returns void
+language plpgsql set search_path = public, pg_temp as $$
+begin
+  insert into partitioned_tables (name, id_column, append_only, leaf_triggers)
+  values (p_table, p_id_column, p_append_only, p_leaf_triggers);
+  if p_append_only then
+    execute format('create trigger %I before update or delete on %I for each row execute function refuse_change()',
+      p_table || '_unchanged', p_table);
+    execute format('create trigger %I before truncate on %I execute function refuse_change()', p_table || '_kept', p_table);
+  end if;
+  perform ensure_partitions();
+end $$;
+
+insert into shops (name, created_at) values ('到账', clock_now());
+
+revoke execute on function ensure_partitions(), shift_clock(double precision), partition_by_month(text, boolean, text[], text) from public;
+grant execute on function ensure_partitions(), shift_clock(double precision) to daozhang_app;
+grant select on shops, clock_offset to daozhang_app;
