@@ -242,9 +242,6 @@ $$;
 create view ledger_facts as
   select a.shop_id, a.id as account_id, a.address, a.balance_fen, a.version from accounts a;
 
-revoke execute on all functions in schema public from public;
-grant execute on function clock_now(), business_day(timestamptz), id_floor(timestamptz), ensure_partitions(),
-  shift_clock(double precision) to daozhang_app;
 grant execute on function open_accounts(bigint, text[]), begin_hold(bigint, uuid, bigint, bigint, bigint, timestamptz),
   end_hold(uuid, text, timestamptz),
   post_transfers(bigint, timestamptz, text, uuid[], text[], uuid[], timestamptz[], text[], smallint[], uuid[], smallint[], bigint[], bigint[])
