@@ -1,0 +1,34 @@
+"""What the doors need to do their work: the services of the house, handed in once when the program starts."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from daozhang.postgres import Database
+from daozhang.settings import Settings
+
+if TYPE_CHECKING:
+    from daozhang.channels.registry import Registry
+    from daozhang.events.hub import Hub
+    from daozhang.identity import Identity, Limiter
+    from daozhang.recharge.desk import Desk
+
+
+@dataclass(frozen=True)
+class House:
+    """The services. `closing` is set when the program is asked to stop, so that open streams end and nobody waits for them."""
+
+    settings: Settings
+    database: Database
+    identity: "Identity"
+    limiter: "Limiter"
+    desk: "Desk"
+    hub: "Hub"
+    channels: "Registry"
+    shop_id: int = 1
+    shop_name: str = ""
+    """The shop's own name in the bar; empty = the name of the house in the reader's language."""
+    phone_url: Callable[[str], str] | None = None
+    """In demo and tests: the address of the simulated phone that opens a payment's payload. None in production."""
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
