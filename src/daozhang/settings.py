@@ -25,6 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """DSN past a transaction pooler, for LISTEN and migrations; only with `database`."""
     database_pooled: bool = False
     """The DSN points at a transaction pooler: prepared statements are not kept."""
+    postgres_bin: Path | None = None
+    """Folder with `postgres` and `initdb` for the embedded server. Default: the system's newest, else the wheel's."""
     host: str = "127.0.0.1"
     port: int = 8420
     public_url: str = ""
