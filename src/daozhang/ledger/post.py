@@ -1,0 +1,59 @@
+"""Booking: any number of transfers, with all their postings, by one statement. The database judges it at its end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from daozhang.postgres import Tx, statements
+
+sql = statements("daozhang.ledger")
+
+
+class Line(NamedTuple):
+    """One posting: an account's address and a signed amount in fen."""
+
+    address: str
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A balanced booking. `source_id` and `kind` name the fact it books: the same fact is never booked twice."""
+
+    id: UUID
+    kind: str
+    source_id: UUID
+    happened_at: datetime
+    lines: tuple[Line, ...]
+    reason: str = ""
+
+
+async def post(
+    tx: Tx, shop_id: int, at: datetime, actor: str, transfers: Sequence[Transfer], account_ids: Mapping[str, int]
+) -> None:
+    """Book the transfers in their order. Takes the accounts' locks, so call it last before the commit.
+
+    Raises `asyncpg.UniqueViolationError` for a fact booked before and `asyncpg.CheckViolationError` for a broken law
+    (unbalanced, below a floor).
+    """
+    if not transfers:
+        return
+    lines = [(t.id, number, line) for t in transfers for number, line in enumerate(t.lines, 1)]
+    await tx.value(
+        sql.post_transfers,
+        shop_id,
+        at,
+        actor,
+        [t.id for t in transfers],
+        [t.kind for t in transfers],
+        [t.source_id for t in transfers],
+        [t.happened_at for t in transfers],
+        [t.reason for t in transfers],
+        [len(t.lines) for t in transfers],
+        [transfer_id for transfer_id, _, _ in lines],
+        [number for _, number, _ in lines],
+        [account_ids[line.address] for _, _, line in lines],
+        [line.amount_fen for _, _, line in lines],
+    )

@@ -1,0 +1,26 @@
+-- name: open_accounts
+select address, id from open_accounts($1, $2);
+
+-- name: post_transfers
+select post_transfers($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+
+-- name: begin_hold
+select begin_hold($1, $2, $3, $4, $5, $6);
+
+-- name: end_hold
+select h.shop_id, h.amount_fen, a.address as source, r.address as aside
+from end_hold($1, $2, $3) h
+join accounts a on a.id = h.account_id
+join accounts r on r.id = h.reserved_account_id;
+
+-- name: balances
+select address, balance_fen from accounts where shop_id = $1 and address = any ($2);
+
+-- name: statement
+select p.version, t.booked_at, t.kind, p.amount_fen, p.balance_after_fen, t.source_id
+from accounts a
+join postings p on p.account_id = a.id
+join transfers t on t.id = p.transfer_id
+where a.shop_id = $1 and a.address = $2 and ($3::bigint is null or p.version < $3)
+order by p.version desc
+limit $4;

@@ -1,0 +1,67 @@
+"""One PostgreSQL per test session and worker; each test that asks gets a database of its own, cloned from a migrated template."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from daozhang.postgres import Database
+from daozhang.postgres.migrate import migrate
+from daozhang.postgres.supervisor import Supervisor
+from daozhang.postgres.throwaway import throwaway
+from daozhang.settings import Settings
+
+
+def pytest_report_header() -> str:
+    """The seed of everything random in this run, so that a failure can be run again."""
+    return f"daozhang seed: {os.environ.setdefault('DAOZHANG_SEED', str(secrets.randbelow(2**31)))}"
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """The seed printed at the head of the run."""
+    return int(os.environ["DAOZHANG_SEED"])
+
+
+@pytest.fixture(scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Supervisor]:
+    """A PostgreSQL of this worker's own, with a migrated template database."""
+    async with throwaway(tmp_path_factory.mktemp("server"), fsync=False) as running:
+        await migrate(running.dsn("owner"))
+        yield running
+
+
+@pytest.fixture
+async def fresh(server: Supervisor) -> AsyncIterator[str]:
+    """The name of a fresh, migrated database."""
+    name = f"t{secrets.token_hex(6)}"
+    admin = await asyncpg.connect(server.dsn("superuser", "postgres"))
+    await admin.execute(f'create database "{name}" template daozhang owner daozhang_owner')
+    yield name
+    await admin.execute(f'drop database "{name}" with (force)')
+    await admin.close()
+
+
+@pytest.fixture
+async def database(server: Supervisor, fresh: str) -> AsyncIterator[Database]:
+    """A fresh database as the running program sees it (role `daozhang_app`)."""
+    opened = await Database.open(server.dsn("app", fresh))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def owner_database(server: Supervisor, fresh: str) -> AsyncIterator[Database]:
+    """The same database as the role that owns it."""
+    opened = await Database.open(server.dsn("owner", fresh), size=3)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a program under test: its own data folder, test mode on."""
+    return Settings(data=tmp_path / "data", test_mode=True)
