@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from daozhang.reasons.writing import Words, write
+from daozhang.reasons.writing import FACT, Words, fill
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,6 @@ Locale = Literal["zh", "en"]
 LOCALES: tuple[Locale, ...] = ("zh", "en")
 
 _CODE = re.compile(r"[a-z]+(?:\.[a-z][a-z0-9_]*)+", re.ASCII)
-_FACT = re.compile(r"\{([a-z][a-z0-9_]*)\}", re.ASCII)
-_SENTENCES = {"zh": re.compile(r"(?<=[。！？])"), "en": re.compile(r"(?<=[.!?]) ")}
 _SAFE: dict[str, tuple[str, str]] = {
     "zh": ("这一步没有完成", "请打开订单查看最新进展。"),
     "en": ("This step is not done", "Open the order to see where it stands."),
@@ -121,9 +119,9 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         safe = _SAFE[language]
         words = catalogue().words
         return Told(
-            _filled(text.title, given, language, words) or safe[0],
-            _filled(text.text, given, language, words),
-            _filled(text.cure, given, language, words) or safe[1],
+            fill(text.title, given, language, words) or safe[0],
+            fill(text.text, given, language, words),
+            fill(text.cure, given, language, words) or safe[1],
         )
 
     def shown(self, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,23 +206,10 @@ def _hold(reason: Reason) -> None:
         "http is a status from 400 to 599": reason.http in range(400, 600),
         "a fact is either needed or optional": not set(reason.facts) & set(reason.may),
         "a legal reason shows no facts": reason.disclosure is not Disclosure.LEGAL or not declared,
-        "a text names only declared facts": all(declared.issuperset(_FACT.findall(part)) for part in parts),
-        "a text has no loose brace": not any(set("{}") & set(_FACT.sub("", part)) for part in parts),
+        "a text names only declared facts": all(declared.issuperset(FACT.findall(part)) for part in parts),
+        "a text has no loose brace": not any(set("{}") & set(FACT.sub("", part)) for part in parts),
         "each language has a title and a cure": all(text.title and text.cure for text in texts.values()),
     }
     for rule, holds in rules.items():
         if not holds:
             raise BadCatalogue(f"{reason.code}: {rule}")
-
-
-def _filled(text: str, facts: Mapping[str, Any], locale: Locale, words: Words) -> str:
-    """Put the facts in, leaving out each sentence that names a fact which is not there."""
-    if "{" not in text:
-        return text
-    kept = []
-    for sentence in _SENTENCES[locale].split(text):
-        names = _FACT.findall(sentence)
-        written = {name: write(name, facts.get(name), locale, words) for name in names}
-        if None not in written.values():
-            kept.append(sentence.format_map(written))
-    return (" " if locale == "en" else "").join(kept).strip()

@@ -3,6 +3,7 @@
 Any other fact is a word: looked up in the catalogue's word lists when there is one of that name, else shown as bounded plain text.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -13,10 +14,26 @@ from daozhang.money import yuan
 Words = dict[str, dict[str, dict[str, str]]]
 """name of the fact -> its value -> language -> what people read."""
 
+FACT = re.compile(r"\{([a-z][a-z0-9_]*)\}", re.ASCII)
+"""A fact's place in a text."""
+
+_SENTENCES = {"zh": re.compile("(?<=[。！？])"), "en": re.compile("(?<=[.!?]) ")}
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
 _UNITS = ((172_800, 86_400, "天", "day"), (3_600, 3_600, "小时", "hour"), (60, 60, "分钟", "minute"), (1, 1, "秒", "second"))
 """From how many seconds on a unit is used, its size, its names: below two days hours say more."""
 _TEXT_LIMIT = 64
+
+
+def fill(text: str, facts: Mapping[str, Any], locale: Literal["zh", "en"], words: Words) -> str:
+    """Put the facts in, leaving out each sentence that names a fact which is not there."""
+    if "{" not in text:
+        return text
+    kept = []
+    for sentence in _SENTENCES[locale].split(text):
+        written = {name: write(name, facts.get(name), locale, words) for name in FACT.findall(sentence)}
+        if None not in written.values():
+            kept.append(sentence.format_map(written))
+    return (" " if locale == "en" else "").join(kept).strip()
 
 
 def write(name: str, value: Any, locale: Literal["zh", "en"], words: Words) -> str | None:

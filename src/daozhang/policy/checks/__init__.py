@@ -1,0 +1,23 @@
+"""Every check, in the order in which the layers are made and told: account, channel, operation, then the platform itself.
+
+This is the only list of rules. Whoever shows, asks, enforces or explains goes through it.
+"""
+
+from daozhang.policy.checks import account, channel, operation, platform
+from daozhang.policy.model import Check, Stage
+
+CHECKS: tuple[Check, ...] = (
+    account.STANDING,
+    account.LOCKOUT,
+    channel.CONFIGURED,
+    channel.METHOD,
+    operation.AMOUNT,
+    operation.DAY,
+    operation.PAGE,
+    platform.DATABASE,
+    platform.NOTIFY_DOOR,
+)
+
+BY_STAGE: dict[Stage, tuple[Check, ...]] = {stage: tuple(check for check in CHECKS if stage in check.stages) for stage in Stage}
+
+__all__ = ["BY_STAGE", "CHECKS"]

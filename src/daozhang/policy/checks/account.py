@@ -1,0 +1,56 @@
+"""The account: may this user move money at all?"""
+
+from typing import Any
+
+from daozhang.policy.book import Book
+from daozhang.policy.model import Check, Facts, Hit, Outcome, Stage, Strength
+from daozhang.reasons.catalogue import Layer
+
+
+def _standing(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- every check has the same shape
+    if facts.standing == "active":
+        return None
+    if facts.standing == "closed":
+        return Hit(Outcome.REFUSE, "account.closed", {})
+    if facts.standing == "frozen":
+        told: dict[str, Any] = {"why": facts.standing_why or "other"}
+        if facts.standing_until_at is not None:
+            told["until_at"] = facts.standing_until_at
+        if facts.standing_review_at is not None:
+            told["review_at"] = facts.standing_review_at
+        return Hit(Outcome.REFUSE, "account.frozen", told)
+    # A standing that this release does not know is no permission.
+    return Hit(Outcome.REFUSE, "platform.check_unanswered", {})
+
+
+def _lockout(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
+    until_at = facts.locked_until_at
+    if until_at is None or until_at <= facts.at:
+        return None
+    wait = until_at - facts.at
+    return Hit(Outcome.REFUSE, "account.locked", {"wait_s": wait.days * 86_400 + wait.seconds + (wait.microseconds > 0)})
+
+
+def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
+    return {}
+
+
+STANDING = Check(
+    name="account.standing",
+    layer=Layer.ACCOUNT,
+    strength=Strength.HARD,
+    stages=frozenset(Stage),
+    needs=("standing",),
+    judge=_standing,
+    tells=_nothing,
+)
+
+LOCKOUT = Check(
+    name="account.lockout",
+    layer=Layer.ACCOUNT,
+    strength=Strength.FIRM,
+    stages=frozenset({Stage.SHOWN, Stage.ASKED, Stage.PLACE}),
+    needs=("standing",),
+    judge=_lockout,
+    tells=_nothing,
+)

@@ -1,0 +1,80 @@
+"""The operation: the amount, what is left of today, and whether the page still states the rules in force."""
+
+from typing import Any
+
+from daozhang.policy.book import Book
+from daozhang.policy.model import Check, Facts, Hit, Outcome, Stage, Strength
+from daozhang.reasons.catalogue import Layer
+
+_BEFORE = frozenset({Stage.SHOWN, Stage.ASKED, Stage.PLACE})
+
+
+def day_left_fen(facts: Facts, book: Book) -> int:
+    """What the user may still recharge today, in fen; never negative. Nothing is left while today's sum is unknown."""
+    return 0 if facts.admitted_fen is None else max(book.day.max_fen - facts.admitted_fen, 0)
+
+
+def _amount(facts: Facts, book: Book) -> Hit | None:
+    amount_fen = facts.amount_fen
+    if amount_fen is None or amount_fen <= 0:
+        return Hit(Outcome.REFUSE, "operation.amount.malformed", {})
+    if amount_fen < book.amount.min_fen:
+        return Hit(Outcome.REFUSE, "operation.amount.too_small", {"min_fen": book.amount.min_fen})
+    if amount_fen > book.amount.max_fen:
+        return Hit(Outcome.REFUSE, "operation.amount.too_large", {"limit_fen": book.amount.max_fen})
+    return None
+
+
+def _day(facts: Facts, book: Book) -> Hit | None:
+    left_fen = day_left_fen(facts, book)
+    wanted_fen = facts.amount_fen if facts.amount_fen is not None else book.amount.min_fen
+    if wanted_fen <= left_fen:
+        return None
+    return Hit(Outcome.REFUSE, "limits.day", {"limit_fen": book.day.max_fen, "left_fen": left_fen, "until_at": facts.day_ends_at})
+
+
+def _page(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- every check has the same shape
+    return None if facts.page_version == facts.page_current else Hit(Outcome.REFUSE, "operation.page_outdated", {})
+
+
+def _tells_bounds(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
+    return {"min_fen": book.amount.min_fen, "limit_fen": book.amount.max_fen}
+
+
+def _tells_day(facts: Facts, book: Book) -> dict[str, Any]:
+    return {"limit_fen": book.day.max_fen, "left_fen": day_left_fen(facts, book)}
+
+
+def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
+    return {}
+
+
+AMOUNT = Check(
+    name="operation.amount",
+    layer=Layer.OPERATION,
+    strength=Strength.HARD,
+    stages=_BEFORE,
+    needs=("amount_fen",),
+    judge=_amount,
+    tells=_tells_bounds,
+)
+
+DAY = Check(
+    name="operation.day",
+    layer=Layer.OPERATION,
+    strength=Strength.FIRM,
+    stages=_BEFORE,
+    needs=("admitted_fen", "day_ends_at"),
+    judge=_day,
+    tells=_tells_day,
+)
+
+PAGE = Check(
+    name="operation.page",
+    layer=Layer.OPERATION,
+    strength=Strength.FIRM,
+    stages=_BEFORE,
+    needs=("page_version", "page_current"),
+    judge=_page,
+    tells=_nothing,
+)

@@ -1,0 +1,43 @@
+"""The platform itself: can we write it down, and can the channel reach us?"""
+
+from typing import Any
+
+from daozhang.policy.book import Book
+from daozhang.policy.model import Check, Facts, Hit, Outcome, Stage, Strength
+from daozhang.reasons.catalogue import Layer
+
+_BEFORE = frozenset({Stage.SHOWN, Stage.ASKED, Stage.PLACE})
+
+
+def _database(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- every check has the same shape
+    return None if facts.database_writes else Hit(Outcome.REFUSE, "platform.database", {})
+
+
+def _notify_door(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
+    # A closed door delays the credit and loses nothing, since every open payment is asked about as well.
+    return None if facts.notify_door else Hit(Outcome.MONITOR, "platform.notify_door", {})
+
+
+def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
+    return {}
+
+
+DATABASE = Check(
+    name="platform.database",
+    layer=Layer.PLATFORM,
+    strength=Strength.HARD,
+    stages=_BEFORE,
+    needs=("database_writes",),
+    judge=_database,
+    tells=_nothing,
+)
+
+NOTIFY_DOOR = Check(
+    name="platform.notify_door",
+    layer=Layer.PLATFORM,
+    strength=Strength.SOFT,
+    stages=_BEFORE,
+    needs=("notify_door",),
+    judge=_notify_door,
+    tells=_nothing,
+)

@@ -1,0 +1,93 @@
+"""The only reader of policy: facts of many users in one set-based statement, through the views of the rooms that own them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from daozhang.policy.model import Facts, Stage
+from daozhang.postgres import statements
+
+sql = statements("daozhang.policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one user wants, or has paid for. Before a choice is made (the page) all but user and shop may be None.
+
+    `page_current` is the version the server speaks now, `notify_door` whether channels can reach us (None = nobody has looked).
+    """
+
+    shop_id: int
+    user_id: int
+    amount_fen: int | None = None
+    channel_id: int | None = None
+    method: str | None = None
+    page_version: str | None = None
+    page_current: str | None = None
+    notify_door: bool | None = None
+
+
+class Reader(Protocol):
+    """A transaction, or the database for a reading outside of one."""
+
+    async def rows(self, sql: str, *args: Any) -> list[Any]:
+        """Every row of the answer."""
+
+
+async def gather(reader: Reader, wishes: Sequence[Wish], stage: Stage = Stage.PLACE) -> list[Facts]:
+    """One `Facts` per wish, in order. Call it after the users are locked: a sum counted before the lock is an old one.
+
+    At `paid` only what may have changed since admission is read. A user that does not exist gets unknown facts, which no hard
+    check passes.
+    """
+    if stage is Stage.PAID:
+        rows = await reader.rows(sql.facts_paid, [wish.shop_id for wish in wishes], [wish.user_id for wish in wishes])
+        return [_paid(wish, row) for wish, row in zip(wishes, rows, strict=True)]
+    rows = await reader.rows(
+        sql.facts_before,
+        [wish.shop_id for wish in wishes],
+        [wish.user_id for wish in wishes],
+        [wish.channel_id for wish in wishes],
+    )
+    return [_before(wish, row) for wish, row in zip(wishes, rows, strict=True)]
+
+
+def _paid(wish: Wish, row: Any) -> Facts:
+    return Facts(
+        at=row["at"],
+        shop_id=wish.shop_id,
+        user_id=wish.user_id,
+        standing=row["standing"],
+        standing_why=row["standing_why"],
+        standing_until_at=row["standing_until"],
+        standing_review_at=row["standing_review_at"],
+        channel_id=wish.channel_id,
+        method=wish.method,
+        amount_fen=wish.amount_fen,
+    )
+
+
+def _before(wish: Wish, row: Any) -> Facts:
+    methods = row["methods"]
+    return Facts(
+        at=row["at"],
+        shop_id=wish.shop_id,
+        user_id=wish.user_id,
+        standing=row["standing"],
+        standing_why=row["standing_why"],
+        standing_until_at=row["standing_until"],
+        standing_review_at=row["standing_review_at"],
+        locked_until_at=row["locked_until"],
+        channel_id=wish.channel_id,
+        channel_enabled=row["channel_enabled"],
+        kind=row["kind"],
+        methods=None if methods is None else tuple(methods),
+        method=wish.method,
+        amount_fen=wish.amount_fen,
+        admitted_fen=row["admitted_fen"],
+        day_ends_at=row["day_ends_at"],
+        page_version=wish.page_version,
+        page_current=wish.page_current,
+        database_writes=row["database_writes"],
+        notify_door=wish.notify_door,
+    )

@@ -1,0 +1,140 @@
+"""The values of policy: facts go in, verdicts and one decision come out.
+
+A fact that is None is *not known*. It never counts as harmless: a hard or firm check without its facts stops the money.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from daozhang.reasons.catalogue import Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daozhang.policy.book import Book
+
+
+class Stage(StrEnum):
+    """When checks are made: shown before paying, asked as a pre-flight, enforced at admission, and again when money arrives."""
+
+    SHOWN = "shown"
+    ASKED = "asked"
+    PLACE = "place"
+    PAID = "paid"
+
+
+class Outcome(StrEnum):
+    """What may happen, from mildest to hardest. The worst one of all verdicts wins."""
+
+    ADMIT = "admit"
+    MONITOR = "monitor"
+    CHALLENGE = "challenge"
+    HOLD = "hold"
+    REFUSE = "refuse"
+
+    @property
+    def rank(self) -> int:
+        """0 for admit up to 4 for refuse."""
+        return _RANKS[self]
+
+
+_RANKS = {outcome: rank for rank, outcome in enumerate(Outcome)}
+
+
+class Strength(IntEnum):
+    """Whether a check can give way: a hard one never, a firm one only to a second person, a soft one to tolerance."""
+
+    SOFT = 0
+    FIRM = 1
+    HARD = 2
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """All that policy knows of one user's wish or payment at one moment. Stored with the decision, so that it can be replayed."""
+
+    at: datetime
+    shop_id: int
+    user_id: int
+    standing: str | None = None
+    standing_why: str | None = None
+    standing_until_at: datetime | None = None
+    standing_review_at: datetime | None = None
+    locked_until_at: datetime | None = None
+    """End of a lock-out on a device of the user's own; only meaningful when `standing` is known."""
+    channel_id: int | None = None
+    channel_enabled: bool | None = None
+    """False also for a channel that does not exist."""
+    kind: str | None = None
+    methods: tuple[str, ...] | None = None
+    method: str | None = None
+    amount_fen: int | None = None
+    admitted_fen: int | None = None
+    """What today's other orders of the user, not failed and not ended, add up to."""
+    day_ends_at: datetime | None = None
+    page_version: str | None = None
+    page_current: str | None = None
+    database_writes: bool | None = None
+    notify_door: bool | None = None
+    """Whether channels can reach our door for notifications; None = nobody has looked."""
+
+
+WISHED = frozenset({"channel_id", "channel_enabled", "methods", "method", "amount_fen", "page_version"})
+"""Facts that a person brings by choosing: before the choice their absence is no ignorance."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one check says. `outcome` None = it can be judged only later. `shown` False = not for the user's eyes."""
+
+    check: str
+    layer: Layer
+    outcome: Outcome | None
+    reason: str | None = None
+    facts: dict[str, Any] = {}
+    shown: bool = True
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of all checks. `reason` is the headline: what has to be cured first; None when nothing stands in the way."""
+
+    stage: Stage
+    outcome: Outcome
+    reason: str | None
+    facts: dict[str, Any]
+    verdicts: tuple[Verdict, ...]
+    book_version: int
+
+    @property
+    def admits(self) -> bool:
+        """Whether money may move: admitted, or admitted and watched."""
+        return self.outcome.rank <= Outcome.MONITOR.rank
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A check's objection: how hard, why, and the facts that fill the reason's texts."""
+
+    outcome: Outcome
+    reason: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule, written once: shown, asked, enforced and explained from here.
+
+    `needs` are the facts without which it cannot judge. `judge` answers a hit or None and is pure. `tells` gives the facts of the
+    sentence that states the rule when there is no hit (`policy/sentences.toml`).
+    """
+
+    name: str
+    layer: Layer
+    strength: Strength
+    stages: frozenset[Stage]
+    needs: tuple[str, ...]
+    judge: "Callable[[Facts, Book], Hit | None]"
+    tells: "Callable[[Facts, Book], dict[str, Any]]"
+    shown: bool = True

@@ -1,0 +1,53 @@
+-- name: newest_book
+select version, parameters, sha256 from policy_book where shop_id = $1 order by version desc limit 1
+
+-- name: one_book
+select parameters, sha256 from policy_book where shop_id = $1 and version = $2
+
+-- name: add_book
+insert into policy_book (shop_id, version, parameters, sha256, author, note, created_at)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict do nothing
+
+-- name: facts_before
+with moment as (
+  select clock_now() as at
+), wishes as (
+  select w.place, w.shop_id, w.user_id, w.channel_id
+  from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality as w (shop_id, user_id, channel_id, place)
+)
+select
+  m.at, i.standing, i.standing_why, i.standing_until, i.standing_review_at, i.locked_until,
+  case when w.channel_id is not null then coalesce(c.enabled, false) end as channel_enabled,
+  c.kind, case when w.channel_id is not null then coalesce(c.methods, '{}') end as methods,
+  a.admitted_fen,
+  (business_day(m.at) + 1)::timestamp at time zone 'Asia/Shanghai' as day_ends_at,
+  not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes
+from wishes w
+cross join moment m
+left join identity_facts i on i.user_id = w.user_id and i.shop_id = w.shop_id
+left join channels_facts c on c.channel_id = w.channel_id and c.shop_id = w.shop_id
+left join admitted_since($2::bigint[], (select business_day(at)::timestamp at time zone 'Asia/Shanghai' from moment)) a
+  on a.user_id = w.user_id
+order by w.place
+
+-- name: facts_paid
+select clock_now() as at, i.standing, i.standing_why, i.standing_until, i.standing_review_at
+from unnest($1::bigint[], $2::bigint[]) with ordinality as w (shop_id, user_id, place)
+left join identity_facts i on i.user_id = w.user_id and i.shop_id = w.shop_id
+order by w.place
+
+-- name: add_decisions
+insert into decisions (id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash, latency_us, at)
+select * from unnest(
+  $1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::jsonb[], $10::jsonb[],
+  $11::bytea[], $12::integer[], $13::timestamptz[]
+)
+
+-- name: decisions_of_order
+select id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash, latency_us, at
+from decisions where order_id = $1 order by id
+
+-- name: newest_decisions
+select distinct on (order_id) order_id, stage, outcome, reason, verdicts
+from decisions where order_id = any($1::uuid[]) order by order_id, id desc

@@ -1,0 +1,93 @@
+"""A decision as it is kept: facts, verdicts, the book's version, and a hash over all of it, so that it can be replayed."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from daozhang import ids
+from daozhang.policy.book import Book
+from daozhang.policy.decide import decide
+from daozhang.policy.model import Decision, Facts, Outcome, Stage, Verdict
+from daozhang.postgres import Tx, statements
+
+sql = statements("daozhang.policy")
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_facts = msgspec.json.Decoder(Facts)
+_verdicts = msgspec.json.Decoder(tuple[Verdict, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One decision ready to be stored. The JSON texts are canonical: struct fields in order, dict keys sorted."""
+
+    id: UUID
+    decision: Decision
+    facts: Facts
+    facts_json: str
+    verdicts_json: str
+    hash: bytes
+    latency_us: int
+
+
+def judged(stage: Stage, facts: Facts, book: Book) -> Record:
+    """Decide, encode and hash; `latency_us` is what that took."""
+    began_ns = time.perf_counter_ns()
+    decision = decide(stage, facts, book)
+    facts_json, verdicts_json = _encode(facts), _encode(decision.verdicts)
+    digest = _digest(stage, decision.outcome, decision.reason, book.version, facts_json, verdicts_json)
+    took_us = (time.perf_counter_ns() - began_ns) // 1000
+    return Record(ids.new_id(), decision, facts, facts_json.decode(), verdicts_json.decode(), digest, took_us)
+
+
+async def store(tx: Tx, records: Sequence[tuple[UUID | None, Record]]) -> None:
+    """Keep decisions, each with the order it is about, in one statement of the transaction that acts on them."""
+    if not records:
+        return
+    await tx.run(
+        sql.add_decisions,
+        [record.id for _, record in records],
+        [record.facts.shop_id for _, record in records],
+        [record.facts.user_id for _, record in records],
+        [order_id for order_id, _ in records],
+        [record.decision.stage.value for _, record in records],
+        [record.decision.outcome.value for _, record in records],
+        [record.decision.reason for _, record in records],
+        [record.decision.book_version for _, record in records],
+        [record.facts_json for _, record in records],
+        [record.verdicts_json for _, record in records],
+        [record.hash for _, record in records],
+        [record.latency_us for _, record in records],
+        [record.facts.at for _, record in records],
+    )
+
+
+def read_facts(content: str) -> Facts:
+    """The facts of a stored decision."""
+    return _facts.decode(content)
+
+
+def read_verdicts(content: str) -> tuple[Verdict, ...]:
+    """The verdicts of a stored decision. Their facts are plain JSON: moments are texts."""
+    return _verdicts.decode(content)
+
+
+def replay(row: Any, book: Book) -> Decision:
+    """Decide a stored decision again from its own facts; `book` is the version that it names."""
+    return decide(Stage(row["stage"]), read_facts(row["facts"]), book)
+
+
+def intact(row: Any) -> bool:
+    """Whether a stored decision still is what its hash says. JSON comes back reordered, so it is read and written canonically."""
+    facts_json, verdicts_json = _encode(read_facts(row["facts"])), _encode(read_verdicts(row["verdicts"]))
+    said = _digest(Stage(row["stage"]), Outcome(row["outcome"]), row["reason"], row["book_version"], facts_json, verdicts_json)
+    return said == bytes(row["hash"])
+
+
+def _digest(stage: Stage, outcome: Outcome, reason: str | None, version: int, facts_json: bytes, verdicts_json: bytes) -> bytes:
+    head = f"{stage.value}\n{outcome.value}\n{reason or ''}\n{version}\n".encode()
+    return hashlib.sha256(head + facts_json + b"\n" + verdicts_json).digest()
