@@ -21,6 +21,8 @@ TRANSACTION_LIMIT_S = 15.0
 _LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # What asyncpg says when it is used on a connection that broke a moment ago.
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -120,18 +122,29 @@ class Database:
             connection.terminate()
             raise (OutcomeUnknown if began else Unavailable)(type(fault).__name__) from fault
         except BaseException:
-            if not connection.is_closed():
-                await connection.execute("ROLLBACK")
+            try:
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
+            except (*_LOST, asyncpg.PostgresError):
+                # A lost connection is rolled back by the server; what `work` raised is what the caller should hear.
+                connection.terminate()
             raise
         finally:
             cutter.cancel()
-            await self.pool.release(connection)
+            await self._release(connection)
         return result
+
+    async def _release(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        try:
+            await self.pool.release(connection)
+        except (*_LOST, asyncpg.PostgresError) as fault:
+            # The transaction has its outcome already: a connection that dies after it changes nothing, and the pool drops it.
+            log.warning("a connection broke when it was given back: %s", type(fault).__name__)
 
     async def _acquire(self) -> "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]":
         try:
             return await self.pool.acquire()
-        except (*_LOST, TimeoutError) as fault:
+        except (*_LOST, asyncpg.PostgresError, TimeoutError) as fault:
             raise Unavailable(type(fault).__name__) from fault
 
     async def rows(self, sql: str, *args: Any) -> list[asyncpg.Record]:
