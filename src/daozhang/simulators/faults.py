@@ -1,0 +1,127 @@
+"""The fault dial: what goes wrong next, where, how often and for whom.
+
+A fault belongs to a *point* (a call the merchant makes, a callback the channel sends). Faults wait in order; the first that
+fits a call is used up once per call. Tests and the chaos run set them in code or over HTTP, people set them on the phone page.
+"""
+
+import itertools
+import random
+from typing import Literal, get_args
+
+import msgspec
+
+Point = Literal["order", "query", "close", "refund", "refund_query", "certificates", "api", "notice"]
+
+ApiFault = Literal[
+    "error",  # answers an error and does nothing
+    "booked_error",  # does it, then answers an error
+    "hang",  # does it, then answers only after `seconds`
+    "delay",  # waits `seconds`, then does it and answers
+    "truncate",  # does it, answers half of the body and cuts the line
+    "garbage",  # does it, answers signed text that is no JSON
+    "unsigned",  # does it, leaves the signature headers away (a proxy that strips them)
+    "forge",  # does it, signs with a stranger's key under the right serial number
+    "probe",  # does it, answers with a SIGNTEST signature
+    "stale",  # does it, signs with a timestamp ten minutes old
+    "unknown_serial",  # does it, names a key nobody has heard of
+    "alter",  # does it, tells `amount_fen` instead of the true amount, rightly signed
+    "empty_503",  # answers 503 without a body (maintenance of the channel's front)
+]
+
+NoticeFault = Literal[
+    "drop",  # this send is lost on the way; the ladder goes on
+    "silence",  # nothing is ever sent
+    "delay",  # sent `seconds` later
+    "duplicate",  # sent `copies` times at once
+    "reorder",  # sent after the next callback of anybody
+    "forge",  # an additional send signed by a stranger comes first
+    "tamper",  # an additional send whose ciphertext was changed on the way comes first
+    "stale",  # an additional send signed ten minutes ago comes first
+    "unknown_serial",  # an additional send naming an unknown key comes first
+    "probe",  # an additional SIGNTEST send comes first
+    "alter",  # the callback tells `amount_fen`; the books keep the truth
+    "other_mchid",  # the callback names another merchant
+    "other_appid",  # the callback names another app
+    "other_currency",  # the callback names USD
+    "unknown_order",  # the callback names an order nobody placed
+    "cut",  # the connection is cut in the middle of the body
+    "slow",  # the body is sent byte by byte over `seconds`
+]
+
+_KINDS: dict[str, frozenset[str]] = {
+    point: frozenset(get_args(NoticeFault if point == "notice" else ApiFault)) for point in get_args(Point)
+}
+
+
+class BadFault(ValueError):
+    """There is no such fault at that point."""
+
+
+class Fault(msgspec.Struct, kw_only=True):
+    """One setting of the dial. `times` None = until cleared; `number` = only for this out_trade_no or out_refund_no."""
+
+    point: Point
+    kind: str
+    times: int | None = 1
+    probability: float = 1.0
+    number: str | None = None
+    code: str = "SYSTEM_ERROR"
+    http: int = 0
+    message: str = ""
+    seconds: float = 10.0
+    copies: int = 2
+    amount_fen: int = 1
+    id: int = 0
+    used: int = 0
+
+
+class Dial:
+    """The faults that wait. Not thread-safe: it lives in the simulator's event loop."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._faults: list[Fault] = []
+        self._ids = itertools.count(1)
+        self._chance = random.Random(seed)  # noqa: S311 - chance that a seed repeats is what tests need.
+
+    def set(self, fault: Fault) -> Fault:
+        """Add a fault. Raises `BadFault` when the point does not know the kind or a number makes no sense."""
+        if fault.kind not in _KINDS[fault.point]:
+            raise BadFault(f"{fault.point} knows no fault {fault.kind!r}")
+        if not 0 <= fault.probability <= 1 or (fault.times is not None and not 0 < fault.times <= 1_000_000):
+            raise BadFault("probability must be 0 to 1 and times 1 to 1,000,000")
+        if not 0 <= fault.seconds <= 86_400 or not 1 <= fault.copies <= 1_000:
+            raise BadFault("seconds must be 0 to 86,400 and copies 1 to 1,000")
+        if len(self._faults) >= 1_000:
+            raise BadFault("a thousand faults wait already")
+        fault.id = next(self._ids)
+        self._faults.append(fault)
+        return fault
+
+    def take(self, point: Point, number: str = "") -> Fault | None:
+        """The fault for this call, if one waits; counts its use and forgets it when it is used up."""
+        if not self._faults:
+            return None
+        for fault in self._faults:
+            if fault.point != point and not (fault.point == "api" and point != "notice"):
+                continue
+            if fault.number is not None and fault.number != number:
+                continue
+            if fault.probability < 1 and self._chance.random() >= fault.probability:
+                continue
+            fault.used += 1
+            if fault.times is not None and fault.used >= fault.times:
+                self._faults.remove(fault)
+            return fault
+        return None
+
+    def waiting(self) -> list[Fault]:
+        """The faults that still wait."""
+        return list(self._faults)
+
+    def clear(self) -> None:
+        """Everything works again."""
+        self._faults.clear()
+
+    def chance(self) -> float:
+        """A number from 0 to 1 out of the dial's seeded chance."""
+        return self._chance.random()
