@@ -1,0 +1,78 @@
+"""Rate limits that all processes share: token buckets in PostgreSQL, with a small memory of refusals in front.
+
+A caller that was refused is refused again from memory until its wait is over, so that a flood costs no statement.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from daozhang import clock
+from daozhang.postgres import Database, statements
+from daozhang.reasons.refusal import Refusal
+
+REMEMBERED = 20_000
+"""Most refusals kept in memory; the oldest goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Room for `capacity` uses at once, refilled by `per_s` a second."""
+
+    capacity: float
+    per_s: float
+
+
+BUCKETS = {
+    "login.network": Bucket(30, 30 / 600),
+    "login.device": Bucket(20, 20 / 600),
+    "register.network": Bucket(10, 10 / 3_600),
+    "password.user": Bucket(10, 10 / 3_600),
+    "place.user": Bucket(20, 20 / 60),
+    "page.network": Bucket(600, 20),
+    "callback.junk": Bucket(60, 1),
+    "callback.junk.network": Bucket(30, 0.5),
+}
+"""Every bucket by name. A network is an IPv4 /24 or an IPv6 /56; a key is whatever the name says (a user, a channel's id)."""
+
+
+class Limiter:
+    """Takes from named buckets."""
+
+    def __init__(self, database: Database, buckets: dict[str, Bucket] | None = None) -> None:
+        self._database, self.buckets = database, BUCKETS if buckets is None else buckets
+        self._refused: OrderedDict[tuple[str, bytes], tuple[float, float]] = OrderedDict()
+
+    async def take(self, name: str, key: str | int, cost: float = 1) -> float:
+        """Take `cost` tokens: 0 when taken, else the seconds until they will be there. Raises `Unavailable`: never fails open."""
+        bucket = self.buckets[name]
+        assert 0 < cost <= bucket.capacity, (name, cost)
+        digest = blake2b(str(key).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        known = self._remembered(name, digest, cost)
+        if known > 0:
+            return known
+        wait_s: float = await self._database.value(
+            statements("daozhang.identity").take_tokens, name, digest, bucket.capacity, bucket.per_s, float(cost)
+        )
+        if wait_s > 0:
+            self._refused[(name, digest)] = (clock.now_s() + wait_s, cost)
+            self._refused.move_to_end((name, digest))
+            if len(self._refused) > REMEMBERED:
+                self._refused.popitem(last=False)
+        return wait_s
+
+    async def demand(self, name: str, key: str | int, cost: float = 1) -> None:
+        """Take, or raise `operation.too_many` with the time to wait."""
+        wait_s = await self.take(name, key, cost)
+        if wait_s > 0:
+            raise Refusal("operation.too_many", wait_s=int(wait_s) + 1)
+
+    def _remembered(self, name: str, digest: bytes, cost: float) -> float:
+        entry = self._refused.get((name, digest))
+        if entry is None or cost < entry[1]:
+            return 0
+        wait_s = entry[0] - clock.now_s()
+        if wait_s > 0:
+            return wait_s
+        del self._refused[(name, digest)]
+        return 0

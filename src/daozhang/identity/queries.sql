@@ -1,0 +1,101 @@
+-- name: shops
+select id, host from shops order by id
+
+-- name: next_user_id
+select nextval('users_id_seq')
+
+-- name: add_user
+insert into users (id, shop_id, phone_sealed, phone_blind, locale, standing_since, created_at, seen_at)
+overriding system value
+values ($1, $2, $3, $4, $5, clock_now(), clock_now(), clock_now())
+on conflict (shop_id, phone_blind) do nothing
+returning id
+
+-- name: add_credential
+insert into credentials (user_id, password_hash, changed_at) values ($1, $2, clock_now())
+
+-- name: person_by_phone
+select u.id, c.password_hash, d.id as device_id
+from users u
+join credentials c on c.user_id = u.id
+left join devices d on d.user_id = u.id and d.token_hash = $3
+where u.shop_id = $1 and u.phone_blind = $2
+
+-- name: person_by_id
+select u.id, u.shop_id, u.phone_sealed, u.phone_blind, u.standing, c.password_hash
+from users u join credentials c on c.user_id = u.id
+where u.id = $1
+
+-- name: lock_user
+select standing from users where id = $1 for no key update
+
+-- name: replace_password
+update credentials set password_hash = $3, changed_at = clock_now() where user_id = $1 and password_hash = $2
+
+-- name: renew_hash
+update credentials set password_hash = $3 where user_id = $1 and password_hash = $2
+
+-- name: take_login_try
+select wait_s, left_count from take_login_try($1, $2, $3, $4, $5, $6, $7)
+
+-- name: login_pause
+select coalesce(extract(epoch from max(locked_until) - clock_now()), 0)::double precision
+from login_tries
+where shop_id = $1 and subject = $2 and whence = any ($3) and locked_until > clock_now()
+
+-- name: return_login_try
+select return_login_try($1, $2, $3, $4)
+
+-- name: take_tokens
+select take_tokens($1, $2, $3, $4, $5)
+
+-- name: device_known
+select exists (select from devices where token_hash = $1)
+
+-- name: keep_device
+insert into devices (id, shop_id, user_id, token_hash, agent, first_seen_at, seen_at)
+values ($1, $2, $3, $4, $5, clock_now(), clock_now())
+on conflict (token_hash, user_id) do update set agent = excluded.agent, seen_at = excluded.seen_at
+returning id
+
+-- name: add_session
+insert into sessions (id, shop_id, user_id, staff_id, device_id, token_hash, agent, address_sealed, idle_s, created_at, seen_at, ends_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_now(), clock_now(), clock_now() + make_interval(secs => $10))
+
+-- name: session_by_token
+select s.id, s.shop_id, s.user_id, s.device_id, s.created_at, s.ends_at, u.locale, u.verification,
+  case when u.standing = 'frozen' and u.standing_until <= clock_now() then 'active' else u.standing end as standing,
+  u.standing_why, u.standing_until, u.standing_review_at,
+  s.seen_at < clock_now() - interval '1 minute' as unseen
+from sessions s join users u on u.id = s.user_id
+where s.token_hash = $1 and s.ended_at is null and s.ends_at > clock_now()
+  and s.seen_at > clock_now() - make_interval(secs => s.idle_s) and u.standing <> 'closed'
+
+-- name: see_session
+update sessions set seen_at = clock_now() where id = $1
+
+-- name: sessions_of_user
+select id, agent, address_sealed, created_at, seen_at
+from sessions
+where user_id = $1 and ended_at is null and ends_at > clock_now() and seen_at > clock_now() - make_interval(secs => idle_s)
+order by seen_at desc, id desc
+limit 100
+
+-- name: end_session_of
+select end_session_of($1, $2)
+
+-- name: end_sessions
+select end_sessions($1, $2, $3, $4)
+
+-- name: set_locale
+update users set locale = $2 where id = $1 and locale <> $2
+
+-- name: set_standing
+select set_standing($1, $2, $3, $4, $5, $6, $7)
+
+-- name: standing_history
+select from_standing, to_standing, why, note, actor, until_at, review_at, at
+from standing_moves where user_id = $1 order by id
+
+-- name: sweep_identity
+select sweep_identity()
