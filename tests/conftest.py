@@ -14,6 +14,8 @@ from daozhang.postgres.supervisor import Supervisor
 from daozhang.postgres.throwaway import throwaway
 from daozhang.settings import Settings
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - cloning a database in memory takes 27 ms, on the disk 900 ms
+
 
 def pytest_report_header() -> str:
     """The seed of everything random in this run, so that a failure can be run again."""
@@ -29,7 +31,8 @@ def seed() -> int:
 @pytest.fixture(scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Supervisor]:
     """A PostgreSQL of this worker's own, with a migrated template database."""
-    async with throwaway(tmp_path_factory.mktemp("server"), fsync=False) as running:
+    folder = MEMORY if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) else tmp_path_factory.mktemp("server")
+    async with throwaway(folder, fsync=False, conf={"daozhang.months_ahead": "1"}) as running:
         await migrate(running.dsn("owner"))
         yield running
 
@@ -39,7 +42,7 @@ async def fresh(server: Supervisor) -> AsyncIterator[str]:
     """The name of a fresh, migrated database."""
     name = f"t{secrets.token_hex(6)}"
     admin = await asyncpg.connect(server.dsn("superuser", "postgres"))
-    await admin.execute(f'create database "{name}" template daozhang owner daozhang_owner')
+    await admin.execute(f'create database "{name}" template daozhang owner daozhang_owner strategy file_copy')
     yield name
     await admin.execute(f'drop database "{name}" with (force)')
     await admin.close()

@@ -60,6 +60,7 @@ create table partitioned_tables (
   leaf_triggers text[] not null default '{}'
 );
 
+-- Twelve months ahead, unless the server's `daozhang.months_ahead` says otherwise (tests clone small databases).
 create function ensure_partitions() returns integer
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -71,7 +72,7 @@ declare
 begin
   perform pg_advisory_xact_lock(hashtext('daozhang.partitions'));
   for v_table in select * from partitioned_tables order by name loop
-    for i in -1..12 loop
+    for i in -1..coalesce(nullif(current_setting('daozhang.months_ahead', true), '')::integer, 12) loop
       v_month := date_trunc('month', clock_now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i);
       v_leaf := v_table.name || '_' || to_char(v_month at time zone 'UTC', 'YYYYMM');
       continue when to_regclass('public.' || v_leaf) is not null;
