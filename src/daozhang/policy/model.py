@@ -112,6 +112,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         """Whether money may move: admitted, or admitted and watched."""
         return self.outcome.rank <= Outcome.MONITOR.rank
 
+    @property
+    def holds(self) -> bool:
+        """Whether money that has arrived must wait."""
+        return not self.admits
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
