@@ -107,14 +107,14 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def told(self, locale: str, facts: Mapping[str, Any] | None = None) -> Told:
         """The texts in one language (`zh` unless `en` is asked for), filled with `facts`.
 
-        A fact that should be there and is not is our own bug: it is reported to `missing_fact` and the sentence that names it is
+        A fact that should be there and is not is our own bug: it is reported to `our_bug` and the sentence that names it is
         left out, so that a person never reads a brace.
         """
         given = facts or {}
         language: Locale = "en" if locale == "en" else "zh"
         for name in self.facts:
             if given.get(name) is None:
-                missing_fact(self.code, name)
+                our_bug(f"reason {self.code} was given without its fact {name}")
         text = self.en if language == "en" else self.zh
         safe = _SAFE[language]
         words = catalogue().words
@@ -151,10 +151,10 @@ class Catalogue:
             _hold(reason)
 
     def get(self, code: str) -> Reason:
-        """The reason of a code. A code nobody wrote is our own bug: it is logged and told as `platform.fault`."""
+        """The reason of a code. A code nobody wrote is our own bug: it is reported and told as `platform.fault`."""
         reason = self._reasons.get(code)
         if reason is None:
-            log.error("reason %.80r is not in the catalogue", code)
+            our_bug(f"reason {code[:80]!r} is not in the catalogue")
             return self._reasons["platform.fault"]
         return reason
 
@@ -172,12 +172,8 @@ class Catalogue:
         return list(self._reasons)
 
 
-def _report_missing(code: str, name: str) -> None:
-    log.error("reason %s was given without its fact %s", code, name)
-
-
-missing_fact: Callable[[str, str], None] = _report_missing
-"""Hears (code, fact) when a declared fact is missing. Production logs it; the tests set one that fails."""
+our_bug: Callable[[str], object] = log.error
+"""Hears of a missing fact or an unknown code. Production logs it and tells a safe text; the tests set one that fails."""
 
 
 @cache
