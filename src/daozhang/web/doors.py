@@ -1,0 +1,82 @@
+"""The application: every door of the front desk, the rules they share, and the ring around them."""
+
+from typing import Any
+
+from litestar import Litestar, Request, Response, get
+from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
+from litestar.types import ASGIApp
+
+from daozhang.web import assets, errors, forms
+from daozhang.web.front import identity, language, order, orders, recharge, stream, wallet
+from daozhang.web.guard import Guard
+from daozhang.web.house import House
+
+
+@get("/static/{name:path}", sync_to_thread=False)
+def static(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    """A file of the pages, packed when the reader takes gzip."""
+    found = assets.load().find(name)
+    if found is None:
+        raise NotFoundException
+    asset, keep = found
+    headers = {"cache-control": keep, "etag": f'"{asset.hash}"', "vary": "accept-encoding"}
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(b"", status_code=304, headers=headers)
+    body = asset.body
+    if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        body, headers["content-encoding"] = asset.packed, "gzip"
+    return Response(body, media_type=asset.media_type, headers=headers)
+
+
+@get("/favicon.ico", sync_to_thread=False)
+def favicon(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """What browsers ask for unasked: the seal."""
+    return static.fn(request, assets.load().url("seal.svg").removeprefix("/static/"))  # type: ignore[no-any-return]
+
+
+@get("/healthz", media_type="text/plain", sync_to_thread=False)
+def healthz() -> str:
+    """The process answers."""
+    return "ok"
+
+
+@get("/readyz", media_type="text/plain")
+async def readyz(request: Request[Any, Any, Any]) -> Response[str]:
+    """The process can do its work: the database answers, and nobody asked it to stop. Raises `Unavailable` (503) otherwise."""
+    house: House = request.app.state.house
+    if house.closing.is_set():
+        return Response("closing", status_code=503)
+    await house.database.value("select 1")
+    return Response("ready")
+
+
+def make_app(house: House) -> ASGIApp:
+    """The pages as one ASGI application. Channel callbacks are routed in front of it."""
+
+    async def close(_: Litestar) -> None:
+        house.closing.set()
+
+    doors = [
+        static,
+        favicon,
+        healthz,
+        readyz,
+        *language.handlers,
+        *identity.handlers,
+        *wallet.handlers,
+        *recharge.handlers,
+        *orders.handlers,
+        *order.handlers,
+        *stream.handlers,
+    ]
+    app = Litestar(
+        route_handlers=doors,
+        state=State({"house": house}),
+        exception_handlers=errors.handlers,
+        request_max_body_size=forms.LIMIT_BYTES,
+        openapi_config=None,
+        on_shutdown=[close],
+        debug=False,
+    )
+    return Guard(app, https=house.settings.url().startswith("https://"))

@@ -1,0 +1,171 @@
+"""One order: its cashier while it waits for payment, its result afterwards; cancel it, or pay it another way."""
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import segno
+from litestar import Request, Response, get, post
+from litestar.response import Redirect
+
+from daozhang import clock, ids
+from daozhang.money import yuan
+from daozhang.reasons import Refusal, Retry, catalogue
+from daozhang.web import forms, sessions
+from daozhang.web.client import client_ip
+from daozhang.web.front import checks, path
+from daozhang.web.front.device import in_wechat, offered, on_phone
+from daozhang.web.pages import house_of, locale_of, page
+
+if TYPE_CHECKING:
+    from daozhang.recharge.model import OrderView
+    from daozhang.web.sessions import Session
+
+AnyRequest = Request[Any, Any, Any]
+_METHOD = re.compile(r"([0-9]{1,18}):([a-z][a-z0-9_]{0,31})", re.ASCII)
+_LINK_SCHEMES = {"https", "http", "weixin"}
+_WAITING = {"cashier", "preparing", "closing", "checking", "received"}
+_FRESH_S = 120.0
+_RETRYABLE = {"failed", "expired", "cancelled"}
+
+
+@get("/orders/{shown:str}")
+async def show(request: AnyRequest, shown: str) -> Response[bytes]:
+    """The order's page, whatever stage it is at. Somebody else's order does not exist."""
+    session = await sessions.require(request)
+    view = await _find(request, session, shown)
+    return await _page(request, session, view)
+
+
+@get("/orders/{shown:str}/state")
+async def state(request: AnyRequest, shown: str) -> dict[str, Any]:
+    """What a waiting page asks when it cannot listen: did anything change since `version`?"""
+    session = await sessions.require(request)
+    view = await _find(request, session, shown)
+    return {"state": view.state, "money": view.money, "terminal": view.terminal, "version": view.version}
+
+
+@post("/orders/{shown:str}/cancel", status_code=303)
+async def cancel(request: AnyRequest, shown: str) -> Redirect:
+    """Ask for the payment to be closed at its channel; the order is cancelled once the channel says so."""
+    session = await sessions.require(request)
+    await sessions.check_csrf(request, await forms.read(request))
+    view = await _find(request, session, shown)
+    await house_of(request).desk.cancel(session.user_id, view.id)
+    return Redirect(f"/orders/{view.shown}", status_code=303)
+
+
+@post("/orders/{shown:str}/retry", status_code=303)
+async def retry(request: AnyRequest, shown: str) -> Redirect:
+    """Pay the same order another way: a new attempt."""
+    session = await sessions.require(request)
+    form = await forms.read(request)
+    await sessions.check_csrf(request, form)
+    view = await _find(request, session, shown)
+    match = _METHOD.fullmatch(form.get("method", ""))
+    if match is None:
+        raise Refusal("channel.not_configured")
+    await house_of(request).desk.retry(session.user_id, view.id, int(match.group(1)), match.group(2), client_ip(request))
+    return Redirect(f"/orders/{view.shown}", status_code=303)
+
+
+async def _find(request: AnyRequest, session: "Session", shown: str) -> "OrderView":
+    identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None
+    view = await house_of(request).desk.order(session.user_id, identifier) if identifier else None
+    if view is None:
+        raise Refusal("operation.not_found")
+    return view
+
+
+async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> Response[bytes]:
+    reader, face = locale_of(request), face_of(view)
+    reason = catalogue().get(view.reason) if view.reason else None
+    context: dict[str, Any] = {
+        "order": view,
+        "face": face,
+        "waits": face in _WAITING,
+        "kind": reader.either(f"kind.{view.kind}", "kind.other"),
+        "reason": reason,
+        "told": reason.told(reader.code, view.reason_facts) if reason else None,
+        "anomalies": [catalogue().get(code).told(reader.code, {"amount_fen": view.amount_fen}) for code in view.anomalies],
+        "path": path.steps(view, reader),
+        **await _FACTS.get(face, _nothing)(request, view),
+    }
+    template = "waiting" if face in {"preparing", "closing", "checking"} else face
+    return await page(request, f"front/order/{template}.html", here="orders", session=session, **context)
+
+
+def face_of(view: "OrderView") -> str:
+    """Which page an order wears. What we do not know is never shown as failed."""
+    if view.state == "awaiting_payment" and view.action and view.money != "checking":
+        return "cashier"
+    if view.state == "closing":
+        return "closing"
+    if view.money == "checking":
+        return "checking"
+    if view.state in {"created", "awaiting_payment", "challenged", "reviewing"}:
+        return "preparing"
+    return {"received": "received", "credited": "credited", "returning": "received", "returned": "received"}.get(view.money, "ended")
+
+
+async def _cashier(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
+    """What the payer needs now: a code to scan, a link to follow, or the signed parameters for WeChat's own bridge."""
+    text, phone_url = str(view.payload.get("text", "")), house_of(request).phone_url
+    return {
+        "qr": _drawn(text) if view.action == "qr" else "",
+        "link_url": text if view.action == "link" and urlsplit(text).scheme in _LINK_SCHEMES else "",
+        "bridge": view.payload if view.action == "jsapi" else None,
+        "demo_phone": phone_url(text) if phone_url and text else "",
+        "left_s": max(0, int((view.expires_at - clock.now()).total_seconds())) if view.expires_at else None,
+        "phone": on_phone(request),
+        "wechat": in_wechat(request),
+    }
+
+
+async def _credited(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
+    """The seal is pressed only for who sees it happen: a page opened later shows it pressed already."""
+    at = view.credited_at or view.created_at
+    return {
+        "wallet": await house_of(request).desk.wallet(view.user_id),
+        "took_s": max(0.0, (at - view.created_at).total_seconds()),
+        "fresh": (clock.now() - at).total_seconds() < _FRESH_S,
+    }
+
+
+async def _ended(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
+    """Why, which checks were made, and the one way on: pay another way, correct the form, or look at the wallet."""
+    reason = catalogue().get(view.reason) if view.reason else None
+    retry_with = None
+    if view.state in _RETRYABLE and (reason is None or reason.retry in {Retry.NOW, Retry.OTHER_CHANNEL}):
+        quote = await house_of(request).desk.quote(view.user_id)
+        usable = [choice for choice in offered(request, quote.methods) if choice.open]
+        same = next((choice for choice in usable if (choice.channel_id, choice.method) == (view.channel_id, view.method)), None)
+        others = [choice for choice in usable if choice is not same]
+        prefer_other = reason is not None and reason.retry is Retry.OTHER_CHANNEL
+        retry_with = (others[0] if others else None) if prefer_other else same or (others[0] if others else None)
+    hopeless = reason is not None and reason.retry is Retry.NEVER
+    said = checks.rules(view.verdicts, locale_of(request))
+    amount_text = yuan(view.amount_fen, grouped=False)
+    return {
+        "retry_with": retry_with,
+        "groups": checks.groups(said, locale_of(request)),
+        "amount_text": amount_text,
+        "way_on": "/wallet" if hopeless else f"/recharge?amount={amount_text}",
+        "way_on_text": "result.wallet" if hopeless else "order.back",
+    }
+
+
+async def _nothing(_request: AnyRequest, _view: "OrderView") -> dict[str, Any]:
+    return {}
+
+
+_FACTS = {"cashier": _cashier, "credited": _credited, "ended": _ended}
+
+
+@lru_cache(maxsize=512)
+def _drawn(text: str) -> str:
+    return segno.make(text, error="m").svg_inline(border=2, omitsize=True, dark="#1b211f")
+
+
+handlers = [show, state, cancel, retry]

@@ -1,0 +1,198 @@
+"""The recharge page: how much, how to pay, which rules apply; and the form that places the order."""
+
+import re
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request, Response, get, post
+from litestar.response import Redirect
+
+from daozhang.money import Fen, MalformedAmount, parse_yuan, yuan
+from daozhang.reasons import Refusal
+from daozhang.recharge.model import PlaceRequest
+from daozhang.web import forms, sessions
+from daozhang.web.client import client_ip
+from daozhang.web.front import checks
+from daozhang.web.front.device import offered
+from daozhang.web.pages import house_of, locale_of, page, told
+
+if TYPE_CHECKING:
+    from daozhang.recharge.model import OrderView, Quote
+    from daozhang.web.sessions import Session
+
+AnyRequest = Request[Any, Any, Any]
+_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
+_METHOD = re.compile(r"([0-9]{1,18}):([a-z][a-z0-9_]{0,31})", re.ASCII)
+_FIELD_REASONS = ("operation.amount.", "limits.")
+"""Refusals that one changed field cures: they are told at that field, on the form, with everything kept."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What the form holds. `choice` is a preset in yuan or `other`; `typed` is the free amount exactly as it was typed."""
+
+    choice: str = ""
+    typed: str = ""
+    method: str = ""
+    key: str = ""
+    page_version: str = ""
+
+    @property
+    def amount_text(self) -> str:
+        """The amount as text, from whichever field speaks."""
+        return self.typed if self.choice in {"", "other"} else self.choice
+
+
+@get("/recharge")
+async def show(request: AnyRequest) -> Response[bytes]:
+    """The form. `?amount=50` proposes an amount (from a failure page: the same sum once more); anything else is ignored."""
+    session = await sessions.require(request)
+    quote = await house_of(request).desk.quote(session.user_id)
+    return await _form(request, session, quote, _proposed(quote, request.query_params.get("amount", "")))
+
+
+@post("/recharge", status_code=303)
+async def place(request: AnyRequest) -> Response[Any]:
+    """Place the order and go to its page; or show the form again with what to change, everything typed kept."""
+    session, house = await sessions.require(request), house_of(request)
+    form = await forms.read(request)
+    await sessions.check_csrf(request, form)
+    draft = Draft(*(form.get(name, "") for name in ("amount", "other_amount", "method", "key", "page_version")))
+    try:
+        amount_fen = _amount(draft.amount_text)
+        channel_id, method = _method(draft.method)
+        wish = PlaceRequest(
+            shop_id=session.shop_id,
+            user_id=session.user_id,
+            amount_fen=amount_fen,
+            channel_id=channel_id,
+            method=method,
+            key=draft.key if _KEY.fullmatch(draft.key) else _new_key(),
+            page_version=draft.page_version[:64],
+            client_ip=client_ip(request),
+            locale=locale_of(request).code,
+        )
+        view = await house.desk.place(wish)
+    except Refusal as refusal:
+        if not _on_form(refusal.reason):
+            raise
+        return await _again(request, session, draft, refusal.reason, refusal.facts)
+    if _field_refusal(view):
+        return await _again(request, session, draft, str(view.reason), view.reason_facts)
+    return Redirect(f"/orders/{view.shown}", status_code=303)
+
+
+@get("/recharge/echo")
+async def echo(request: AnyRequest) -> dict[str, str]:
+    """A typed amount read back in digits and words, or why it is none. The form's script asks this while a person types."""
+    text = request.query_params.get("amount", "")[:64]
+    try:
+        amount_fen = _amount(text)
+    except Refusal as refusal:
+        return {"error": told(request, refusal.reason, refusal.facts).title}
+    reader = locale_of(request)
+    return {"shown": reader.money(amount_fen), "words": reader.words(amount_fen)}
+
+
+async def _form(
+    request: AnyRequest,
+    session: "Session",
+    quote: "Quote",
+    draft: Draft,
+    *,
+    status: int = 200,
+    field_error: str = "",
+    field_cure: str = "",
+    notice: tuple[str, str] | None = None,
+) -> Response[bytes]:
+    methods = offered(request, quote.methods)
+    usable = [method for method in methods if method.open]
+    chosen = next((choice for choice in usable if choice.value == draft.method), usable[0] if usable else None)
+    return await page(
+        request,
+        "front/recharge.html",
+        status=status,
+        here="recharge",
+        session=session,
+        quote=quote,
+        wallet=await house_of(request).desk.wallet(session.user_id),
+        draft=replace(draft, key=_new_key(), page_version=quote.page_version),
+        presets=[(str(fen // 100), fen) for fen in quote.presets_fen],
+        initial_fen=_initial(draft),
+        methods=methods,
+        chosen=chosen,
+        field_error=field_error,
+        field_cure=field_cure,
+        notice_text=notice,
+        checks=checks.rules(quote.verdicts, locale_of(request)),
+    )
+
+
+async def _again(request: AnyRequest, session: "Session", draft: Draft, reason: str, facts: dict[str, Any]) -> Response[bytes]:
+    """The form once more: nothing was ordered, nothing is lost. A fresh key, since the old one may be bound to what was refused."""
+    quote = await house_of(request).desk.quote(session.user_id)
+    reader = locale_of(request)
+    if reason == "operation.page_outdated":
+        said = (reader.t("recharge.renewed_title"), reader.t("recharge.renewed_text"))
+        return await _form(request, session, quote, draft, status=409, notice=said)
+    why = told(request, reason, facts)
+    if _at_amount(reason):
+        kept = draft if draft.choice == "other" or not draft.choice else replace(draft, choice="other", typed=draft.choice)
+        said = (reader.t("recharge.fix_title"), reader.t("recharge.fix_text"))
+        return await _form(request, session, quote, kept, status=422, field_error=why.title, field_cure=why.cure, notice=said)
+    return await _form(request, session, quote, draft, status=422, notice=(why.title, f"{why.text} {why.cure}".strip()))
+
+
+def _on_form(reason: str) -> bool:
+    return _at_amount(reason) or reason in {"operation.page_outdated", "channel.not_configured", "channel.method_unsupported"}
+
+
+def _at_amount(reason: str) -> bool:
+    return reason.startswith(_FIELD_REASONS)
+
+
+def _field_refusal(view: "OrderView") -> bool:
+    return view.state == "refused" and view.reason is not None and _on_form(view.reason)
+
+
+def _amount(text: str) -> Fen:
+    try:
+        return parse_yuan(text)
+    except MalformedAmount:
+        raise Refusal("operation.amount.malformed") from None
+
+
+def _method(text: str) -> tuple[int, str]:
+    match = _METHOD.fullmatch(text)
+    if match is None:
+        raise Refusal("channel.not_configured")
+    return int(match.group(1)), match.group(2)
+
+
+def _proposed(quote: "Quote", text: str) -> Draft:
+    """Start with the amount that was proposed, else with the middle preset."""
+    if text:
+        try:
+            amount_fen = parse_yuan(text)
+        except MalformedAmount:
+            return _proposed(quote, "")
+        preset = amount_fen in quote.presets_fen
+        plain = yuan(amount_fen, grouped=False)
+        return Draft(choice=str(amount_fen // 100)) if preset else Draft(choice="other", typed=plain)
+    presets = [fen for fen in quote.presets_fen if fen <= quote.day_left_fen] or list(quote.presets_fen)
+    return Draft(choice=str(presets[len(presets) // 2 - (len(presets) > 4)] // 100)) if presets else Draft(choice="other")
+
+
+def _initial(draft: Draft) -> int | None:
+    try:
+        return parse_yuan(draft.amount_text)
+    except MalformedAmount:
+        return None
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(18)
+
+
+handlers = [show, place, echo]

@@ -1,0 +1,71 @@
+"""Tells a waiting page that its order changed, the moment it does: server-sent events, one stream per page.
+
+The stream says only *that* something changed; the page reads its state from the order's own address. It ends when the program is
+asked to stop, when the order rests, or after ten minutes; the page then asks from time to time, or connects again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, get
+from litestar.response import Stream
+
+from daozhang import ids
+from daozhang.reasons import Refusal
+from daozhang.web import sessions
+from daozhang.web.house import House
+from daozhang.web.pages import house_of
+
+BEAT_S = 15.0
+"""A comment this often keeps proxies from taking silence for death."""
+LONGEST_S = 600.0
+_HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
+
+
+@get("/orders/{shown:str}/stream")
+async def stream(request: Request[Any, Any, Any], shown: str) -> Stream:
+    """Events `state` with the order's version as data, and `end` when there is nothing more to wait for."""
+    session, house = await sessions.require(request), house_of(request)
+    identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None
+    if identifier is None or await house.desk.order(session.user_id, identifier) is None:
+        raise Refusal("operation.not_found")
+    return Stream(_events(house, session.user_id, identifier), media_type="text/event-stream", headers=_HEADERS)
+
+
+async def _events(house: House, user_id: int, order_id: UUID) -> AsyncIterator[bytes]:
+    """The first event comes at once: what changed between the page and this stream must not be lost."""
+    changes = aiter(house.hub.changes(order_id))
+    ends_at = asyncio.get_running_loop().time() + LONGEST_S
+    closing = asyncio.ensure_future(house.closing.wait())
+    change: asyncio.Future[Any] = asyncio.ensure_future(anext(changes))
+    try:
+        yield b"retry: 3000\n\n"
+        while True:
+            view = await house.desk.order(user_id, order_id)
+            if view is None:
+                break
+            yield f"event: state\ndata: {view.version}\n\n".encode()
+            if view.terminal:
+                break
+            while not change.done():
+                if asyncio.get_running_loop().time() >= ends_at or closing.done():
+                    return
+                await asyncio.wait({change, closing}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+                if not change.done() and not closing.done():
+                    yield b": still here\n\n"
+            if change.exception() is not None:
+                break
+            change = asyncio.ensure_future(anext(changes))
+        yield b"event: end\ndata: 0\n\n"
+    finally:
+        closing.cancel()
+        change.cancel()
+        await asyncio.gather(change, closing, return_exceptions=True)
+        close = getattr(changes, "aclose", None)
+        if close is not None:
+            await close()
+
+
+handlers = [stream]

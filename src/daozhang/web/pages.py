@@ -1,0 +1,102 @@
+"""Turns a template and its facts into a response."""
+
+import gzip
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar import Request, Response
+from litestar.datastructures import Cookie
+
+from daozhang.money import yuan
+from daozhang.reasons import Refusal, catalogue
+from daozhang.web import assets, locale, sessions
+from daozhang.web.house import House
+
+if TYPE_CHECKING:
+    from daozhang.reasons import Told
+
+AnyRequest = Request[Any, Any, Any]
+_WORTH_PACKING_BYTES = 600
+
+
+def house_of(request: AnyRequest) -> House:
+    """The services, as `make_app` put them into the application's state."""
+    house = request.app.state.house
+    assert isinstance(house, House)
+    return house
+
+
+def locale_of(request: AnyRequest) -> locale.Locale:
+    """The reader's language."""
+    return locale.choose(request.cookies.get(locale.COOKIE), request.headers.get("accept-language", ""))
+
+
+def told(request: AnyRequest, reason: str, facts: dict[str, Any] | None = None) -> "Told":
+    """What the catalogue says about a reason, in the reader's language."""
+    return catalogue().get(reason).told(locale_of(request).code, facts or {})
+
+
+def told_of(request: AnyRequest, refusal: Refusal) -> "Told":
+    """What the catalogue says about a refusal, in the reader's language."""
+    return told(request, refusal.reason, refusal.facts)
+
+
+async def page(request: AnyRequest, template: str, *, status: int = 200, here: str = "", **context: Any) -> Response[bytes]:
+    """Render a page for whoever asks: signed in or not, in their language, never kept by a cache.
+
+    `here` names the entry of the bar that is the present page.
+    """
+    context.setdefault("session", await sessions.current(request))
+    context["csrf"] = await sessions.csrf_token(request)
+    return plain_page(request, template, status=status, here=here, **context)
+
+
+def plain_page(request: AnyRequest, template: str, *, status: int = 200, here: str = "", **context: Any) -> Response[bytes]:
+    """Render a page without asking who reads it: what is left when the database cannot be reached."""
+    reader, house = locale_of(request), house_of(request)
+    context.setdefault("session", None)
+    context.setdefault("csrf", "")
+    text = environment().get_template(template).render(
+        t=reader.t,
+        locale=reader,
+        lang_tag=reader.tag,
+        asset=assets.load().url,
+        here=here,
+        house=house,
+        shop_name=house.shop_name or reader.t("site.name"),
+        request_path=request.url.path,
+        other_lang_url=f"/lang/{reader.t('site.other_code')}?next={quote(_address(request), safe='')}",
+        **context,
+    )
+    return _packed(request, text.encode(), status)
+
+
+def _address(request: AnyRequest) -> str:
+    """Where the reader is, as a path on this site; a page that answered a form is reached again at its own address."""
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query and request.method == "GET" else request.url.path
+
+
+def _packed(request: AnyRequest, body: bytes, status: int) -> Response[bytes]:
+    headers = {"cache-control": "no-store", "vary": "accept-encoding, accept-language, cookie"}
+    if len(body) > _WORTH_PACKING_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+        body, headers["content-encoding"] = gzip.compress(body, 5, mtime=0), "gzip"
+    cookies: list[Cookie] = list(getattr(request.state, "set_cookies", ()))
+    return Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=headers, cookies=cookies)
+
+
+@cache
+def environment() -> Environment:
+    """The templates. A name that a template uses and nobody gave is our own bug and raises."""
+    made = Environment(
+        loader=PackageLoader("daozhang.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters["yuan"] = yuan
+    return made

@@ -1,0 +1,49 @@
+/* data-live: shows the page anew when its order has changed. Listens to the order's stream; when that fails, asks now and then. */
+(function () {
+  "use strict";
+  const box = document.querySelector("[data-live]");
+  if (!box) return;
+  const version = Number(box.dataset.version);
+  let wait = 2000;
+  let source = null;
+  let done = false;
+
+  function news(seen) {
+    if (done || !(seen > version)) return;
+    done = true;
+    if (source) source.close();
+    location.reload();
+  }
+
+  function ask() {
+    if (done) return;
+    fetch(box.dataset.live + "/state", { headers: { accept: "application/json" } })
+      .then(function (response) { return response.ok ? response.json() : null; })
+      .then(function (state) { if (state) news(state.version); })
+      .catch(function () {})
+      .finally(function () {
+        wait = Math.min(wait * 1.3, 10000);
+        if (!done) setTimeout(ask, wait);
+      });
+  }
+
+  function listen() {
+    source = new EventSource(box.dataset.live + "/stream");
+    source.addEventListener("state", function (event) { news(Number(event.data)); });
+    source.addEventListener("end", function () { source.close(); ask(); });
+    source.addEventListener("error", function () {
+      if (source.readyState === EventSource.CLOSED) ask();
+    });
+  }
+
+  if (window.EventSource) listen();
+  else ask();
+  document.addEventListener("visibilitychange", function () {
+    if (document.hidden || done) return;
+    fetch(box.dataset.live + "/state", { headers: { accept: "application/json" } })
+      .then(function (response) { return response.json(); })
+      .then(function (state) { news(state.version); })
+      .catch(function () {});
+  });
+  window.addEventListener("pagehide", function () { if (source) source.close(); });
+})();
