@@ -1,19 +1,29 @@
 """Registering, logging in and out, and the page about oneself: the sessions, the password, the standing."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
-from daozhang.identity import Session, mask_phone
+from daozhang.identity import Session, SessionLine, mask_phone
 from daozhang.reasons import Refusal, catalogue
 from daozhang.web import forms, sessions
+from daozhang.web.front.agents import agent_name
 from daozhang.web.pages import house_of, locale_of, page, told, told_of
 
 AnyRequest = Request[Any, Any, Any]
 _ON_FORM = ("account.", "operation.too_many", "operation.form_stale", "platform.busy")
 _FIELDS = {"account.phone_": "phone", "account.password_": "password"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One session of the list, with the name of its device."""
+
+    session: SessionLine
+    name: str
 
 
 @get("/login")
@@ -127,11 +137,11 @@ async def change_password(request: AnyRequest) -> Response[Any]:
 
 
 async def _me(request: AnyRequest, session: Session, refusal: Refusal | None = None) -> Response[Any]:
-    identity = house_of(request).identity
+    identity, reader = house_of(request).identity, locale_of(request)
     frozen = None
     if session.standing == "frozen":
         moments = {"until_at": session.standing_until, "review_at": session.standing_review_at}
-        frozen = told(request, "account.frozen", {"why": session.standing_why} | {k: v for k, v in moments.items() if v})
+        frozen = told(request, "account.frozen", {"why": _why(request, session)} | {k: v for k, v in moments.items() if v})
     field = "" if refusal is None else _field(refusal)
     done = request.query_params.get("done", "")
     return await page(
@@ -141,12 +151,16 @@ async def _me(request: AnyRequest, session: Session, refusal: Refusal | None = N
         status=200 if refusal is None else _status(refusal),
         session=session,
         phone=mask_phone(await identity.phone(session.user_id)),
-        lines=await identity.sessions(session.user_id),
+        lines=[Line(line, agent_name(line.agent, reader)) for line in await identity.sessions(session.user_id)],
         frozen=frozen,
         wrong=None if refusal is None else told_of(request, refusal),
         wrong_field=field or ("old" if refusal is not None and refusal.reason == "account.credentials_wrong" else ""),
         done=done if done in {"ended", "others", "password"} else "",
     )
+
+
+def _why(request: AnyRequest, session: Session) -> str:
+    return locale_of(request).either(f"standing_why.{session.standing_why}", "standing_why.other")
 
 
 async def _again(request: AnyRequest, name: str, refusal: Refusal, *, phone: str, next: str) -> Response[Any]:  # noqa: A002
