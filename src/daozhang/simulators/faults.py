@@ -85,7 +85,7 @@ class Dial:
 
     def set(self, fault: Fault) -> Fault:
         """Add a fault. Raises `BadFault` when the point does not know the kind or a number makes no sense."""
-        if fault.kind not in _KINDS[fault.point]:
+        if fault.kind not in _KINDS.get(fault.point, ()):
             raise BadFault(f"{fault.point} knows no fault {fault.kind!r}")
         if not 0 <= fault.probability <= 1 or (fault.times is not None and not 0 < fault.times <= 1_000_000):
             raise BadFault("probability must be 0 to 1 and times 1 to 1,000,000")

@@ -47,8 +47,16 @@ class Phone:
     """One phone that belongs to whoever an order is meant for."""
 
     def __init__(self, books: Books, watch: Watch, dial: Dial, notices: Notices, merchants: dict[str, Merchant]) -> None:
-        self.books, self._watch, self._dial, self._notices = books, watch, dial, notices
+        self.books, self._watch, self.dial, self._notices = books, watch, dial, notices
         self.merchants = merchants
+
+    def now_s(self) -> float:
+        """The phone's clock is the channel's."""
+        return self._watch.now_s()
+
+    def shop(self, order: Order) -> str:
+        """The name the payer sees."""
+        return self.merchants[order.mchid].name
 
     def find(self, number: str, mchid: str = "") -> Order:
         """An order by the code in its QR, its prepay id or the merchant's number. Raises `NotPayable("unknown")`."""
@@ -91,12 +99,12 @@ class Phone:
         """Turn the dial so that the callback of this payment meets the trick."""
         if trick in ("booked_error", "hang"):
             # Charged but not notified: no callback ever comes, and the first question about it fails or hangs as well.
-            self._dial.set(Fault(point="notice", kind="silence", number=out_trade_no))
-            self._dial.set(
+            self.dial.set(Fault(point="notice", kind="silence", number=out_trade_no))
+            self.dial.set(
                 Fault(point="query", kind="error" if trick == "booked_error" else "hang", number=out_trade_no, seconds=10)
             )
         elif trick and trick != "charged_otherwise":
-            self._dial.set(Fault(point="notice", kind=trick, number=out_trade_no, amount_fen=otherwise_fen, seconds=8, copies=5))
+            self.dial.set(Fault(point="notice", kind=trick, number=out_trade_no, amount_fen=otherwise_fen, seconds=8, copies=5))
 
     def see(self, order: Order) -> None:
         """The phone shows the payment."""

@@ -12,6 +12,7 @@ import uvicorn
 from daozhang.simulators.control import Control
 from daozhang.simulators.faults import Dial, Fault
 from daozhang.simulators.merchant import Enrolment, Merchant, enrol
+from daozhang.simulators.pages import PhonePages
 from daozhang.simulators.phone import Phone
 from daozhang.simulators.watch import Watch
 from daozhang.simulators.wechatpay.books import Books, Refund
@@ -62,6 +63,7 @@ class Simulator:
         self.phone = Phone(self.books, self.watch, self.dial, self.notices, merchants)
         orders = Orders(self.books, self.watch, self.url)
         self._api = ApiServer(self._keyrings, self.books, self.watch, self.habits, self.dial, orders, self._refunds)
+        self._pages = PhonePages(self.phone, self._keyrings)
         self._control = Control(self)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: _Server | None = None
@@ -97,6 +99,8 @@ class Simulator:
         path: str = scope["path"]
         if path.startswith("/v3/"):
             await self._api(scope, receive, send)
+        elif path.startswith(("/phone", "/cgi-bin/", "/static/")) or path == "/":
+            await self._pages(scope, receive, send)
         elif path.startswith(("/dial", "/books", "/healthz")):
             await self._control(scope, receive, send)
         else:
