@@ -17,14 +17,14 @@ from daozhang.settings import Settings
 
 Address = IPv4Address | IPv6Address
 
-_HOST = re.compile(r"(?P<name>[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
+_HOST = re.compile(r"(?P<name>[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _HOPS = 32
 _NOWHERE = "0.0.0.0"  # noqa: S104
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The client as we believe it. `network` is an IPv4 /24 or an IPv6 /56; `host` is lower case, with the port if one was given."""
+    """The client as we believe it. `network` is an IPv4 /24 or an IPv6 /56; `host` is lower case, with its port if it has one."""
 
     ip: str
     network: str

@@ -141,7 +141,7 @@ async def _me(request: AnyRequest, session: Session, refusal: Refusal | None = N
     frozen = None
     if session.standing == "frozen":
         moments = {"until_at": session.standing_until, "review_at": session.standing_review_at}
-        frozen = told(request, "account.frozen", {"why": _why(request, session)} | {k: v for k, v in moments.items() if v})
+        frozen = told(request, "account.frozen", {"why": session.standing_why} | {k: v for k, v in moments.items() if v})
     field = "" if refusal is None else _field(refusal)
     done = request.query_params.get("done", "")
     return await page(
@@ -157,10 +157,6 @@ async def _me(request: AnyRequest, session: Session, refusal: Refusal | None = N
         wrong_field=field or ("old" if refusal is not None and refusal.reason == "account.credentials_wrong" else ""),
         done=done if done in {"ended", "others", "password"} else "",
     )
-
-
-def _why(request: AnyRequest, session: Session) -> str:
-    return locale_of(request).either(f"standing_why.{session.standing_why}", "standing_why.other")
 
 
 async def _again(request: AnyRequest, name: str, refusal: Refusal, *, phone: str, next: str) -> Response[Any]:  # noqa: A002
