@@ -12,3 +12,25 @@ limit $3;
 
 -- name: horizon
 select pg_snapshot_xmin(pg_current_snapshot())::text;
+
+-- name: keep_exchanges
+insert into interface_log (id, shop_id, channel_id, order_id, attempt_id, refund_id, direction, operation, trace, status,
+                           duration_us, result, request, response, at)
+select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[],
+                     $10::integer[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::timestamptz[]);
+
+-- name: interface_of_order
+select id, channel_id, attempt_id, refund_id, direction, operation, trace, status, duration_us, result, request, response, at
+from interface_log
+where order_id = $1
+   or attempt_id in (select a.id from attempts a where a.order_id = $1)
+   or refund_id in (select r.id from refunds r where r.order_id = $1)
+order by id
+limit 500;
+
+-- name: interface_of_channel
+select id, channel_id, attempt_id, refund_id, direction, operation, trace, status, duration_us, result, request, response, at
+from interface_log
+where channel_id = $1
+order by id desc
+limit $2;

@@ -1,16 +1,7 @@
 """The only room that calls out."""
 
-from daozhang.outbound.transport import (
-    ConnectFault,
-    Exchange,
-    Fault,
-    ForbiddenHost,
-    ReadFault,
-    Reply,
-    Subject,
-    TimeoutFault,
-    Transport,
-)
+from daozhang.outbound.hosts import ForbiddenHost
+from daozhang.outbound.transport import ConnectFault, Exchange, Fault, ReadFault, Reply, Request, Subject, TimeoutFault, Transport
 
 __all__ = [
     "ConnectFault",

@@ -1,0 +1,1 @@
+"""The kinds of channels there are, each speaking one protocol."""

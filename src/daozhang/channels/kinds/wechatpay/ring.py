@@ -1,0 +1,99 @@
+"""The keys that verify WeChat Pay's signatures: platform certificates by serial number and the public key by its id, both at once.
+
+During WeChat's migration from certificates to the public key both kinds sign. Certificates that were not configured are fetched,
+at most once a minute whatever arrives (a library that fetched per callback was a lever for denial of service), and kept under 12 h.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from daozhang import clock
+from daozhang.channels.port import Invalid
+
+log = logging.getLogger(__name__)
+
+REFRESH_LEAST_S = 60.0
+KEPT_S = 11 * 3600.0
+_NO_CERTIFICATES_S = 3600.0
+_SERIAL = re.compile(r"[0-9A-F]{40}", re.ASCII)
+
+
+class NoCertificates(Exception):
+    """The merchant has no platform certificates (public-key mode only)."""
+
+
+class NotFetched(Exception):
+    """The certificates could not be fetched now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A platform certificate's key and until when the certificate is valid (seconds since 1970)."""
+
+    key: RSAPublicKey
+    until_s: float
+
+
+class KeyRing:
+    """`fixed` keys come from the channel row; `fetch` asks `/v3/certificates` for the others."""
+
+    def __init__(self, fixed: dict[str, RSAPublicKey], fetch: Callable[[], Awaitable[dict[str, Fetched]]]) -> None:
+        """Fetches nothing yet."""
+        self._fixed, self._fetch = fixed, fetch
+        self._fetched: dict[str, Fetched] = {}
+        self._fetched_at = self._tried_at = float("-inf")
+        self._wait_s = REFRESH_LEAST_S
+        self._refreshing: asyncio.Task[None] | None = None
+
+    def known(self, serial: str) -> RSAPublicKey | None:
+        """The key of a serial number that is in memory and valid."""
+        key = self._fixed.get(serial)
+        if key is not None:
+            return key
+        fetched = self._fetched.get(serial)
+        return fetched.key if fetched is not None and clock.now_s() < fetched.until_s else None
+
+    async def find(self, serial: str) -> RSAPublicKey:
+        """The key that `serial` names, fetching certificates when it may be a new one. Raises `Invalid("unknown_serial")`.
+
+        A shape no certificate has is refused with 401; a certificate we could not get with 503, so that the channel sends again.
+        """
+        if self._due():
+            await self.refresh()
+        key = self.known(serial)
+        if key is not None:
+            return key
+        if not _SERIAL.fullmatch(serial):
+            raise Invalid("unknown_serial", serial[:64])
+        await self.refresh()
+        key = self.known(serial)
+        if key is None:
+            raise Invalid("unknown_serial", serial[:64], 503)
+        return key
+
+    async def refresh(self) -> None:
+        """Fetch the certificates, unless that was tried within the last minute. Concurrent callers share one fetch."""
+        if self._refreshing is None or self._refreshing.done():
+            if clock.now_s() - self._tried_at < self._wait_s:
+                return
+            self._tried_at = clock.now_s()
+            self._refreshing = asyncio.create_task(self._refresh())
+        await asyncio.shield(self._refreshing)
+
+    def _due(self) -> bool:
+        return bool(self._fetched) and clock.now_s() - self._fetched_at > KEPT_S
+
+    async def _refresh(self) -> None:
+        self._wait_s = REFRESH_LEAST_S
+        try:
+            self._fetched = await self._fetch()
+            self._fetched_at = clock.now_s()
+        except NoCertificates:
+            self._wait_s = _NO_CERTIFICATES_S
+        except NotFetched as fault:
+            log.warning("platform certificates were not fetched: %s", fault)

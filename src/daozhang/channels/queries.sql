@@ -1,0 +1,36 @@
+-- name: all_channels
+select id, shop_id, kind, name, merchant, app, methods, hosts, enabled, version from channels order by id
+
+-- name: valid_keys
+select version, sealed from channel_keys where channel_id = $1 and retired_at is null order by version desc limit 8
+
+-- name: add_channel
+insert into channels (shop_id, kind, name, merchant, app, methods, hosts, created_at, changed_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+on conflict (shop_id, kind, merchant, app) do nothing
+returning id
+
+-- name: add_keys
+insert into channel_keys (channel_id, version, sealed, created_at) values ($1, $2, $3, $4)
+
+-- name: lock_channel
+select id, kind, hosts from channels where id = $1 for no key update
+
+-- name: set_enabled
+update channels set enabled = $2, version = version + 1, changed_at = $3 where id = $1
+
+-- name: touch_channel
+update channels set version = version + 1, changed_at = $2 where id = $1
+
+-- name: last_key_version
+select max(version) from channel_keys where channel_id = $1
+
+-- name: retire_keys
+update channel_keys k set retired_at = $3
+where channel_id = $1 and version < $2 and retired_at is null
+  and exists (select from channel_keys n where n.channel_id = $1 and n.version >= $2 and n.retired_at is null)
+
+-- name: listed_channels
+select c.id, c.kind, c.name, c.merchant, c.app, c.methods, c.hosts, c.enabled,
+       (select count(*) from channel_keys k where k.channel_id = c.id and k.retired_at is null)::integer as keys
+from channels c order by c.id
