@@ -58,7 +58,7 @@ def read_parameters(content: bytes) -> Parameters:
     """Read and check parameters in TOML. Raises `BadBook` naming what is wrong."""
     try:
         return _checked(msgspec.toml.decode(content, type=Parameters))
-    except msgspec.MsgspecError as fault:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
         raise BadBook(str(fault)) from None
 
 

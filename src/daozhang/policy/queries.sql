@@ -46,8 +46,8 @@ select * from unnest(
 
 -- name: decisions_of_order
 select id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash, latency_us, at
-from decisions where order_id = $1 order by id
+from decisions where order_id = $1 order by at, id
 
 -- name: newest_decisions
 select distinct on (order_id) order_id, stage, outcome, reason, verdicts
-from decisions where order_id = any($1::uuid[]) order by order_id, id desc
+from decisions where order_id = any($1::uuid[]) order by order_id, at desc, id desc

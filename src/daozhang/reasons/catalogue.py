@@ -186,7 +186,7 @@ def read_catalogue(content: bytes) -> Catalogue:
     """Read a catalogue from TOML. Raises `BadCatalogue`."""
     try:
         file = msgspec.toml.decode(content, type=_File)
-    except msgspec.MsgspecError as fault:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
         raise BadCatalogue(str(fault)) from None
     if "platform.fault" not in file.reasons:
         raise BadCatalogue("platform.fault is missing: it is what an unknown code is told as")

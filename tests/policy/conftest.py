@@ -1,0 +1,80 @@
+"""Facts that pass every check, the book of the defaults, and a user with a channel in a real database."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from daozhang.policy.book import Book, defaults
+from daozhang.policy.model import Facts
+from daozhang.postgres import Database
+
+NOW = datetime(2026, 11, 22, 6, 2, 7, tzinfo=UTC)
+
+
+@pytest.fixture
+def book() -> Book:
+    rules = defaults()
+    return Book(shop_id=1, version=1, amount=rules.amount, day=rules.day)
+
+
+@pytest.fixture
+def sound() -> Facts:
+    """Everything known and nothing wrong."""
+    return Facts(
+        at=NOW,
+        shop_id=1,
+        user_id=7,
+        standing="active",
+        channel_id=3,
+        channel_enabled=True,
+        kind="wechatpay",
+        methods=("native", "h5"),
+        method="native",
+        amount_fen=5_000,
+        admitted_fen=0,
+        day_ends_at=NOW + timedelta(hours=10),
+        page_version="p1",
+        page_current="p1",
+        database_writes=True,
+        notify_door=True,
+    )
+
+
+@pytest.fixture
+async def user_ids(owner_database: Database) -> list[int]:
+    """Three users: active, frozen until tomorrow, closed."""
+    made = []
+    for number, standing, why, until in (
+        (1, "active", None, None),
+        (2, "frozen", "risk_review", "1 day"),
+        (3, "closed", "asked", None),
+    ):
+        made.append(
+            await owner_database.value(
+                """insert into users (shop_id, phone_sealed, phone_blind, locale, standing, standing_why, standing_since,
+                     standing_until, created_at, seen_at)
+                   values (1, '\\x00', decode(lpad($1::text, 64, '0'), 'hex'), 'zh', $2, $3, clock_now(),
+                     clock_now() + $4::text::interval, clock_now(), clock_now()) returning id""",
+                str(number),
+                standing,
+                why,
+                until,
+            )
+        )
+    return made
+
+
+@pytest.fixture
+async def channel_id(owner_database: Database) -> int:
+    """An open channel that offers native and h5."""
+    channel_id: int = await owner_database.value(
+        """insert into channels (shop_id, kind, name, merchant, app, methods, hosts, created_at, changed_at)
+           values (1, 'wechatpay', '微信', 'm', 'a', '{native,h5}', '{h}', clock_now(), clock_now()) returning id"""
+    )
+    await owner_database.row(
+        """insert into channel_keys (channel_id, version, sealed, created_at)
+           values ($1, 1, decode(repeat('00', 40), 'hex'), clock_now())""",
+        channel_id,
+    )
+    await owner_database.row("update channels set enabled = true where id = $1", channel_id)
+    return channel_id
