@@ -6,6 +6,7 @@ takes too long its connection is cut and its outcome is *unknown*, which is an a
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
@@ -110,7 +111,7 @@ class Database:
 
     async def _transact(self, work: Callable[[Tx], Awaitable[T]], limit_s: float) -> T:
         connection = await self._acquire()
-        cutter = asyncio.get_running_loop().call_later(limit_s, connection.terminate)
+        cutter = asyncio.get_running_loop().call_later(limit_s, _cut, connection)
         began = False
         try:
             await connection.execute("BEGIN")
@@ -119,15 +120,14 @@ class Database:
             await connection.execute("COMMIT")
         except _LOST as fault:
             log.warning("transaction lost its connection: %s", type(fault).__name__)
-            connection.terminate()
+            _cut(connection)
             raise (OutcomeUnknown if began else Unavailable)(type(fault).__name__) from fault
         except BaseException:
             try:
-                if not connection.is_closed():
-                    await connection.execute("ROLLBACK")
+                await connection.execute("ROLLBACK")
             except (*_LOST, asyncpg.PostgresError):
                 # A lost connection is rolled back by the server; what `work` raised is what the caller should hear.
-                connection.terminate()
+                _cut(connection)
             raise
         finally:
             cutter.cancel()
@@ -164,3 +164,9 @@ class Database:
             return await getattr(self.pool, how)(sql, *args)
         except (*_LOST, TimeoutError) as fault:
             raise Unavailable(type(fault).__name__) from fault
+
+
+def _cut(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+    # A connection that broke may have gone back to the pool by itself, and then answers everything with an InterfaceError.
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()

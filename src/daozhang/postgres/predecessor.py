@@ -43,10 +43,10 @@ def read_pid_file(cluster: Path) -> PidFile | None:
     return PidFile(pid, lines[4].strip(), lines[7].strip())
 
 
-async def wait_for_predecessor(cluster: Path) -> None:
-    """Return when no PostgreSQL process works in the cluster, and take a pid file away that names a stranger.
+async def wait_for_predecessor(cluster: Path, sockets: Path) -> None:
+    """Return when no PostgreSQL process works in the cluster, and take away lock files that name a stranger or a zombie.
 
-    The caller holds the lock on the data folder. Raises `ServerTrouble` when a process cannot be made to end.
+    Both folders are ours alone. The caller holds the lock on the data folder. Raises `ServerTrouble` when a process cannot be made to end.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -68,6 +68,8 @@ async def wait_for_predecessor(cluster: Path) -> None:
     if stale is None or _exists(stale.pid):
         # Nobody works here, so the number is a stranger's, or the file was cut short; PostgreSQL itself would refuse to start.
         (cluster / "postmaster.pid").unlink(missing_ok=True)
+    for socket in (".s.PGSQL.5432.lock", ".s.PGSQL.5432"):
+        (sockets / socket).unlink(missing_ok=True)
 
 
 def at_work(cluster: Path) -> list[int]:

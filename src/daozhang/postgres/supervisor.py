@@ -32,9 +32,9 @@ JOIN_S = 120.0
 """How long a process waits for the owner of its folder to have the server ready."""
 STOP_S = 30.0
 """How long a fast shutdown may take before it becomes an immediate one."""
-SETTLED_S = 60.0
+SETTLED_S = 1.0
 """A server that ran for this long starts again at once when it dies; before, the pauses grow."""
-_PAUSES_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+_PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class Supervisor:
@@ -95,7 +95,7 @@ class Supervisor:
                 raise ServerTrouble(f"another process owns {self.home.data} and its server does not answer")
             await asyncio.sleep(0.05)
         try:
-            await self._begin()
+            await self._begin_stubbornly()
         except BaseException:
             await self._end()
             raise
@@ -133,9 +133,21 @@ class Supervisor:
                 await watcher
         await self._end()
 
+    async def _begin_stubbornly(self) -> None:
+        for pause_s in _PAUSES_S:
+            try:
+                return await self._begin()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+                # It was ready and is gone again, as when somebody kills it just now: that is no reason to give up.
+                if self._child is None or not self._child.exited.is_set():
+                    raise
+                log.warning("PostgreSQL went away while it was started: %s", type(fault).__name__)
+                await asyncio.sleep(pause_s)
+        return await self._begin()
+
     async def _begin(self) -> None:
         home = self.home = find_home(self._settings.data)
-        await wait_for_predecessor(home.cluster)
+        await wait_for_predecessor(home.cluster, home.sockets)
         who = self.run_as = run_as(home)
         home = self.home = settle_home(home, who)
         home.make_passwords()

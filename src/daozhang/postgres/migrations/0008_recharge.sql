@@ -397,6 +397,12 @@ begin
   perform from unnest(p_attempts) as w (id) join attempts a on a.id = w.id order by a.id for no key update of a;
 end $$;
 
+create function lock_users(p_users bigint[]) returns void
+language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  perform from unnest(p_users) as w (id) join users u on u.id = w.id order by u.id for no key update of u;
+end $$;
+
 -- What a user was admitted to since a moment (an order counts while it is open or paid; refused, failed and given-up ones never do).
 create function admitted_since(p_users bigint[], p_from timestamptz) returns table (user_id bigint, admitted_fen bigint)
 language sql stable security definer set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -429,5 +435,5 @@ grant execute on function
   pay_attempts(timestamptz, text, uuid[], integer[], text[], text[], bytea[], bigint[]),
   create_refund(bigint, timestamptz, uuid, uuid, uuid, bigint, uuid, text, bigint, bigint, text, text, timestamptz),
   move_refund(timestamptz, text, uuid, text, text, text, timestamptz, text, text, text),
-  count_refund(uuid, bigint), lock_for_settlement(uuid[]), admitted_since(bigint[], timestamptz)
+  count_refund(uuid, bigint), lock_for_settlement(uuid[]), lock_users(bigint[]), admitted_since(bigint[], timestamptz)
   to daozhang_app;
