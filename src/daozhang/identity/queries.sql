@@ -91,7 +91,7 @@ select end_sessions($1, $2, $3, $4)
 update users set locale = $2 where id = $1 and locale <> $2
 
 -- name: set_standing
-select set_standing($1, $2, $3, $4, $5, $6, $7)
+select set_standing($1, $2, $3, $4, $5, $6, $7) as before, (select shop_id from users where id = $1) as shop_id
 
 -- name: standing_history
 select from_standing, to_standing, why, note, actor, until_at, review_at, at

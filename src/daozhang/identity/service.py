@@ -4,12 +4,14 @@ Nothing here tells a stranger whether a number has an account: an unknown number
 refusal as a known one, and registering a number twice looks exactly like registering it once.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from daozhang import clock
+from daozhang.events.log import Event, append
 from daozhang.identity.hashing import Hasher
 from daozhang.identity.limits import Limiter
 from daozhang.identity.lockout import Place, at_device, at_network, give_up, return_try, take_try
@@ -21,6 +23,8 @@ from daozhang.identity.tokens import token_hash
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.vault import Vault
+
+log = logging.getLogger(__name__)
 
 _SHOPS_KEPT_S = 30.0
 
@@ -58,6 +62,7 @@ class Identity:
             sealed = self._vault.seal(number, _phone_place(user_id))
             if await tx.value(self._sql.add_user, user_id, shop_id, sealed, blind, locale) is not None:
                 await tx.run(self._sql.add_credential, user_id, password_hash)
+                await _note(tx, shop_id, user_id, "user.registered")
 
         await self._database.transact(work)
 
@@ -91,6 +96,7 @@ class Identity:
                 await tx.run(self._sql.renew_hash, user_id, known_hash, renewed)
             if (old := token_hash(visitor.session_token)) is not None:
                 await tx.value(self._sql.end_session_of, old, "replaced")
+            await _note(tx, shop_id, user_id, "user.logged_in")
             return await open_session(tx, self._vault, shop_id, user_id, visitor, BUYER)
 
         logged_in = await self._database.transact(work)
@@ -178,6 +184,7 @@ class Identity:
             ):
                 return None
             await tx.value(self._sql.end_sessions, session.user_id, None, None, "password_changed")
+            await _note(tx, session.shop_id, session.user_id, "user.password_changed")
             return await open_session(tx, self._vault, session.shop_id, session.user_id, visitor, BUYER)
 
         logged_in = await self._database.transact(work)
@@ -234,6 +241,7 @@ class Identity:
         left_count = await take_try(self._database, place)
         # One letter more than the longest password can be is enough to be wrong, and bounds what is hashed.
         if not await self.hasher.verify(known_hash, password[: LONGEST + 1]):
+            log.info("a password was wrong at %s, %d tries left", place.whence.partition(":")[0], left_count)
             await give_up(self._database, place, left_count)
 
     async def _renewed(self, known_hash: str | None, password: str) -> str | None:
@@ -255,12 +263,22 @@ class Identity:
         until: datetime | None,
         review_at: datetime | None,
     ) -> None:
-        before = await self._database.transact(
-            lambda tx: tx.value(self._sql.set_standing, user_id, to, reason, note, actor, until, review_at)
-        )
-        assert before is not None, f"no user {user_id}"
+        async def work(tx: Tx) -> str:
+            row = await tx.row(self._sql.set_standing, user_id, to, reason, note, actor, until, review_at)
+            assert row is not None
+            assert row["before"] is not None, f"no user {user_id}"
+            if row["before"] != "closed":
+                await _note(tx, row["shop_id"], user_id, f"user.{to}", actor)
+            before: str = row["before"]
+            return before
+
+        before = await self._database.transact(work)
         if before == "closed":
             raise Refusal("account.closed")
+
+
+async def _note(tx: Tx, shop_id: int, user_id: int, kind: str, actor: str = "") -> None:
+    await append(tx, shop_id, clock.now(), actor or f"user:{user_id}", [Event(kind, None, user_id, "{}")])
 
 
 def _phone_place(user_id: int) -> str:
