@@ -6,7 +6,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from daozhang.policy.book import BadBook, Books, defaults, read_parameters
+from daozhang.policy.book import BadBook, defaults, read_parameters
+from daozhang.policy.books import Books
 from daozhang.postgres import Database
 
 

@@ -1,0 +1,64 @@
+"""The versions of the book: immutable rows, the newest one in force; each decision keeps the number of its version."""
+
+import hashlib
+import time
+
+import msgspec
+
+from daozhang import clock
+from daozhang.policy.book import BadBook, Book, Parameters, checked, defaults
+from daozhang.postgres import Database, statements
+
+sql = statements("daozhang.policy")
+
+FRESH_S = 2.0
+"""How long a process may go on with the version it knows."""
+
+
+class Books:
+    """The books of all shops, read when needed and kept for `FRESH_S` seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[tuple[int, int], Book] = {}
+        self._current: dict[int, tuple[float, Book]] = {}
+
+    async def current(self, shop_id: int) -> Book:
+        """The version in force. A shop without one gets version 1 from the defaults. Raises `Unavailable`, `BadBook`."""
+        seen = self._current.get(shop_id)
+        if seen is not None and time.monotonic() - seen[0] < FRESH_S:
+            return seen[1]
+        row = await self._database.row(sql.newest_book, shop_id)
+        if row is None:
+            await self.publish(shop_id, defaults(), version=1, author="daozhang", note="the defaults of the release")
+            row = await self._database.row(sql.newest_book, shop_id)
+            assert row is not None, shop_id
+        book = self._read(shop_id, row["version"], row["parameters"], row["sha256"])
+        self._current[shop_id] = (time.monotonic(), book)
+        return book
+
+    async def version(self, shop_id: int, version: int) -> Book | None:
+        """One version, as a stored decision names it."""
+        known = self._known.get((shop_id, version))
+        if known is not None:
+            return known
+        row = await self._database.row(sql.one_book, shop_id, version)
+        return None if row is None else self._read(shop_id, version, row["parameters"], row["sha256"])
+
+    async def publish(self, shop_id: int, parameters: Parameters, *, version: int, author: str, note: str) -> bool:
+        """Put a version in force; False when that number exists already (somebody was faster: look, then decide again)."""
+        content = msgspec.json.encode(checked(parameters))
+        digest = hashlib.sha256(content).digest()
+        made = await self._database.transact(
+            lambda tx: tx.run(sql.add_book, shop_id, version, content.decode(), digest, author, note, clock.now())
+        )
+        self._current.pop(shop_id, None)
+        return made == 1
+
+    def _read(self, shop_id: int, version: int, content: str, digest: bytes) -> Book:
+        if hashlib.sha256(content.encode()).digest() != digest:
+            raise BadBook(f"version {version} of shop {shop_id} is not what its hash says")
+        parameters = checked(msgspec.json.decode(content, type=Parameters))
+        book = Book(shop_id=shop_id, version=version, amount=parameters.amount, day=parameters.day)
+        self._known[(shop_id, version)] = book
+        return book
