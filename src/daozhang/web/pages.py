@@ -43,6 +43,13 @@ def told_of(request: AnyRequest, refusal: Refusal) -> "Told":
     return told(request, refusal.reason, refusal.facts)
 
 
+def title_of(request: AnyRequest, code: str) -> str:
+    """The headline of a reason for a list, where its facts are not at hand; empty when the headline needs them."""
+    reason = catalogue().get(code)
+    title = (reason.en if locale_of(request).code == "en" else reason.zh).title
+    return "" if "{" in title else title
+
+
 async def page(request: AnyRequest, template: str, *, status: int = 200, here: str = "", **context: Any) -> Response[bytes]:
     """Render a page for whoever asks: signed in or not, in their language, never kept by a cache.
 
@@ -83,7 +90,7 @@ def _packed(request: AnyRequest, body: bytes, status: int) -> Response[bytes]:
     headers = {"cache-control": "no-store", "vary": "accept-encoding, accept-language, cookie"}
     if len(body) > _WORTH_PACKING_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
         body, headers["content-encoding"] = gzip.compress(body, 5, mtime=0), "gzip"
-    cookies: list[Cookie] = list(getattr(request.state, "set_cookies", ()))
+    cookies: list[Cookie] = list(request.scope["state"].get("set_cookies", ()))
     return Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=headers, cookies=cookies)
 
 

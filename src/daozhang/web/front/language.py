@@ -8,6 +8,8 @@ from litestar.exceptions import NotFoundException
 from litestar.response import Redirect
 
 from daozhang.web import locale, sessions
+from daozhang.web.client import client_of
+from daozhang.web.pages import house_of
 from daozhang.web.sessions import safe_next
 
 _YEAR_S = 365 * 24 * 3600
@@ -25,7 +27,7 @@ def switch(request: Request[Any, Any, Any], code: str) -> Redirect:
         path="/",
         samesite="lax",
         httponly=True,
-        secure=request.url.scheme == "https",
+        secure=client_of(request, house_of(request).settings).scheme == "https",
     )
     return Redirect(safe_next(request.query_params.get("next", "/")), status_code=303, cookies=[cookie])
 

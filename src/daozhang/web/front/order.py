@@ -11,7 +11,7 @@ from litestar.response import Redirect
 
 from daozhang import clock, ids
 from daozhang.money import yuan
-from daozhang.reasons import Refusal, Retry, catalogue
+from daozhang.reasons import Layer, Reason, Refusal, Retry, catalogue
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
 from daozhang.web.front import checks, path
@@ -143,17 +143,25 @@ async def _ended(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
         same = next((choice for choice in usable if (choice.channel_id, choice.method) == (view.channel_id, view.method)), None)
         others = [choice for choice in usable if choice is not same]
         prefer_other = reason is not None and reason.retry is Retry.OTHER_CHANNEL
-        retry_with = (others[0] if others else None) if prefer_other else same or (others[0] if others else None)
-    hopeless = reason is not None and reason.retry is Retry.NEVER
+        order = [*others, same] if prefer_other else [same, *others]
+        retry_with = next((choice for choice in order if choice is not None), None)
     said = checks.rules(view.verdicts, locale_of(request))
     amount_text = yuan(view.amount_fen, grouped=False)
     return {
         "retry_with": retry_with,
         "groups": checks.groups(said, locale_of(request)),
         "amount_text": amount_text,
-        "way_on": "/wallet" if hopeless else f"/recharge?amount={amount_text}",
-        "way_on_text": "result.wallet" if hopeless else "order.back",
+        **_way_on(reason, amount_text),
     }
+
+
+def _way_on(reason: Reason | None, amount_text: str) -> dict[str, str]:
+    """Where the one button leads when the order itself cannot be paid any more."""
+    if reason is not None and reason.layer is Layer.ACCOUNT:
+        return {"way_on": "/me", "way_on_text": "order.account"}
+    if reason is not None and reason.retry is Retry.NEVER:
+        return {"way_on": "/wallet", "way_on_text": "result.wallet"}
+    return {"way_on": f"/recharge?amount={amount_text}", "way_on_text": "order.back"}
 
 
 async def _nothing(_request: AnyRequest, _view: "OrderView") -> dict[str, Any]:

@@ -6,7 +6,7 @@ from litestar import Request, Response, get
 
 from daozhang.web import sessions
 from daozhang.web.front.paging import before_of
-from daozhang.web.pages import house_of, page, told
+from daozhang.web.pages import house_of, page, title_of
 
 _LINES = 20
 
@@ -22,7 +22,7 @@ async def orders(request: Request[Any, Any, Any]) -> Response[bytes]:
         here="orders",
         session=session,
         lines=lines[:_LINES],
-        whys={line.shown: told(request, line.reason).title if line.reason and line.money == "none" else "" for line in lines},
+        whys={line.shown: title_of(request, line.reason) if line.reason and line.money == "none" else "" for line in lines},
         more=len(lines) > _LINES,
         paged=before is not None,
     )
