@@ -34,3 +34,6 @@ from interface_log
 where channel_id = $1
 order by id desc
 limit $2;
+
+-- name: wake
+select pg_notify('daozhang', '');

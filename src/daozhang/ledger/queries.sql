@@ -17,10 +17,10 @@ join accounts r on r.id = h.reserved_account_id;
 select address, balance_fen from accounts where shop_id = $1 and address = any ($2);
 
 -- name: statement
-select p.version, t.booked_at, t.kind, p.amount_fen, p.balance_after_fen, t.source_id
+select t.id, t.booked_at, t.kind, p.amount_fen, p.balance_after_fen, t.source_id
 from accounts a
 join postings p on p.account_id = a.id
 join transfers t on t.id = p.transfer_id
-where a.shop_id = $1 and a.address = $2 and ($3::bigint is null or p.version < $3)
+where a.shop_id = $1 and a.address = $2 and ($3::uuid is null or p.version < (select b.version from postings b where b.transfer_id = $3 and b.account_id = a.id order by b.line limit 1))
 order by p.version desc
 limit $4;

@@ -24,14 +24,18 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One posting of the cash account. `what` is the transfer's kind, `source_id` the order, hold or refund it was booked for."""
+    """One posting of the cash account. `what` is the transfer's kind, `source_id` the order, hold or refund it was booked for.
 
-    version: int
+    `order_shown` is filled in by the room that knows orders.
+    """
+
+    id: UUID
     at: datetime
     what: str
     amount_fen: int
     balance_after_fen: int
     source_id: UUID
+    order_shown: str = ""
 
 
 async def wallet(database: Database, shop_id: int, user_id: int) -> Wallet:
@@ -42,10 +46,10 @@ async def wallet(database: Database, shop_id: int, user_id: int) -> Wallet:
 
 
 async def statement(
-    database: Database, shop_id: int, user_id: int, before: int | None = None, limit: int = PAGE
+    database: Database, shop_id: int, user_id: int, before: UUID | None = None, limit: int = PAGE
 ) -> list[StatementLine]:
-    """The cash account's postings, newest first; `before` is the version the last page ended with."""
+    """The cash account's postings, newest first; `before` is the id the last page ended with."""
     rows = await database.rows(sql.statement, shop_id, accounts.cash(user_id), before, min(limit, PAGE))
     return [
-        StatementLine(r["version"], r["booked_at"], r["kind"], r["amount_fen"], r["balance_after_fen"], r["source_id"]) for r in rows
+        StatementLine(r["id"], r["booked_at"], r["kind"], r["amount_fen"], r["balance_after_fen"], r["source_id"]) for r in rows
     ]

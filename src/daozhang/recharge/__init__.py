@@ -1,0 +1,1 @@
+"""From a wish to money in the wallet: place, settle, chase, refund."""

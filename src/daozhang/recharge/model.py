@@ -8,7 +8,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class PlaceRequest:
-    """A wish to recharge, as a door hands it in. `key` is the client's idempotency key (8 to 64 characters, made before the first send)."""
+    """A wish to recharge, as a door hands it in.
+
+    `key` is the client's idempotency key: 8 to 64 printable ASCII characters, made before the first send.
+    """
 
     shop_id: int
     user_id: int
@@ -79,4 +82,17 @@ class OrderLine:
     refunded_fen: int
     kind: str
     created_at: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundView:
+    """A refund. `state`: reserved, sent, done, failed."""
+
+    id: UUID
+    order_id: UUID | None
+    state: str
+    amount_fen: int
+    created_at: datetime
+    moved_at: datetime
     reason: str | None

@@ -397,6 +397,11 @@ begin
   perform from unnest(p_attempts) as w (id) join attempts a on a.id = w.id order by a.id for no key update of a;
 end $$;
 
+create function lock_order(p_order uuid) returns setof orders
+language sql security definer set search_path = public, pg_temp as $$
+  select * from orders where id = p_order for no key update
+$$;
+
 create function lock_users(p_users bigint[]) returns void
 language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
@@ -435,5 +440,5 @@ grant execute on function
   pay_attempts(timestamptz, text, uuid[], integer[], text[], text[], bytea[], bigint[]),
   create_refund(bigint, timestamptz, uuid, uuid, uuid, bigint, uuid, text, bigint, bigint, text, text, timestamptz),
   move_refund(timestamptz, text, uuid, text, text, text, timestamptz, text, text, text),
-  count_refund(uuid, bigint), lock_for_settlement(uuid[]), lock_users(bigint[]), admitted_since(bigint[], timestamptz)
+  count_refund(uuid, bigint), lock_for_settlement(uuid[]), lock_users(bigint[]), lock_order(uuid), admitted_since(bigint[], timestamptz)
   to daozhang_app;

@@ -1,0 +1,101 @@
+"""Asking the channel ourselves: no channel tells us of a payment that failed, and a callback may never come.
+
+Each attempt carries when it is looked at next; the claim moves that on before the channel is called. At its expiry an attempt is
+closed at the channel first, asked once more, and only then closed here.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from daozhang import clock, ids
+from daozhang.channels.port import Answer, Channel, Outcome
+from daozhang.postgres import Database, Tx, statements
+from daozhang.recharge import moves, schedule
+from daozhang.recharge.ending import end_unpaid
+from daozhang.recharge.place import Place, Try
+from daozhang.recharge.settle import Arrival, Settle
+from daozhang.vault import Vault
+
+sql = statements("daozhang.recharge")
+log = logging.getLogger(__name__)
+
+
+async def claim(tx: Tx, most: int) -> Sequence[Any]:
+    """Claim due attempts and set when they are looked at next. One that we give up on gets an anomaly: a person looks."""
+    at = clock.now()
+    rows = await tx.rows(sql.due_attempts, at, most)
+    if rows:
+        dues = [schedule.next_look(row["created_at"], row["expires_at"], at) for row in rows]
+        await tx.run(sql.postpone_attempts, [row["id"] for row in rows], dues)
+        for row, due in zip(rows, dues, strict=True):
+            if due is None:
+                anomaly = moves.Anomaly("unresolved", row["order_id"], row["id"], row["channel_id"], row["amount_fen"])
+                await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
+    return rows
+
+
+class Chase:
+    """Looks at one attempt at its channel and acts on what the channel says."""
+
+    def __init__(
+        self, database: Database, vault: Vault, channel: Callable[[int], Channel | None], place: Place, settle: Settle
+    ) -> None:
+        self._database, self._vault, self._channel, self._place, self._settle = database, vault, channel, place, settle
+
+    async def __call__(self, row: Any) -> None:
+        """One look. `row` is a claimed attempt."""
+        await self.look(row["id"])
+
+    async def look(self, attempt_id: UUID) -> None:
+        """Ask the channel about an attempt now. An attempt that has ended is left alone."""
+        row = await self._database.row(sql.one_attempt, attempt_id)
+        channel = self._channel(row["channel_id"]) if row else None
+        if row is None or channel is None or row["state"] in ("paid", "closed"):
+            return
+        expired = clock.now() >= row["expires_at"]
+        if row["state"] in ("prepared", "unknown") and not expired and row["order_state"] == "created":
+            await self._place.ask(self._try(row, channel))
+            return
+        number = ids.text26(attempt_id)
+        answer = await channel.query(number)
+        if await self._ended(row, answer):
+            return
+        known_unpaid = answer.outcome is Outcome.PENDING or answer.exists is False
+        if known_unpaid and (expired or row["state"] == "closing" or row["order_state"] == "closing"):
+            await self._close(row, channel, number)
+
+    async def close(self, attempt_id: UUID) -> None:
+        """Close an attempt at its channel, then here; a payment that was faster is settled instead."""
+        row = await self._database.row(sql.one_attempt, attempt_id)
+        channel = self._channel(row["channel_id"]) if row else None
+        if row and channel and row["state"] not in ("paid", "closed"):
+            await self._close(row, channel, ids.text26(attempt_id))
+
+    async def _close(self, row: Any, channel: Channel, number: str) -> None:
+        closed = await channel.close(number)
+        if closed.outcome is Outcome.UNKNOWN:
+            return
+        answer = await channel.query(number)
+        if not await self._ended(row, answer) and closed.outcome is Outcome.SUCCESS and answer.exists is False:
+            await end_unpaid(self._database, row["id"])
+
+    async def _ended(self, row: Any, answer: Answer) -> bool:
+        """Act on an answer that is an end: paid, or closed without money."""
+        if answer.outcome is Outcome.SUCCESS and answer.report:
+            settled = await self._settle(Arrival(row["shop_id"], answer.report))
+            log.info("query of %s: %s", row["id"], settled.effect)
+            return True
+        if answer.outcome is Outcome.FAILURE and answer.exists is not False:
+            await end_unpaid(self._database, row["id"])
+            return True
+        return False
+
+    def _try(self, row: Any, channel: Channel) -> Try:
+        sealed = row["payer_openid"]
+        openid = self._vault.unseal_text(sealed, f"attempts:openid:{row['id']}") if sealed else ""
+        request = self._place.request_for(
+            row["id"], row["order_id"], channel, row["method"], row["amount_fen"], row["expires_at"], row["client_ip"], openid
+        )
+        return Try(row["shop_id"], row["order_id"], row["id"], request, row["channel_id"])

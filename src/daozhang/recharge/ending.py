@@ -1,0 +1,42 @@
+"""An attempt that ended without money, and what that means for its order. Called only after the channel has confirmed it."""
+
+from uuid import UUID
+
+from daozhang import clock
+from daozhang.events import log as events
+from daozhang.postgres import Database, Tx, statements
+from daozhang.recharge import moves
+
+sql = statements("daozhang.recharge")
+
+_ENDINGS = {
+    "awaiting_payment": ("expired", "operation.expired"),
+    "created": ("expired", "operation.expired"),
+    "closing": ("closed", "operation.cancelled"),
+}
+
+
+async def end_unpaid(database: Database, attempt_id: UUID) -> None:
+    """Close an attempt here; its order ends too unless another attempt of it still lives. Money that was faster stays."""
+
+    async def work(tx: Tx) -> None:
+        await tx.value(sql.lock_for_settlement, [attempt_id])
+        at = clock.now()
+        row = await tx.row(sql.one_attempt, attempt_id)
+        if row is None or row["state"] in ("paid", "closed"):
+            return
+        steps: list[moves.Step] = []
+        ending = _ENDINGS.get(row["order_state"])
+        if ending and not row["others_live"]:
+            move, reason = ending
+            if row["state"] in ("prepared", "unknown") and row["order_state"] == "created":
+                reason = row["reason"] or "channel.unreachable"
+            steps = [moves.Step(row["order_id"], row["order_version"], row["order_state"], move, reason)]
+            await moves.move_orders(tx, at, "chase", steps)
+            await tx.run(sql.give_reasons, [row["order_id"]], [reason], ["{}"])
+        await moves.move_attempts(tx, at, "chase", [moves.Step(attempt_id, row["version"], row["state"], "closed")])
+        await events.append(
+            tx, row["shop_id"], at, "chase", [events.Event(f"order.{s.move}", s.id, row["user_id"], "{}") for s in steps]
+        )
+
+    await database.transact(work)

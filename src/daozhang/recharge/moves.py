@@ -1,0 +1,108 @@
+"""Writing moves: the columns that the database's moving functions take, made from plain steps."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from daozhang import ids
+from daozhang.postgres import Tx, statements
+from daozhang.recharge.states import ATTEMPT_MOVES, ORDER_MOVES
+
+sql = statements("daozhang.recharge")
+
+
+class Step(NamedTuple):
+    """One move of an order or an attempt, from the version and state that were seen under its lock."""
+
+    id: UUID
+    version: int
+    state: str
+    move: str
+    reason: str = ""
+    due_at: datetime | None = None
+    """Attempts only: when the channel is asked next."""
+
+
+class Paid(NamedTuple):
+    """The move `paid` of an attempt, with what the payment told us. `payer` is sealed."""
+
+    id: UUID
+    version: int
+    state: str
+    channel_txn: str
+    payer: bytes | None
+    paid_fen: int
+
+
+class Anomaly(NamedTuple):
+    """An odd circumstance, an axis of its own beside the states. `facts` is a JSON text."""
+
+    kind: str
+    order_id: UUID | None
+    attempt_id: UUID | None
+    channel_id: int
+    amount_fen: int | None
+    facts: str = "{}"
+
+
+async def move_orders(tx: Tx, at: datetime, actor: str, steps: Sequence[Step]) -> set[UUID]:
+    """Move orders; the ids that really moved. A step whose state or version is stale touches nothing."""
+    if not steps:
+        return set()
+    columns = _columns(steps, ORDER_MOVES)
+    return {row[0] for row in await tx.rows(sql.move_orders, at, actor, *columns)}
+
+
+async def move_attempts(tx: Tx, at: datetime, actor: str, steps: Sequence[Step]) -> set[UUID]:
+    """Move attempts (any move but `paid`); the ids that really moved."""
+    if not steps:
+        return set()
+    columns = _columns(steps, ATTEMPT_MOVES)
+    return {row[0] for row in await tx.rows(sql.move_attempts, at, actor, *columns, [step.due_at for step in steps])}
+
+
+async def pay_attempts(tx: Tx, at: datetime, actor: str, paid: Sequence[Paid]) -> set[UUID]:
+    """Move attempts to `paid`, keeping what the payment told us; the ids that really moved."""
+    if not paid:
+        return set()
+    rows = await tx.rows(
+        sql.pay_attempts,
+        at,
+        actor,
+        [p.id for p in paid],
+        [p.version + 1 for p in paid],
+        [p.state for p in paid],
+        [p.channel_txn for p in paid],
+        [p.payer for p in paid],
+        [p.paid_fen for p in paid],
+    )
+    return {row[0] for row in rows}
+
+
+async def note_anomalies(tx: Tx, shop_id: int, at: datetime, anomalies: Sequence[Anomaly]) -> None:
+    """Write anomalies."""
+    if anomalies:
+        await tx.run(
+            sql.note_anomalies,
+            shop_id,
+            at,
+            [ids.new_id() for _ in anomalies],
+            [a.kind for a in anomalies],
+            [a.order_id for a in anomalies],
+            [a.attempt_id for a in anomalies],
+            [a.channel_id for a in anomalies],
+            [a.amount_fen for a in anomalies],
+            [a.facts for a in anomalies],
+        )
+
+
+def _columns(steps: Sequence[Step], legal: Mapping[tuple[str, str], str]) -> tuple[list[object], ...]:
+    return (
+        [step.id for step in steps],
+        [step.version + 1 for step in steps],
+        [step.state for step in steps],
+        [step.move for step in steps],
+        [legal[step.state, step.move] for step in steps],
+        [step.reason for step in steps],
+    )

@@ -1,0 +1,314 @@
+"""Placing an order: decided and committed first, then asked of the channel outside any transaction, then opened.
+
+Both commits are batched. The idempotency key is claimed in the first commit of what it creates; a replay is answered from the row
+as it is now.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from daozhang import clock, ids
+from daozhang.channels.port import Channel, OrderRequest, Outcome, Prepay
+from daozhang.events import log as events
+from daozhang.policy.book import Book
+from daozhang.policy.books import Books
+from daozhang.policy.enforce import enforce
+from daozhang.policy.facts import Wish
+from daozhang.policy.model import Decision, Stage
+from daozhang.policy.model import Outcome as Ruling
+from daozhang.postgres import Batch, Database, Tx, statements
+from daozhang.reasons.refusal import Refusal
+from daozhang.recharge import moves, schedule
+from daozhang.recharge.model import PlaceRequest
+from daozhang.vault import Vault
+
+sql = statements("daozhang.recharge")
+log = logging.getLogger(__name__)
+
+LIFETIME = timedelta(minutes=15)
+"""How long an order waits for its payment."""
+RIVAL_WAIT_S = 10.0
+"""How long a repeat of a request waits for the first to be answered by the channel."""
+
+_RULINGS = {Ruling.CHALLENGE: "challenged", Ruling.HOLD: "asked", Ruling.REFUSE: "refused"}
+_JSON = msgspec.json.Encoder()
+
+
+class Try(NamedTuple):
+    """An attempt that is committed and not yet asked of its channel."""
+
+    shop_id: int
+    order_id: UUID
+    attempt_id: UUID
+    request: OrderRequest
+    channel_id: int
+
+
+class Admitted(NamedTuple):
+    """What the first commit made of a request. `attempt` is None when nothing is to be asked of a channel."""
+
+    order_id: UUID
+    attempt: Try | None
+    replay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A channel's answer to an attempt, on its way into the second commit."""
+
+    attempt: Try
+    answer: Prepay
+
+
+class Place:
+    """Takes wishes to recharge, one commit for many at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        books: Books,
+        vault: Vault,
+        channel: Callable[[int], Channel | None],
+        notify_url: Callable[[Channel], str],
+        page_version: str,
+        return_url: Callable[[UUID], str],
+    ) -> None:
+        self._database, self._books, self._vault = database, books, vault
+        self._channel, self._notify_url, self._page_version, self._return_url = channel, notify_url, page_version, return_url
+        self._admissions: Batch[PlaceRequest, Admitted] = Batch(self._admit_all, most=128, key=lambda request: request.user_id)
+        self._openings: Batch[Asked, None] = Batch(self._open_all, most=128)
+
+    async def __call__(self, request: PlaceRequest) -> UUID:
+        """Place the order; its id, whatever became of it. The same key again gives the same order.
+
+        Raises `Refusal` for a key used for another wish or still being answered, `Unavailable` and `OutcomeUnknown`.
+        """
+        if not 8 <= len(request.key) <= 64 or not request.key.isascii() or not request.key.isprintable():
+            raise Refusal("operation.key_malformed")
+        admitted = await self._admissions.put(request)
+        if admitted.attempt:
+            await self.ask(admitted.attempt)
+        elif admitted.replay:
+            await self._wait_for_rival(admitted.order_id)
+        return admitted.order_id
+
+    async def ask(self, attempt: Try) -> Prepay:
+        """Ask the channel for an attempt and keep its answer. Safe to repeat: the same number with the same words."""
+        channel = self._channel(attempt.channel_id)
+        answer = await channel.order(attempt.request) if channel else Prepay(Outcome.FAILURE, reason="channel.not_configured")
+        await self._openings.put(Asked(attempt, answer))
+        return answer
+
+    async def drain(self) -> None:
+        """Wait for what is under way."""
+        await self._admissions.drain()
+        await self._openings.drain()
+
+    def request_for(self, attempt_id: UUID, order_id: UUID, channel: Channel, method: str, amount_fen: int, expires_at: datetime,
+                    client_ip: str, openid: str) -> OrderRequest:  # fmt: skip
+        """The words for the channel; the same for the same attempt, always."""
+        return OrderRequest(
+            out_trade_no=ids.text26(attempt_id),
+            method=method,
+            amount_fen=amount_fen,
+            description="余额充值",
+            expires_at=expires_at,
+            notify_url=self._notify_url(channel),
+            client_ip=client_ip,
+            payer_openid=openid,
+            return_url=self._return_url(order_id),
+        )
+
+    async def _wait_for_rival(self, order_id: UUID) -> None:
+        """The first request of this key may still be with the channel: wait for its answer, then the row is the answer."""
+        for _ in range(int(RIVAL_WAIT_S / 0.1)):
+            row = await self._database.row(sql.order_version, order_id)
+            if row is None or row["state"] != "created" or (clock.now() - row["moved_at"]).total_seconds() > RIVAL_WAIT_S:
+                return
+            await asyncio.sleep(0.1)
+        raise Refusal("operation.key_busy", order=f"RC-{ids.text26(order_id)}")
+
+    async def _admit_all(self, requests: Sequence[PlaceRequest]) -> Sequence[Admitted | BaseException]:
+        results: dict[int, Admitted | BaseException] = {}
+        for shop_id in {request.shop_id for request in requests}:
+            places = [place for place, request in enumerate(requests) if request.shop_id == shop_id]
+            book = await self._books.current(shop_id)
+            mine = [requests[place] for place in places]
+            admitted = await self._database.transact(partial(self._admit, book=book, requests=mine))
+            results.update(zip(places, admitted, strict=True))
+        return [results[place] for place in range(len(requests))]
+
+    async def _admit(self, tx: Tx, book: Book, requests: Sequence[PlaceRequest]) -> list[Admitted | BaseException]:
+        await tx.value(sql.lock_users, [request.user_id for request in requests])
+        at = clock.now()
+        order_ids = [ids.new_id() for _ in requests]
+        hashes = [_hash(request) for request in requests]
+        claimed = await tx.rows(
+            sql.claim_keys, book.shop_id, at, [r.user_id for r in requests], [r.key for r in requests], hashes, order_ids
+        )
+        owners = {(row["user_id"], row["key"]): row for row in claimed}
+        results: list[Admitted | BaseException] = []
+        fresh: list[tuple[PlaceRequest, UUID]] = []
+        for request, order_id, request_hash in zip(requests, order_ids, hashes, strict=True):
+            owner = owners[request.user_id, request.key]
+            if owner["order_id"] == order_id:
+                fresh.append((request, order_id))
+                results.append(Admitted(order_id, None, replay=False))
+            elif owner["request_hash"] == request_hash:
+                results.append(Admitted(owner["order_id"], None, replay=True))
+            else:
+                results.append(Refusal("operation.key_reused"))
+        attempts = await self._create(tx, book, at, fresh)
+        return [r._replace(attempt=attempts.get(r.order_id)) if isinstance(r, Admitted) else r for r in results]
+
+    async def _create(self, tx: Tx, book: Book, at: datetime, fresh: Sequence[tuple[PlaceRequest, UUID]]) -> dict[UUID, Try]:
+        """Write the orders with their decisions; the attempts of those that are admitted."""
+        if not fresh:
+            return {}
+        expires = at + LIFETIME
+        await tx.value(
+            sql.create_orders,
+            book.shop_id,
+            at,
+            [order_id for _, order_id in fresh],
+            [r.user_id for r, _ in fresh],
+            [r.amount_fen for r, _ in fresh],
+            [r.channel_id for r, _ in fresh],
+            [r.method for r, _ in fresh],
+            [r.page_version for r, _ in fresh],
+            [r.client_ip for r, _ in fresh],
+            [r.locale for r, _ in fresh],
+            [expires] * len(fresh),
+        )
+        decisions = await self._decide(tx, book, fresh)
+        admitted = [(r, order_id) for (r, order_id), decision in zip(fresh, decisions, strict=True) if decision.admits]
+        stopped = [(order_id, 0, d) for (_, order_id), d in zip(fresh, decisions, strict=True) if not d.admits]
+        await self.stop(tx, at, stopped)
+        tries = await self.create_attempts(tx, book.shop_id, at, expires, admitted)
+        await events.append(
+            tx,
+            book.shop_id,
+            at,
+            "buyer",
+            [
+                events.Event("order.created" if decision.admits else f"order.{_RULINGS[decision.outcome]}", order_id, r.user_id,
+                             f'{{"amount_fen":{r.amount_fen}}}')
+                for (r, order_id), decision in zip(fresh, decisions, strict=True)
+            ],
+        )  # fmt: skip
+        return {made.order_id: made for made in tries}
+
+    async def _decide(self, tx: Tx, book: Book, fresh: Sequence[tuple[PlaceRequest, UUID]]) -> list[Decision]:
+        wishes = [
+            (order_id, Wish(book.shop_id, r.user_id, r.amount_fen, r.channel_id, r.method, r.page_version, self._page_version))
+            for r, order_id in fresh
+        ]
+        return await enforce(tx, Stage.PLACE, wishes, book)
+
+    async def create_attempts(
+        self, tx: Tx, shop_id: int, at: datetime, expires: datetime, admitted: Sequence[tuple[PlaceRequest, UUID]]
+    ) -> list[Try]:
+        """Write the attempts of admitted orders, each due for a look in case we die before its channel answers."""
+        pairs = [(r, order_id, channel) for r, order_id in admitted if (channel := self._channel(r.channel_id))]
+        made = [
+            Try(shop_id, order_id, attempt_id := ids.new_id(),
+                self.request_for(attempt_id, order_id, channel, r.method, r.amount_fen, expires, r.client_ip, r.payer_openid), r.channel_id)
+            for r, order_id, channel in pairs
+        ]  # fmt: skip
+        if made:
+            await tx.value(
+                sql.create_attempts,
+                shop_id,
+                at,
+                [m.attempt_id for m in made],
+                [m.order_id for m in made],
+                [r.user_id for r, _, _ in pairs],
+                [r.channel_id for r, _, _ in pairs],
+                [channel.kind for _, _, channel in pairs],
+                [r.method for r, _, _ in pairs],
+                [channel.merchant for _, _, channel in pairs],
+                [channel.app for _, _, channel in pairs],
+                [r.amount_fen for r, _, _ in pairs],
+                [r.client_ip for r, _, _ in pairs],
+                [self._vault.seal(r.payer_openid, f"attempts:openid:{m.attempt_id}") if r.payer_openid else None
+                 for m, (r, _, _) in zip(made, pairs, strict=True)],
+                [expires] * len(made),
+                [at + schedule.FIRST] * len(made),
+            )  # fmt: skip
+        return made
+
+    async def stop(self, tx: Tx, at: datetime, stopped: Sequence[tuple[UUID, int, Decision]]) -> None:
+        """Move what the policy does not admit (order, version, decision) to where it waits or ends, with its reason."""
+        steps = [moves.Step(order_id, version, "created", _RULINGS[d.outcome], d.reason or "") for order_id, version, d in stopped]
+        await moves.move_orders(tx, at, "policy", steps)
+        if stopped:
+            await tx.run(
+                sql.give_reasons,
+                [order_id for order_id, _, _ in stopped],
+                [d.reason for _, _, d in stopped],
+                [_JSON.encode(d.facts).decode() for _, _, d in stopped],
+            )
+
+    async def _open_all(self, asked: Sequence[Asked]) -> Sequence[None]:
+        for shop_id in {item.attempt.shop_id for item in asked}:
+            mine = [item for item in asked if item.attempt.shop_id == shop_id]
+            await self._database.transact(partial(_open, shop_id=shop_id, asked=mine))
+        return [None] * len(asked)
+
+
+async def _open(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
+    """Keep what the channels answered. An attempt that moved on meanwhile (its callback was faster) is left as it is."""
+    by_id = {item.attempt.attempt_id: item for item in asked}
+    await tx.value(sql.lock_for_settlement, list(by_id))
+    at = clock.now()
+    order_steps, attempt_steps, reasons, kept = [], [], [], []
+    rows = await tx.rows(sql.attempts_in_work, list(by_id))
+    for row in rows:
+        answer = by_id[row["id"]].answer
+        if row["state"] not in ("prepared", "unknown"):
+            continue
+        kept.append((row["id"], answer))
+        due = schedule.next_look(row["created_at"], row["expires_at"], at)
+        if answer.outcome is Outcome.SUCCESS:
+            attempt_steps.append(moves.Step(row["id"], row["version"], row["state"], "opened", due_at=due))
+            if row["order_state"] == "created":
+                order_steps.append(moves.Step(row["order_id"], row["order_version"], "created", "submitted"))
+        elif answer.outcome is Outcome.FAILURE:
+            attempt_steps.append(moves.Step(row["id"], row["version"], row["state"], "closed", answer.reason or ""))
+            if row["order_state"] == "created":
+                reason = answer.reason or "channel.refused_unexplained"
+                order_steps.append(moves.Step(row["order_id"], row["order_version"], "created", "declined", reason))
+                reasons.append((row["order_id"], reason))
+        elif row["state"] == "prepared":
+            attempt_steps.append(moves.Step(row["id"], row["version"], "prepared", "doubted", answer.reason or "", due))
+    await moves.move_orders(tx, at, "place", order_steps)
+    await moves.move_attempts(tx, at, "place", attempt_steps)
+    if kept:
+        await tx.run(
+            sql.keep_answers,
+            [attempt_id for attempt_id, _ in kept],
+            [answer.action for _, answer in kept],
+            [_JSON.encode(answer.payload).decode() for _, answer in kept],
+            [answer.native.code if answer.native else "" for _, answer in kept],
+            [answer.reason for _, answer in kept],
+        )
+    if reasons:
+        await tx.run(sql.give_reasons, [o for o, _ in reasons], [r for _, r in reasons], ["{}"] * len(reasons))
+    told = {row["order_id"]: row["user_id"] for row in rows}
+    await events.append(
+        tx, shop_id, at, "place", [events.Event(f"order.{step.move}", step.id, told[step.id], "{}") for step in order_steps]
+    )
+
+
+def _hash(request: PlaceRequest) -> bytes:
+    """What must be the same when a key is used again: the wish itself, not the page or the address it came from."""
+    return hashlib.sha256(f"{request.amount_fen}|{request.channel_id}|{request.method}".encode()).digest()

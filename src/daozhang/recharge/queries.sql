@@ -1,0 +1,209 @@
+-- name: lock_for_settlement
+select lock_for_settlement($1);
+
+-- name: read_for_settlement
+select a.id, a.order_id, a.user_id, a.channel_id, a.method, a.merchant, a.app, a.currency, a.amount_fen, a.state, a.version,
+  o.state as order_state, o.version as order_version, o.expires_at, o.created_at,
+  f.channel_txn is not null as fact_known, f.attempt_id as fact_attempt
+from unnest($1::uuid[], $2::bigint[], $3::text[]) as u (id, channel_id, txn)
+join attempts a on a.id = u.id
+join orders o on o.id = a.order_id
+left join fact_keys f on f.channel_id = u.channel_id and f.channel_txn = u.txn;
+
+-- name: known_facts
+select f.channel_id, f.channel_txn from unnest($1::bigint[], $2::text[]) as u (channel_id, txn)
+join fact_keys f on f.channel_id = u.channel_id and f.channel_txn = u.txn;
+
+-- name: claim_facts
+insert into fact_keys (channel_id, channel_txn, attempt_id)
+select * from unnest($1::bigint[], $2::text[], $3::uuid[]) as u (channel_id, txn, attempt_id) order by channel_id, txn;
+
+-- name: claim_notifications
+insert into notification_keys (channel_id, key, notification_id)
+select * from unnest($1::bigint[], $2::text[], $3::uuid[]) as u (channel_id, key, id) order by channel_id, key
+on conflict (channel_id, key) do update set seen = notification_keys.seen + 1
+returning notification_id;
+
+-- name: store_notifications
+insert into notifications (id, shop_id, channel_id, state, why, headers, body, next_try_at, at)
+select u.id, $1, u.channel_id, u.state, u.why, u.headers::jsonb, u.body, u.next_try_at, $2
+from unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::timestamptz[])
+  as u (id, channel_id, state, why, headers, body, next_try_at);
+
+-- name: pay_attempts
+select pay_attempts($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: move_attempts
+select move_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: move_orders
+select move_orders($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: note_anomalies
+insert into anomalies (id, shop_id, kind, order_id, attempt_id, channel_id, amount_fen, facts, at)
+select u.id, $1, u.kind, u.order_id, u.attempt_id, u.channel_id, u.amount_fen, u.facts::jsonb, $2
+from unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::text[])
+  as u (id, kind, order_id, attempt_id, channel_id, amount_fen, facts);
+
+-- name: lock_users
+select lock_users($1);
+
+-- name: claim_keys
+insert into idempotency_keys (shop_id, user_id, key, request_hash, order_id, created_at)
+select $1, u.user_id, u.key, u.hash, u.order_id, $2
+from unnest($3::bigint[], $4::text[], $5::bytea[], $6::uuid[]) as u (user_id, key, hash, order_id) order by u.user_id, u.key
+on conflict (shop_id, user_id, key) do update set seen = idempotency_keys.seen + 1
+returning user_id, key, request_hash, order_id;
+
+-- name: create_orders
+select create_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- name: create_attempts
+select create_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+
+-- name: give_reasons
+update orders o set reason = u.reason, reason_facts = u.facts::jsonb
+from unnest($1::uuid[], $2::text[], $3::text[]) as u (id, reason, facts) where o.id = u.id;
+
+-- name: keep_answers
+update attempts a set action = u.action, payload = u.payload::jsonb, native_code = u.native_code, reason = u.reason
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) as u (id, action, payload, native_code, reason)
+where a.id = u.id;
+
+-- name: due_attempts
+select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.method, a.state, a.version, a.amount_fen, a.queries, a.created_at,
+  a.expires_at, a.client_ip, a.payer_openid, a.next_query_at
+from attempts a where a.next_query_at <= $1 order by a.next_query_at limit $2 for update skip locked;
+
+-- name: postpone_attempts
+update attempts a set next_query_at = u.due_at, queries = a.queries + 1
+from unnest($1::uuid[], $2::timestamptz[]) as u (id, due_at) where a.id = u.id;
+
+-- name: look_soon
+update attempts set next_query_at = $2 where id = $1 and (next_query_at is null or next_query_at > $2) and state not in ('paid', 'closed');
+
+-- name: live_attempts
+select id, state, version, channel_id, queries from attempts where order_id = $1 and id >= $1 and state not in ('paid', 'closed') order by id;
+
+-- name: attempts_in_work
+select a.id, a.order_id, a.user_id, a.state, a.version, a.created_at, a.expires_at, o.state as order_state, o.version as order_version
+from unnest($1::uuid[]) as u (id) join attempts a on a.id = u.id join orders o on o.id = a.order_id;
+
+-- name: one_attempt
+select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.kind, a.method, a.state, a.version, a.amount_fen, a.created_at, a.expires_at,
+  a.client_ip, a.payer_openid, a.action, a.reason,
+  o.state as order_state, o.version as order_version,
+  exists (select from attempts b where b.order_id = a.order_id and b.id >= a.order_id and b.id <> a.id
+    and b.state not in ('paid', 'closed')) as others_live
+from attempts a join orders o on o.id = a.order_id where a.id = $1;
+
+-- name: order_for_work
+select id, shop_id, user_id, state, version, amount_fen, refunded_fen, channel_id, method, locale, expires_at, created_at, credited_at,
+  page_version, client_ip
+from orders where id = $1;
+
+-- name: order_view
+select o.id, o.user_id, o.shop_id, o.state, o.version, o.amount_fen, o.refunded_fen, o.channel_id, o.method, o.created_at, o.expires_at,
+  o.credited_at, o.reason, o.reason_facts::text as reason_facts,
+  a.id as attempt_id, a.kind, a.state as attempt_state, a.action, a.payload::text as payload, a.native_code, a.channel_txn,
+  a.method as attempt_method, a.channel_id as attempt_channel_id, a.expires_at as attempt_expires_at, a.reason as attempt_reason,
+  a.queries
+from orders o
+left join lateral (
+  select * from attempts t where t.order_id = o.id and t.id >= o.id order by (t.state = 'paid') desc, t.id desc limit 1
+) a on true
+where o.id = $1 and ($2::bigint is null or o.user_id = $2);
+
+-- name: order_steps
+select m.at, 'order.' || m.move as what, m.actor, m.reason from order_moves m where m.order_id = $1
+union all
+select m.at, 'attempt.' || m.move, m.actor, m.reason
+from attempts a join attempt_moves m on m.attempt_id = a.id where a.order_id = $1 and a.id >= $1 and m.move <> 'paid'
+union all
+select r.created_at, 'refund.asked', r.actor, r.amount_fen::text from refunds r where r.order_id = $1
+union all
+select m.at, 'refund.' || m.move, m.actor, r.amount_fen::text
+from refunds r join refund_moves m on m.refund_id = r.id where r.order_id = $1
+order by 1;
+
+-- name: order_anomalies
+select kind from anomalies where order_id = $1 order by at;
+
+-- name: order_refunds
+select id, state, amount_fen, created_at, moved_at, origin, reason from refunds where order_id = $1 order by created_at;
+
+-- name: newest_verdicts
+select verdicts::text as verdicts from decisions where order_id = $1 order by id desc limit 1;
+
+-- name: order_lines
+select o.id, o.state, o.amount_fen, o.refunded_fen, o.channel_id, o.created_at, o.reason, a.kind, a.state as attempt_state
+from orders o
+left join lateral (
+  select t.kind, t.state from attempts t where t.order_id = o.id and t.id >= o.id order by (t.state = 'paid') desc, t.id desc limit 1
+) a on true
+where o.user_id = $1 and o.shop_id = $2 and ($3::uuid is null or o.id < $3) order by o.id desc limit $4;
+
+-- name: order_version
+select version, state, moved_at from orders where id = $1;
+
+-- name: paid_attempt
+select a.id, a.channel_id, a.channel_txn, a.paid_fen, a.moved_at
+from attempts a
+where a.order_id = $1 and a.id >= $1 and a.state = 'paid'
+  and not exists (select from anomalies n where n.attempt_id = a.id and n.kind = 'twice')
+order by a.moved_at limit 1;
+
+-- name: begin_refund
+select create_refund($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+
+-- name: count_refund
+select count_refund($1, $2);
+
+-- name: refunds_of_attempt
+select count(*) as number, max(created_at) as latest from refunds where attempt_id = $1;
+
+-- name: due_refunds
+select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amount_fen, r.total_fen, r.why, r.queries, r.created_at,
+  r.origin, r.hold_id
+from refunds r where r.next_query_at <= $1 order by r.next_query_at limit $2 for update skip locked;
+
+-- name: postpone_refund
+update refunds set next_query_at = $2, queries = queries + 1 where id = $1;
+
+-- name: stop_refund
+update refunds set next_query_at = null where id = $1;
+
+-- name: lock_refund
+select id, shop_id, order_id, attempt_id, channel_id, hold_id, origin, state, amount_fen, total_fen, actor, created_at
+from refunds where id = $1 for no key update;
+
+-- name: move_refund
+select id from move_refund($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- name: due_notifications
+select n.id, n.shop_id, n.channel_id, n.headers::text as headers, n.body, n.tries, n.at
+from notifications n where n.next_try_at <= $1 order by n.next_try_at limit $2 for update skip locked;
+
+-- name: postpone_notification
+update notifications set next_try_at = $2, tries = tries + 1, why = $3 where id = $1;
+
+-- name: finish_notification
+update notifications set next_try_at = null, state = $2, why = $3 where id = $1;
+
+-- name: refund_in_work
+select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amount_fen, r.total_fen, r.why, r.queries, r.created_at,
+  r.moved_at, r.reason, r.origin, a.channel_txn, a.user_id
+from refunds r join attempts a on a.id = r.attempt_id where r.id = $1;
+
+-- name: count_look
+update refunds set queries = queries + 1 where id = $1;
+
+-- name: orders_behind
+select r.hold_id as source_id, r.order_id from refunds r where r.hold_id = any ($1)
+union all
+select r.id, r.order_id from refunds r where r.id = any ($1)
+union all
+select o.id, o.id from orders o where o.id = any ($1);
+
+-- name: lock_order
+select o.id, o.shop_id, o.user_id, o.state, o.version, o.amount_fen, o.locale from lock_order($1) o;

@@ -1,0 +1,211 @@
+"""Refunds: the money is set aside first, captured when the channel has returned it, released when it definitely has not.
+
+The refund's number is committed before the first call and stays the same on every retry. After anything but a clear answer the
+channel is asked first and told again only when it knows no such number.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import asyncpg
+
+from daozhang import clock, ids
+from daozhang.channels.port import Answer, Channel, Outcome, RefundRequest, Report
+from daozhang.events import log as events
+from daozhang.ledger import Accounts, Line, Transfer, accounts, post
+from daozhang.ledger.reserve import Hold, end, reserve
+from daozhang.postgres import Database, Tx, statements
+from daozhang.reasons.refusal import Refusal
+from daozhang.recharge import moves, schedule
+from daozhang.recharge.model import RefundView
+
+sql = statements("daozhang.recharge")
+log = logging.getLogger(__name__)
+
+OLDEST = timedelta(days=365)
+"""WeChat Pay returns money for a year after the payment."""
+MOST = 50
+"""Refunds of one payment, and a minute between two of them: WeChat Pay's rule."""
+APART = timedelta(minutes=1)
+
+REFUNDABLE = frozenset({"credited"})
+
+
+async def claim(tx: Tx, most: int) -> Sequence[Any]:
+    """Claim due refunds and set when they are looked at next."""
+    at = clock.now()
+    rows = await tx.rows(sql.due_refunds, at, most)
+    for row in rows:
+        due = schedule.next_refund_look(row["created_at"], at)
+        await tx.run(sql.postpone_refund, row["id"], due)
+        if due is None:
+            anomaly = moves.Anomaly("unresolved", row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
+            await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
+    return rows
+
+
+class Refunds:
+    """Begins refunds, sends them, asks after them and books their end."""
+
+    def __init__(
+        self,
+        database: Database,
+        ledger_accounts: Accounts,
+        channel: Callable[[int], Channel | None],
+        notify_url: Callable[[Channel], str],
+    ) -> None:
+        self._database, self._accounts, self._channel, self._notify_url = database, ledger_accounts, channel, notify_url
+
+    async def ask(self, order_id: UUID, amount_fen: int, why: str, actor: str) -> UUID:
+        """Begin a refund of a credited order and send it. Raises `Refusal` (`refund.*`) with nothing changed."""
+        refund_id = ids.new_id()
+        try:
+            await self._database.transact(lambda tx: self._begin(tx, refund_id, order_id, amount_fen, why, actor))
+        except asyncpg.CheckViolationError as fault:
+            raise Refusal("refund.spent") from fault
+        await self.look(refund_id)
+        return refund_id
+
+    async def _begin(self, tx: Tx, refund_id: UUID, order_id: UUID, amount_fen: int, why: str, actor: str) -> None:
+        attempt = await tx.row(sql.paid_attempt, order_id)
+        if attempt is None:
+            raise Refusal("refund.not_paid")
+        await tx.value(sql.lock_for_settlement, [attempt["id"]])
+        at = clock.now()
+        order = await tx.row(sql.order_for_work, order_id)
+        assert order is not None, order_id
+        if order["state"] not in REFUNDABLE:
+            raise Refusal("refund.not_paid")
+        left_fen = order["amount_fen"] - order["refunded_fen"]
+        if not 0 < amount_fen <= left_fen:
+            raise Refusal("refund.exceeds", left_fen=left_fen)
+        if at - attempt["moved_at"] > OLDEST:
+            raise Refusal("refund.too_old")
+        before = await tx.row(sql.refunds_of_attempt, attempt["id"])
+        assert before is not None
+        if before["number"] >= MOST:
+            raise Refusal("refund.too_many", limit_count=MOST)
+        if before["latest"] and at - before["latest"] < APART:
+            raise Refusal("refund.in_progress", wait_s=int((before["latest"] + APART - at).total_seconds()) + 1)
+        await tx.value(sql.count_refund, order_id, amount_fen)
+        user_id, shop_id = order["user_id"], order["shop_id"]
+        hold = Hold(ids.new_id(), shop_id, accounts.cash(user_id), accounts.reserved(user_id), amount_fen)
+        await reserve(tx, self._accounts, at, actor, hold)
+        await tx.value(
+            sql.begin_refund, shop_id, at, refund_id, order_id, attempt["id"], attempt["channel_id"], hold.id, "cash",
+            amount_fen, attempt["paid_fen"], why[:80] or "退款", actor, at + APART,
+        )  # fmt: skip
+        event = events.Event("refund.asked", order_id, user_id, f'{{"amount_fen":{amount_fen}}}')
+        await events.append(tx, shop_id, at, actor, [event])
+
+    async def __call__(self, row: Any) -> None:
+        """One look at a claimed refund."""
+        await self.look(row["id"])
+
+    async def look(self, refund_id: UUID) -> None:
+        """Bring a refund on: send it, or ask after it, and act on the answer."""
+        row = await self._database.row(sql.refund_in_work, refund_id)
+        channel = self._channel(row["channel_id"]) if row else None
+        if row is None or channel is None or row["state"] in ("done", "failed"):
+            return
+        number = ids.text26(refund_id)
+        asked_before = row["queries"] > 0 or row["state"] == "sent"
+        answer = await channel.query_refund(number) if asked_before else Answer(Outcome.UNKNOWN, exists=False)
+        if answer.exists is False:
+            await self._database.transact(lambda tx: tx.run(sql.count_look, refund_id))
+            request = RefundRequest(
+                ids.text26(row["attempt_id"]), number, row["channel_txn"] or "", row["amount_fen"], row["total_fen"], row["why"],
+                self._notify_url(channel),
+            )  # fmt: skip
+            answer = await channel.refund(request)
+        await self.take(refund_id, answer.outcome, answer.report, answer)
+
+    async def settle(self, report: Report) -> str:
+        """A report about a refund, from any witness: `done`, `failed`, `noted` or `unknown`."""
+        refund_id = ids.parse26(report.number)
+        row = await self._database.row(sql.refund_in_work, refund_id) if refund_id else None
+        if refund_id is None or row is None or row["channel_id"] != report.channel_id:
+            return "unknown"
+        return await self.take(refund_id, report.outcome, report, None)
+
+    async def take(self, refund_id: UUID, outcome: Outcome, report: Report | None, answer: Answer | None) -> str:
+        """Book what is known of a refund's outcome."""
+        native = answer.native.code if answer and answer.native else None
+        reason = answer.reason if answer else None
+        if report and report.amount_fen is not None and outcome is Outcome.SUCCESS:
+            row = await self._database.row(sql.refund_in_work, refund_id)
+            if row and row["amount_fen"] != report.amount_fen:
+                log.error("refund %s: channel says %s fen, we asked %s", refund_id, report.amount_fen, row["amount_fen"])
+                outcome = Outcome.UNKNOWN
+        if outcome is Outcome.SUCCESS:
+            return await self._database.transact(lambda tx: self._finish(tx, refund_id, "done", report, native, None))
+        if outcome is Outcome.FAILURE:
+            return await self._database.transact(
+                lambda tx: self._finish(tx, refund_id, "failed", report, native, reason or "refund.failed")
+            )
+        await self._database.transact(lambda tx: self._sent(tx, refund_id, report, native, reason))
+        return "noted"
+
+    async def _sent(self, tx: Tx, refund_id: UUID, report: Report | None, native: str | None, reason: str | None) -> None:
+        row = await tx.row(sql.lock_refund, refund_id)
+        if row and row["state"] == "reserved":
+            at = clock.now()
+            due = schedule.next_refund_look(row["created_at"], at)
+            txn = report.channel_txn if report else None
+            await tx.rows(sql.move_refund, at, "refund", refund_id, "reserved", "sent", "sent", due, txn, native, reason)
+
+    async def _finish(
+        self, tx: Tx, refund_id: UUID, state: str, report: Report | None, native: str | None, reason: str | None
+    ) -> str:
+        seen = await tx.row(sql.refund_in_work, refund_id)
+        assert seen is not None, refund_id
+        await tx.value(sql.lock_for_settlement, [seen["attempt_id"]])
+        row = await tx.row(sql.lock_refund, refund_id)
+        assert row is not None
+        if row["state"] in ("done", "failed"):
+            return str(row["state"])
+        at = clock.now()
+        txn = report.channel_txn if report else None
+        await tx.rows(sql.move_refund, at, "refund", refund_id, row["state"], state, state, None, txn, native, reason)
+        if state == "failed" and row["origin"] == "cash":
+            await tx.value(sql.count_refund, row["order_id"], -row["amount_fen"])
+        await self._order_ends(tx, row, state)
+        event = events.Event(f"refund.{state}", row["order_id"], seen["user_id"], f'{{"amount_fen":{row["amount_fen"]}}}')
+        await events.append(tx, row["shop_id"], at, "refund", [event])
+        await self._book(tx, row, state, seen["user_id"])
+        return state
+
+    async def _order_ends(self, tx: Tx, row: Any, state: str) -> None:
+        """A refund of money that was never credited ends its order; one that failed there, or from suspense, needs a person."""
+        at = clock.now()
+        if row["origin"] != "cash" and state == "failed":
+            anomaly = moves.Anomaly("unresolved", row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
+            await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
+        order = await tx.row(sql.order_for_work, row["order_id"]) if row["order_id"] else None
+        if order and state == "done" and order["state"] == "refunding":
+            await tx.value(sql.count_refund, order["id"], row["amount_fen"])
+            await moves.move_orders(tx, at, "refund", [moves.Step(order["id"], order["version"], "refunding", "refunded")])
+
+    async def _book(self, tx: Tx, row: Any, state: str, user_id: int) -> None:
+        at, shop_id = clock.now(), row["shop_id"]
+        target = accounts.receivable(row["channel_id"])
+        if row["hold_id"]:
+            how: Literal["captured", "released"] = "captured" if state == "done" else "released"
+            ended = await end(tx, self._accounts, at, "refund", row["hold_id"], how, target)
+            assert ended, "a refund's hold ended before it"
+        elif state == "done":
+            source = accounts.review(user_id) if row["origin"] == "review" else accounts.SUSPENSE
+            found = await self._accounts.ids(tx, shop_id, (source, target))
+            lines = (Line(source, -row["amount_fen"]), Line(target, row["amount_fen"]))
+            await post(tx, shop_id, at, "refund", [Transfer(ids.new_id(), "refund", row["id"], at, lines)], found)
+
+    async def view(self, refund_id: UUID) -> RefundView:
+        """A refund as it is now."""
+        row = await self._database.row(sql.refund_in_work, refund_id)
+        assert row is not None, refund_id
+        return RefundView(
+            refund_id, row["order_id"], row["state"], row["amount_fen"], row["created_at"], row["moved_at"], row["reason"]
+        )

@@ -1,0 +1,36 @@
+"""When a channel is asked about a payment whose end we have not heard. Pure."""
+
+from datetime import datetime, timedelta
+
+STEPS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 120, 300, 600, 1200, 1800))
+"""Counted from the attempt's beginning; then hourly."""
+FIRST = STEPS[0]
+HOUR = timedelta(hours=1)
+GIVE_UP = timedelta(hours=24)
+"""After this a person looks: the bill is the last net."""
+
+REFUND_STEPS = tuple(timedelta(seconds=s) for s in (60, 120, 180, 240, 300, 600, 1200, 1800))
+REFUND_GIVE_UP = timedelta(days=30)
+
+
+def next_look(began_at: datetime, expires_at: datetime, at: datetime) -> datetime | None:
+    """The next moment after `at` to ask about an attempt: a step of the schedule, or its expiry, whichever is first.
+
+    None when the schedule has ended.
+    """
+    age = at - began_at
+    if age >= GIVE_UP:
+        return None
+    step = next((began_at + step for step in STEPS if step > age), None)
+    if step is None:
+        step = began_at + HOUR * (int(age / HOUR) + 1)
+    return min(step, expires_at) if at < expires_at else step
+
+
+def next_refund_look(began_at: datetime, at: datetime) -> datetime | None:
+    """The next moment to ask about a refund: a minute apart five times, 5, 10, 20, 30 min, then hourly. None after 30 days."""
+    age = at - began_at
+    if age >= REFUND_GIVE_UP:
+        return None
+    step = next((began_at + step for step in REFUND_STEPS if step > age), None)
+    return step or began_at + HOUR * (int(age / HOUR) + 1)

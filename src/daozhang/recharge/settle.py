@@ -1,0 +1,287 @@
+"""The one door by which a report becomes money.
+
+Callback, query and bill line all end here. Reports that arrive while a commit is under way are settled together by the next one.
+A batch is first collapsed by (channel, transaction), holds at most one order per user and takes its locks in the house's order:
+users, orders, attempts, fact keys, accounts, each sorted by id.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from daozhang import clock, ids
+from daozhang.channels.port import Report
+from daozhang.events import log as events
+from daozhang.ledger import Accounts, Line, Transfer, accounts, post
+from daozhang.policy.book import Book
+from daozhang.policy.books import Books
+from daozhang.policy.enforce import enforce
+from daozhang.policy.facts import Wish
+from daozhang.policy.model import Stage
+from daozhang.postgres import Batch, Database, Tx, statements
+from daozhang.recharge import inbox, moves
+from daozhang.recharge.judgement import BOOKED, Effect, judge
+from daozhang.recharge.send_back import send_back
+from daozhang.recharge.states import ENDED_UNPAID
+from daozhang.vault import Vault
+
+sql = statements("daozhang.recharge")
+
+ACTOR = "channel"
+
+Row = Mapping[str, Any] | asyncpg.Record
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A report at the door, with the raw message when it came as one."""
+
+    shop_id: int
+    report: Report
+    raw: inbox.Raw | None = None
+
+
+class Settled(NamedTuple):
+    """What became of a report."""
+
+    effect: Effect
+    why: str
+    order_id: UUID | None = None
+
+
+@dataclass(slots=True)
+class Case:
+    """One report under judgement: the locked row it is about, and what follows from it."""
+
+    arrival: Arrival
+    attempt: Row | None
+    effect: Effect
+    why: str
+
+    def settled(self) -> Settled:
+        """The answer to whoever brought the report."""
+        return Settled(self.effect, self.why, self.attempt["order_id"] if self.attempt else None)
+
+
+class Settle:
+    """Turns reports into money, each channel transaction once."""
+
+    def __init__(self, database: Database, books: Books, vault: Vault, ledger_accounts: Accounts, *, writers: int = 2) -> None:
+        self._database, self._books, self._vault, self._accounts = database, books, vault, ledger_accounts
+        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=256, writers=writers)
+
+    async def __call__(self, arrival: Arrival) -> Settled:
+        """Settle one report; returns after the commit. Raises `Unavailable` or `OutcomeUnknown` when the database is lost."""
+        return await self._batch.put(arrival)
+
+    async def drain(self) -> None:
+        """Wait for what is under way."""
+        await self._batch.drain()
+
+    async def _work(self, arrivals: Sequence[Arrival]) -> Sequence[Settled | BaseException]:
+        results: dict[int, Settled] = {}
+        leaders: dict[tuple[object, ...], int] = {}
+        for place, arrival in enumerate(arrivals):
+            leaders.setdefault(_fact(place, arrival.report), place)
+        waiting = list(leaders.values())
+        while waiting:
+            shop_id = arrivals[waiting[0]].shop_id
+            now = [p for p in waiting if arrivals[p].shop_id == shop_id]
+            later = [p for p in waiting if arrivals[p].shop_id != shop_id]
+            done = await self._settle_shop(shop_id, [arrivals[p] for p in now])
+            for place, outcome in zip(now, done, strict=True):
+                if outcome is None:
+                    later.append(place)
+                else:
+                    results[place] = outcome
+            waiting = later
+        followers = [p for p in range(len(arrivals)) if p not in results]
+        if followers:
+            await self._again(arrivals, followers)
+        for place in followers:
+            first = results[leaders[_fact(place, arrivals[place].report)]]
+            results[place] = first._replace(effect=Effect.AGAIN, why="settled in this batch") if first.effect in BOOKED else first
+        return [results[place] for place in range(len(arrivals))]
+
+    async def _settle_shop(self, shop_id: int, arrivals: Sequence[Arrival]) -> list[Settled | None]:
+        book = await self._books.current(shop_id)
+        settled, opened = await self._database.transact(lambda tx: self._round(tx, shop_id, book, arrivals))
+        self._accounts.remember(shop_id, opened)
+        return settled
+
+    async def _again(self, arrivals: Sequence[Arrival], places: Sequence[int]) -> None:
+        """Count re-sent messages of this batch: they are acknowledged because a write of theirs is committed."""
+        raws = [(arrivals[p].shop_id, inbox.Stored(raw, "settled", "again")) for p in places if (raw := arrivals[p].raw)]
+        for shop_id in {shop for shop, _ in raws}:
+            mine = [stored for shop, stored in raws if shop == shop_id]
+            await self._database.transact(partial(inbox.store, shop_id=shop_id, at=clock.now(), messages=mine))
+
+    async def _round(
+        self, tx: Tx, shop_id: int, book: Book, arrivals: Sequence[Arrival]
+    ) -> tuple[list[Settled | None], dict[str, int]]:
+        """Settle one transaction's worth; None = a second order of the same user, left for the next round.
+
+        Also answers the account ids that may be remembered once this is committed.
+        """
+        numbers = [ids.parse26(a.report.number) for a in arrivals]
+        known = [number for number in numbers if number is not None]
+        await tx.value(sql.lock_for_settlement, known)
+        at = clock.now()
+        found = await self._read(tx, arrivals, numbers)
+        results: list[Case | None] = []
+        users: set[int] = set()
+        for arrival, number in zip(arrivals, numbers, strict=True):
+            attempt = found.get(number) if number else None
+            if attempt and attempt["user_id"] in users:
+                results.append(None)
+                continue
+            if attempt:
+                users.add(attempt["user_id"])
+            results.append(Case(arrival, attempt, *judge(arrival.report, attempt)))
+        cases = [case for case in results if case]
+        await self._refuse_known_strangers(tx, cases)
+        opened = await self._write(tx, shop_id, book, at, cases)
+        return [case.settled() if case else None for case in results], opened
+
+    async def _read(self, tx: Tx, arrivals: Sequence[Arrival], numbers: Sequence[UUID | None]) -> dict[UUID, asyncpg.Record]:
+        asked = [(n, a.report) for n, a in zip(numbers, arrivals, strict=True) if n is not None]
+        records = await tx.rows(
+            sql.read_for_settlement,
+            [n for n, _ in asked],
+            [report.channel_id for _, report in asked],
+            [report.channel_txn for _, report in asked],
+        )
+        return {record["id"]: record for record in records}
+
+    async def _refuse_known_strangers(self, tx: Tx, cases: Sequence[Case]) -> None:
+        """A transaction of an unknown number may have been booked before: then it is not booked to suspense again."""
+        strangers = [case for case in cases if case.effect is Effect.UNKNOWN_ORDER]
+        if not strangers:
+            return
+        booked = await tx.rows(
+            sql.known_facts,
+            [c.arrival.report.channel_id for c in strangers],
+            [c.arrival.report.channel_txn for c in strangers],
+        )
+        before = {(row["channel_id"], row["channel_txn"]) for row in booked}
+        for case in strangers:
+            if (case.arrival.report.channel_id, case.arrival.report.channel_txn) in before:
+                case.effect, case.why = Effect.AGAIN, "settled before"
+
+    async def _write(self, tx: Tx, shop_id: int, book: Book, at: datetime, cases: Sequence[Case]) -> dict[str, int]:
+        booked = [case for case in cases if case.effect in BOOKED]
+        if booked:
+            await tx.run(
+                sql.claim_facts,
+                [c.arrival.report.channel_id for c in booked],
+                [c.arrival.report.channel_txn for c in booked],
+                [c.attempt["id"] if c.attempt else None for c in booked],
+            )
+            await _decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
+            _expect(await moves.pay_attempts(tx, at, ACTOR, steps := self._payments(booked)), steps)
+            _expect(await moves.move_orders(tx, at, ACTOR, turns := _order_steps(booked)), turns)
+            await moves.note_anomalies(tx, shop_id, at, _anomalies(booked))
+            for case in booked:
+                if case.effect is Effect.TWICE and case.attempt and case.attempt["state"] != "paid":
+                    await send_back(tx, shop_id, at, case.attempt, case.arrival.report)
+        raws = [inbox.Stored(c.arrival.raw, "settled", c.effect) for c in cases if c.arrival.raw]
+        await inbox.store(tx, shop_id, at, raws)
+        await events.append(tx, shop_id, at, ACTOR, [_event(c) for c in booked])
+        transfers = [_transfer(c, at) for c in booked]
+        found = await self._accounts.ids(tx, shop_id, {line.address for t in transfers for line in t.lines})
+        await post(tx, shop_id, at, ACTOR, transfers, found)
+        return found
+
+    def _payments(self, booked: Sequence[Case]) -> list[moves.Paid]:
+        paid = []
+        for case in booked:
+            attempt, report = case.attempt, case.arrival.report
+            if attempt is None or attempt["state"] == "paid":
+                continue
+            payer = self._vault.seal(report.payer, f"attempts:payer:{attempt['id']}") if report.payer else None
+            assert report.amount_fen is not None
+            seen = (attempt["id"], attempt["version"], attempt["state"])
+            paid.append(moves.Paid(*seen, report.channel_txn, payer, report.amount_fen))
+        return paid
+
+
+async def _decide(tx: Tx, book: Book, cases: Sequence[Case]) -> None:
+    """Ask the policy again now that the money is here; what it says is stored with what it saw."""
+    asked = [(case, case.attempt) for case in cases if case.attempt]
+    if not asked:
+        return
+    wishes = [(a["order_id"], Wish(book.shop_id, a["user_id"], a["amount_fen"], a["channel_id"], a["method"])) for _, a in asked]
+    for (case, _), decision in zip(asked, await enforce(tx, Stage.PAID, wishes, book), strict=True):
+        if not decision.admits:
+            case.effect, case.why = Effect.HELD, decision.reason or "held"
+
+
+def _fact(place: int, report: Report) -> tuple[object, ...]:
+    """What makes two reports of a batch the same: the channel's transaction, told about the same number in the same words."""
+    if not report.channel_txn:
+        return (place,)
+    return report.channel_id, report.channel_txn, report.subject, report.number, report.amount_fen, report.outcome
+
+
+_LAST_MOVE = {Effect.CREDITED: "credited", Effect.HELD: "held", Effect.MISFIT: "misfit"}
+_TARGET = {Effect.CREDITED: accounts.cash, Effect.HELD: accounts.review}
+
+
+def _order_steps(booked: Sequence[Case]) -> list[moves.Step]:
+    steps = []
+    for case in booked:
+        last = _LAST_MOVE.get(case.effect)
+        if last and case.attempt:
+            order_id, version = case.attempt["order_id"], case.attempt["order_version"]
+            steps.append(moves.Step(order_id, version, case.attempt["order_state"], "paid", case.arrival.report.witness))
+            steps.append(moves.Step(order_id, version + 1, "paid", last, "" if case.effect is Effect.CREDITED else case.why))
+    return steps
+
+
+def _expect(moved: set[UUID], steps: Sequence[moves.Step | moves.Paid]) -> None:
+    """Everything was read under its lock, so everything moves: anything else is our own bug, and nothing is booked."""
+    assert moved == {step.id for step in steps}, "a locked row did not move"
+
+
+def _anomalies(booked: Sequence[Case]) -> list[moves.Anomaly]:
+    found: list[moves.Anomaly] = []
+    for case in booked:
+        report, attempt = case.arrival.report, case.attempt
+        kinds = [kind] if (kind := _ANOMALY.get(case.effect)) else []
+        if attempt and attempt["order_state"] in ENDED_UNPAID and case.effect is not Effect.TWICE:
+            kinds.append("late")
+        order_id, attempt_id = (attempt["order_id"], attempt["id"]) if attempt else (None, None)
+        facts = {"channel_txn": report.channel_txn, "number": report.number[:64], "witness": report.witness, "why": case.why}
+        found.extend(
+            moves.Anomaly(kind, order_id, attempt_id, report.channel_id, report.amount_fen, msgspec.json.encode(facts).decode())
+            for kind in kinds
+        )
+    return found
+
+
+_ANOMALY = {Effect.MISFIT: "amount", Effect.TWICE: "twice", Effect.UNKNOWN_ORDER: "unknown_order"}
+
+
+def _event(case: Case) -> events.Event:
+    report, attempt = case.arrival.report, case.attempt
+    data = f'{{"amount_fen":{report.amount_fen},"channel_id":{report.channel_id},"witness":"{report.witness}"}}'
+    kind = f"order.{case.effect}"
+    return events.Event(kind, attempt["order_id"], attempt["user_id"], data) if attempt else events.Event(kind, None, None, data)
+
+
+def _transfer(case: Case, at: datetime) -> Transfer:
+    report, attempt = case.arrival.report, case.attempt
+    assert report.amount_fen is not None
+    transfer_id = ids.new_id()
+    if attempt and case.effect in _TARGET:
+        kind, source, target = "recharge", attempt["order_id"], _TARGET[case.effect](attempt["user_id"])
+    else:
+        kind, source, target = f"recharge.{case.effect}", transfer_id, accounts.SUSPENSE
+    lines = (Line(accounts.receivable(report.channel_id), -report.amount_fen), Line(target, report.amount_fen))
+    return Transfer(transfer_id, kind, source, report.happened_at or at, lines, report.channel_txn)

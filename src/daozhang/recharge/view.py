@@ -1,0 +1,94 @@
+"""An order as its owner may see it: read from the rows, told in the words of the reasons' catalogue and the table of states."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from daozhang import ids
+from daozhang.postgres import Database, statements
+from daozhang.recharge.model import OrderLine, OrderView, Step
+from daozhang.recharge.states import ORDER_STATES, Money
+
+sql = statements("daozhang.recharge")
+
+PAGE = 50
+
+
+def shown(order_id: UUID) -> str:
+    """The order's number as people see it."""
+    return f"RC-{ids.text26(order_id)}"
+
+
+def parse_shown(text: str) -> UUID | None:
+    """Read a shown number; None for anything else."""
+    return ids.parse26(text[3:]) if text.startswith("RC-") else None
+
+
+async def order_view(database: Database, order_id: UUID, user_id: int | None = None) -> OrderView | None:
+    """The order; None when there is none, or it is not this user's (the same answer)."""
+    row = await database.row(sql.order_view, order_id, user_id)
+    if row is None:
+        return None
+    moved = await database.rows(sql.order_steps, order_id)
+    steps = [Step(r["at"], r["what"], r["actor"], _facts(r["what"], r["reason"])) for r in moved]
+    anomalies = [r["kind"] for r in await database.rows(sql.order_anomalies, order_id)]
+    decision = await database.row(sql.newest_verdicts, order_id)
+    return OrderView(
+        id=order_id,
+        shown=shown(order_id),
+        user_id=row["user_id"],
+        state=row["state"],
+        money=money_of(row["state"], row["attempt_state"]),
+        terminal=ORDER_STATES[row["state"]].terminal,
+        amount_fen=row["amount_fen"],
+        refunded_fen=row["refunded_fen"],
+        channel_id=row["attempt_channel_id"] or row["channel_id"],
+        kind=row["kind"] or "",
+        method=row["attempt_method"] or row["method"],
+        created_at=row["created_at"],
+        expires_at=row["attempt_expires_at"] or row["expires_at"],
+        credited_at=row["credited_at"],
+        action=row["action"] if row["attempt_state"] == "open" else None,
+        payload=msgspec.json.decode(row["payload"]) if row["payload"] and row["attempt_state"] == "open" else {},
+        reason=_reason(row),
+        reason_facts=msgspec.json.decode(row["reason_facts"]) if row["reason_facts"] else {},
+        native_code=row["native_code"] or "",
+        channel_txn=row["channel_txn"] or "",
+        anomalies=tuple(anomalies),
+        verdicts=tuple(msgspec.json.decode(decision["verdicts"])) if decision else (),
+        steps=(Step(row["created_at"], "order.created", "buyer", {"amount_fen": row["amount_fen"]}), *steps),
+        version=row["version"],
+    )
+
+
+async def order_lines(database: Database, shop_id: int, user_id: int, before: UUID | None, limit: int) -> list[OrderLine]:
+    """A user's orders, newest first."""
+    rows = await database.rows(sql.order_lines, user_id, shop_id, before, min(limit, PAGE))
+    return [
+        OrderLine(r["id"], shown(r["id"]), r["state"], money_of(r["state"], r["attempt_state"]), r["amount_fen"], r["refunded_fen"],
+                  r["kind"] or "", r["created_at"], r["reason"])
+        for r in rows
+    ]  # fmt: skip
+
+
+def money_of(state: str, attempt_state: str | None) -> Money:
+    """What happened to the money, in one word. An attempt whose outcome we do not know makes an open order `checking`."""
+    if state in ("created", "awaiting_payment") and attempt_state in ("unknown", "closing"):
+        return "checking"
+    return ORDER_STATES[state].money
+
+
+def _reason(row: Any) -> str | None:
+    if row["state"] in ("created", "awaiting_payment", "closing"):
+        return "channel.checking" if money_of(row["state"], row["attempt_state"]) == "checking" else None
+    if row["state"] in ("credited", "paid", "refunded"):
+        return None
+    reason: str | None = row["reason"]
+    return reason
+
+
+def _facts(what: str, reason: str) -> dict[str, Any]:
+    if what.startswith("refund."):
+        return {"amount_fen": int(reason)} if reason.isdigit() else {}
+    return {"why": reason} if reason else {}
