@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang.identity import Session, SessionLine, mask_phone
@@ -98,7 +99,7 @@ async def me(request: AnyRequest) -> Response[Any]:
 
 
 @post("/me/sessions/{session_id:uuid}/end", status_code=303)
-async def end_session(request: AnyRequest, session_id: UUID) -> Response[Any]:
+async def end_session(request: AnyRequest, session_id: FromPath[UUID]) -> Response[Any]:
     """End one of my own sessions. Raises `account.session_unknown` for any other."""
     session = await sessions.require(request)
     await sessions.check_csrf(request, await forms.read(request))
