@@ -29,6 +29,7 @@ BUCKETS = {
     "register.network": Bucket(10, 10 / 3_600),
     "password.user": Bucket(10, 10 / 3_600),
     "place.user": Bucket(20, 20 / 60),
+    "order.look": Bucket(3, 1 / 3),
     "page.network": Bucket(600, 20),
     "callback.junk": Bucket(60, 1),
     "callback.junk.network": Bucket(30, 0.5),

@@ -1,0 +1,1 @@
+"""Whoever comes through a browser: pages, forms, and the rules every answer keeps."""

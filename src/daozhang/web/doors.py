@@ -16,23 +16,13 @@ from daozhang.web.house import House
 @get("/static/{name:path}", sync_to_thread=False)
 def static(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
     """A file of the pages, packed when the reader takes gzip."""
-    found = assets.load().find(name)
-    if found is None:
-        raise NotFoundException
-    asset, keep = found
-    headers = {"cache-control": keep, "etag": f'"{asset.hash}"', "vary": "accept-encoding"}
-    if request.headers.get("if-none-match") == headers["etag"]:
-        return Response(b"", status_code=304, headers=headers)
-    body = asset.body
-    if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-        body, headers["content-encoding"] = asset.packed, "gzip"
-    return Response(body, media_type=asset.media_type, headers=headers)
+    return _file(request, name)
 
 
 @get("/favicon.ico", sync_to_thread=False)
 def favicon(request: Request[Any, Any, Any]) -> Response[bytes]:
     """What browsers ask for unasked: the seal."""
-    return static.fn(request, assets.load().url("seal.svg").removeprefix("/static/"))  # type: ignore[no-any-return]
+    return _file(request, assets.load().url("seal.svg").removeprefix("/static/"))
 
 
 @get("/healthz", media_type="text/plain", sync_to_thread=False)
@@ -49,6 +39,20 @@ async def readyz(request: Request[Any, Any, Any]) -> Response[str]:
         return Response("closing", status_code=503)
     await house.database.value("select 1")
     return Response("ready")
+
+
+def _file(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    found = assets.load().find(name)
+    if found is None:
+        raise NotFoundException
+    asset, keep = found
+    headers = {"cache-control": keep, "etag": f'"{asset.hash}"', "vary": "accept-encoding"}
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(b"", status_code=304, headers=headers)
+    body = asset.body
+    if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        body, headers["content-encoding"] = asset.packed, "gzip"
+    return Response(body, media_type=asset.media_type, headers=headers)
 
 
 def make_app(house: House) -> ASGIApp:

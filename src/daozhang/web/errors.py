@@ -52,7 +52,7 @@ def refused(request: AnyRequest, refusal: Refusal) -> Response[Any]:
     """Answer a refusal: the login page when logging in is all it takes, else its page or its problem document (RFC 9457)."""
     if refusal.reason == "account.login_required" and wants_page(request):
         target = request.url.path if request.method == "GET" else "/"
-        return Redirect(f"/login?next={quote(target, safe='/')}", status_code=303)  # type: ignore[return-value]
+        return Redirect(f"/login?next={quote(target, safe='/')}", status_code=303)
     return _explain(request, refusal)
 
 
@@ -77,8 +77,8 @@ def http(request: AnyRequest, error: HTTPException) -> Response[Any]:
     key = _BY_STATUS.get(status, "bad")
     if not wants_page(request):
         reader = pages.locale_of(request)
-        body = {"type": "about:blank", "title": reader.t(f"error.{key}_title"), "detail": reader.t(f"error.{key}_text"), "status": status}
-        return Response(body, status_code=status, media_type=MEDIA_TYPE)
+        said = {"title": reader.t(f"error.{key}_title"), "detail": reader.t(f"error.{key}_text")}
+        return Response({"type": "about:blank", "status": status, **said}, status_code=status, media_type=MEDIA_TYPE)
     return Later(request, lambda: _page(request, "front/lost.html", status, key=key))
 
 

@@ -15,7 +15,8 @@ _LONGEST_TEXT = 4096
 async def read(request: Request[Any, Any, Any]) -> dict[str, str]:
     """The fields of an `application/x-www-form-urlencoded` body.
 
-    Raises `Refusal("operation.form_malformed")` for another type, bytes that are no UTF-8, a repeated field, or too many or too long ones.
+    Raises `Refusal("operation.form_malformed")` for another type, bytes that are no UTF-8, a repeated field, too many fields or too
+    long a text.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":

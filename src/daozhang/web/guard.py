@@ -1,5 +1,8 @@
 """The outermost ring around every answer: headers that keep a page ours, whoever wrote the answer, error pages included."""
 
+from typing import cast
+
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = (
@@ -27,7 +30,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._inner(scope, receive, send)
             return
 
@@ -42,5 +45,5 @@ class Guard:
             await send(message)
 
         if scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}  # type: ignore[assignment, misc]
+            scope = cast("Scope", {**scope, "method": "GET"})
         await self._inner(scope, receive, guarded)

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response
-from litestar.datastructures import Cookie
 
 from daozhang.money import yuan
 from daozhang.reasons import Refusal, catalogue
@@ -15,6 +14,8 @@ from daozhang.web import assets, locale, sessions
 from daozhang.web.house import House
 
 if TYPE_CHECKING:
+    from litestar.datastructures import Cookie
+
     from daozhang.reasons import Told
 
 AnyRequest = Request[Any, Any, Any]
@@ -65,17 +66,21 @@ def plain_page(request: AnyRequest, template: str, *, status: int = 200, here: s
     reader, house = locale_of(request), house_of(request)
     context.setdefault("session", None)
     context.setdefault("csrf", "")
-    text = environment().get_template(template).render(
-        t=reader.t,
-        locale=reader,
-        lang_tag=reader.tag,
-        asset=assets.load().url,
-        here=here,
-        house=house,
-        shop_name=house.shop_name or reader.t("site.name"),
-        request_path=request.url.path,
-        other_lang_url=f"/lang/{reader.t('site.other_code')}?next={quote(_address(request), safe='')}",
-        **context,
+    text = (
+        environment()
+        .get_template(template)
+        .render(
+            t=reader.t,
+            locale=reader,
+            lang_tag=reader.tag,
+            asset=assets.load().url,
+            here=here,
+            house=house,
+            shop_name=house.shop_name or reader.t("site.name"),
+            request_path=request.url.path,
+            other_lang_url=f"/lang/{reader.t('site.other_code')}?next={quote(_address(request), safe='')}",
+            **context,
+        )
     )
     return _packed(request, text.encode(), status)
 

@@ -1,0 +1,1 @@
+"""The front desk: the pages of people with a wallet."""

@@ -1,6 +1,5 @@
 """What the reader holds in the hand decides which ways to pay make sense: nobody scans a code with the phone that shows it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,9 @@ from litestar import Request
 from daozhang.web.pages import told
 
 if TYPE_CHECKING:
-    from daozhang.recharge.model import QuoteMethod
+    from collections.abc import Iterable
+
+    from daozhang.recharge.desk import MethodChoice
 
 _PHONE = ("mobile", "android", "iphone", "harmony")
 _FIRST_ON_PHONE = {"jsapi": 0, "h5": 1, "page": 2, "native": 3, "qr": 3}
@@ -43,7 +44,7 @@ def in_wechat(request: Request[Any, Any, Any]) -> bool:
     return "micromessenger" in _agent(request)
 
 
-def offered(request: Request[Any, Any, Any], methods: "Iterable[QuoteMethod]") -> list[Choice]:
+def offered(request: Request[Any, Any, Any], methods: "Iterable[MethodChoice]") -> list[Choice]:
     """The methods that work on this device, the handiest first; all of them if none does."""
     every = [
         Choice(m.channel_id, m.kind, m.method, m.open, told(request, m.why).title if m.why and not m.open else "") for m in methods

@@ -16,7 +16,7 @@ from daozhang.web.pages import house_of, locale_of, page, told, told_of
 
 AnyRequest = Request[Any, Any, Any]
 _ON_FORM = ("account.", "operation.too_many", "operation.form_stale", "platform.busy")
-_FIELDS = {"account.phone_": "phone", "account.password_": "password"}
+_FIELDS = {"account.old_password_wrong": "old", "account.phone_": "phone", "account.password_": "password"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,6 @@ async def _me(request: AnyRequest, session: Session, refusal: Refusal | None = N
     if session.standing == "frozen":
         moments = {"until_at": session.standing_until, "review_at": session.standing_review_at}
         frozen = told(request, "account.frozen", {"why": session.standing_why} | {k: v for k, v in moments.items() if v})
-    field = "" if refusal is None else _field(refusal)
     done = request.query_params.get("done", "")
     return await page(
         request,
@@ -155,7 +154,7 @@ async def _me(request: AnyRequest, session: Session, refusal: Refusal | None = N
         lines=[Line(line, agent_name(line.agent, reader)) for line in await identity.sessions(session.user_id)],
         frozen=frozen,
         wrong=None if refusal is None else told_of(request, refusal),
-        wrong_field=field or ("old" if refusal is not None and refusal.reason == "account.credentials_wrong" else ""),
+        wrong_field="" if refusal is None else _field(refusal),
         done=done if done in {"ended", "others", "password"} else "",
     )
 

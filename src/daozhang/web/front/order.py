@@ -11,11 +11,12 @@ from litestar.response import Redirect
 
 from daozhang import clock, ids
 from daozhang.money import yuan
-from daozhang.reasons import Layer, Reason, Refusal, Retry, catalogue
+from daozhang.reasons import Layer, Reason, Refusal, Retry, Told, catalogue
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
 from daozhang.web.front import checks, path
 from daozhang.web.front.device import in_wechat, offered, on_phone
+from daozhang.web.locale import Locale
 from daozhang.web.pages import house_of, locale_of, page
 
 if TYPE_CHECKING:
@@ -40,10 +41,21 @@ async def show(request: AnyRequest, shown: str) -> Response[bytes]:
 
 @get("/orders/{shown:str}/state")
 async def state(request: AnyRequest, shown: str) -> dict[str, Any]:
-    """What a waiting page asks when it cannot listen: did anything change since `version`?"""
+    """What a waiting page asks when it cannot listen: did `mark` change?"""
     session = await sessions.require(request)
     view = await _find(request, session, shown)
-    return {"state": view.state, "money": view.money, "terminal": view.terminal, "version": view.version}
+    return {"state": view.state, "money": view.money, "terminal": view.terminal, "mark": mark_of(view)}
+
+
+@post("/orders/{shown:str}/check", status_code=303)
+async def check(request: AnyRequest, shown: str) -> Redirect:
+    """Ask the channel now ("I have paid") and show what it says. Asking too often shows what is known already."""
+    session, house = await sessions.require(request), house_of(request)
+    await sessions.check_csrf(request, await forms.read(request))
+    view = await _find(request, session, shown)
+    if not view.terminal and await house.limiter.take("order.look", view.id.hex) == 0:
+        await house.desk.look(view.id)
+    return Redirect(f"/orders/{view.shown}", status_code=303)
 
 
 @post("/orders/{shown:str}/cancel", status_code=303)
@@ -85,15 +97,25 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
         "order": view,
         "face": face,
         "waits": face in _WAITING,
+        "mark": mark_of(view),
         "kind": reader.either(f"kind.{view.kind}", "kind.other"),
         "reason": reason,
         "told": reason.told(reader.code, view.reason_facts) if reason else None,
-        "anomalies": [catalogue().get(code).told(reader.code, {"amount_fen": view.amount_fen}) for code in view.anomalies],
+        "anomalies": [_anomaly(kind, view, reader) for kind in view.anomalies],
         "path": path.steps(view, reader),
         **await _FACTS.get(face, _nothing)(request, view),
     }
     template = "waiting" if face in {"preparing", "closing", "checking"} else face
     return await page(request, f"front/order/{template}.html", here="orders", session=session, **context)
+
+
+def _anomaly(kind: str, view: "OrderView", reader: Locale) -> Told:
+    return catalogue().get(f"anomaly.{kind}").told(reader.code, {"amount_fen": view.amount_fen})
+
+
+def mark_of(view: "OrderView") -> str:
+    """Changes whenever the page would look different: the order's version, and what became of the money meanwhile."""
+    return f"{view.version}-{view.money}"
 
 
 def face_of(view: "OrderView") -> str:
@@ -106,7 +128,9 @@ def face_of(view: "OrderView") -> str:
         return "checking"
     if view.state in {"created", "awaiting_payment", "challenged", "reviewing"}:
         return "preparing"
-    return {"received": "received", "credited": "credited", "returning": "received", "returned": "received"}.get(view.money, "ended")
+    return {"credited": "credited", "received": "received", "returning": "received", "returned": "received"}.get(
+        view.money, "ended"
+    )
 
 
 async def _cashier(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
@@ -116,7 +140,7 @@ async def _cashier(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
         "qr": _drawn(text) if view.action == "qr" else "",
         "link_url": text if view.action == "link" and urlsplit(text).scheme in _LINK_SCHEMES else "",
         "bridge": view.payload if view.action == "jsapi" else None,
-        "demo_phone": phone_url(text) if phone_url and text else "",
+        "demo_phone": phone_url(text) if phone_url and view.action == "qr" else "",
         "left_s": max(0, int((view.expires_at - clock.now()).total_seconds())) if view.expires_at else None,
         "phone": on_phone(request),
         "wechat": in_wechat(request),
@@ -176,4 +200,4 @@ def _drawn(text: str) -> str:
     return segno.make(text, error="m").svg_inline(border=2, omitsize=True, dark="#1b211f")
 
 
-handlers = [show, state, cancel, retry]
+handlers = [show, state, check, cancel, retry]

@@ -18,7 +18,8 @@ from daozhang.web.front.device import offered
 from daozhang.web.pages import house_of, locale_of, page, told
 
 if TYPE_CHECKING:
-    from daozhang.recharge.model import OrderView, Quote
+    from daozhang.recharge.desk import Quote
+    from daozhang.recharge.model import OrderView
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
@@ -26,6 +27,15 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 _METHOD = re.compile(r"([0-9]{1,18}):([a-z][a-z0-9_]{0,31})", re.ASCII)
 _FIELD_REASONS = ("operation.amount.", "limits.")
 """Refusals that one changed field cures: they are told at that field, on the form, with everything kept."""
+_NOTICE_REASONS = {
+    "operation.page_outdated",
+    "operation.key_reused",
+    "operation.too_many",
+    "operation.form_stale",
+    "channel.not_configured",
+    "channel.method_unsupported",
+}
+"""Refusals that the form itself cures once it is sent again: told above it, with everything kept."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +67,9 @@ async def place(request: AnyRequest) -> Response[Any]:
     """Place the order and go to its page; or show the form again with what to change, everything typed kept."""
     session, house = await sessions.require(request), house_of(request)
     form = await forms.read(request)
-    await sessions.check_csrf(request, form)
     draft = Draft(*(form.get(name, "") for name in ("amount", "other_amount", "method", "key", "page_version")))
     try:
+        await sessions.check_csrf(request, form)
         amount_fen = _amount(draft.amount_text)
         channel_id, method = _method(draft.method)
         wish = PlaceRequest(
@@ -73,8 +83,11 @@ async def place(request: AnyRequest) -> Response[Any]:
             client_ip=client_ip(request),
             locale=locale_of(request).code,
         )
+        await house.limiter.demand("place.user", session.user_id)
         view = await house.desk.place(wish)
     except Refusal as refusal:
+        if refusal.reason == "operation.key_busy" and "order" in refusal.facts:
+            return Redirect(f"/orders/{refusal.facts['order']}", status_code=303)
         if not _on_form(refusal.reason):
             raise
         return await _again(request, session, draft, refusal.reason, refusal.facts)
@@ -145,7 +158,7 @@ async def _again(request: AnyRequest, session: "Session", draft: Draft, reason: 
 
 
 def _on_form(reason: str) -> bool:
-    return _at_amount(reason) or reason in {"operation.page_outdated", "channel.not_configured", "channel.method_unsupported"}
+    return _at_amount(reason) or reason in _NOTICE_REASONS
 
 
 def _at_amount(reason: str) -> bool:

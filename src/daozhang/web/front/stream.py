@@ -15,6 +15,7 @@ from litestar.response import Stream
 from daozhang import ids
 from daozhang.reasons import Refusal
 from daozhang.web import sessions
+from daozhang.web.front.order import mark_of
 from daozhang.web.house import House
 from daozhang.web.pages import house_of
 
@@ -26,7 +27,7 @@ _HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"
 
 @get("/orders/{shown:str}/stream")
 async def stream(request: Request[Any, Any, Any], shown: str) -> Stream:
-    """Events `state` with the order's version as data, and `end` when there is nothing more to wait for."""
+    """Events `state` with the order's mark as data, and `end` when there is nothing more to wait for."""
     session, house = await sessions.require(request), house_of(request)
     identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None
     if identifier is None or await house.desk.order(session.user_id, identifier) is None:
@@ -42,11 +43,14 @@ async def _events(house: House, user_id: int, order_id: UUID) -> AsyncIterator[b
     change: asyncio.Future[Any] = asyncio.ensure_future(anext(changes))
     try:
         yield b"retry: 3000\n\n"
+        seen = ""
         while True:
             view = await house.desk.order(user_id, order_id)
             if view is None:
                 break
-            yield f"event: state\ndata: {view.version}\n\n".encode()
+            if mark_of(view) != seen:
+                seen = mark_of(view)
+                yield f"event: state\ndata: {seen}\n\n".encode()
             if view.terminal:
                 break
             while not change.done():

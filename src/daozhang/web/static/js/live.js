@@ -3,13 +3,13 @@
   "use strict";
   const box = document.querySelector("[data-live]");
   if (!box) return;
-  const version = Number(box.dataset.version);
+  const mark = box.dataset.mark;
   let wait = 2000;
   let source = null;
   let done = false;
 
   function news(seen) {
-    if (done || !(seen > version)) return;
+    if (done || !seen || seen === mark) return;
     done = true;
     if (source) source.close();
     location.reload();
@@ -19,7 +19,7 @@
     if (done) return;
     fetch(box.dataset.live + "/state", { headers: { accept: "application/json" } })
       .then(function (response) { return response.ok ? response.json() : null; })
-      .then(function (state) { if (state) news(state.version); })
+      .then(function (state) { if (state) news(state.mark); })
       .catch(function () {})
       .finally(function () {
         wait = Math.min(wait * 1.3, 10000);
@@ -29,7 +29,7 @@
 
   function listen() {
     source = new EventSource(box.dataset.live + "/stream");
-    source.addEventListener("state", function (event) { news(Number(event.data)); });
+    source.addEventListener("state", function (event) { news(event.data); });
     source.addEventListener("end", function () { source.close(); ask(); });
     source.addEventListener("error", function () {
       if (source.readyState === EventSource.CLOSED) ask();
@@ -42,7 +42,7 @@
     if (document.hidden || done) return;
     fetch(box.dataset.live + "/state", { headers: { accept: "application/json" } })
       .then(function (response) { return response.json(); })
-      .then(function (state) { news(state.version); })
+      .then(function (state) { news(state.mark); })
       .catch(function () {});
   });
   window.addEventListener("pagehide", function () { if (source) source.close(); });

@@ -1,0 +1,140 @@
+"""The recharge form: what it offers, what it refuses and how, and that nothing a client invents counts."""
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from tests.web.stage import Stage
+from tests.web.test_sessions import Browser
+
+
+async def fill(browser: Browser, **changes: str) -> dict[str, str]:
+    """The form as a browser would send it back, with some fields changed."""
+    text = (await browser.get("/recharge")).text
+    hidden = dict(re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">', text))
+    method = re.search(r'name="method" id="[^"]*" value="([^"]+)" checked', text)
+    assert method is not None, text
+    return hidden | {"amount": "50", "other_amount": "", "method": method[1]} | changes
+
+
+async def test_the_form_tells_limits_rules_and_words_before_anything_is_asked(buyer: Browser) -> None:
+    text = (await buyer.get("/recharge")).text
+    assert "¥1 to ¥5,000 at a time" in text
+    assert "¥20,000 left today" in text
+    assert "Fifty yuan" in text
+    assert "In good standing" in text
+    assert "WeChat Pay" in text
+
+
+async def test_an_order_goes_to_its_cashier_and_its_page_shows_the_code(buyer: Browser) -> None:
+    answer = await buyer.post("/recharge", await fill(buyer))
+    assert answer.status_code == 303
+    page = await buyer.get(answer.headers["location"])
+    assert "Scan with WeChat Pay" in page.text
+    assert "<svg" in page.text
+    assert "Fifty yuan" in page.text
+    assert "/phone/scan?code_url=weixin%3A%2F%2F" in page.text
+
+
+async def test_rc01_a_double_submit_is_one_order(buyer: Browser, stage: Stage) -> None:
+    form = await fill(buyer)
+    answers = await asyncio.gather(*(buyer.post("/recharge", form) for _ in range(10)))
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.headers["location"] for answer in answers}) == 1
+    assert await stage.house.database.value("select count(*) from orders") == 1
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", "0.001", "1e3", "NaN", "Infinity", "１００", "1,000", "9000000000000000", "1_000", "50\n", " 50", "-1", "+5", "0x10", "٣٠", "50元", "1.234"],
+)  # fmt: skip
+async def test_am01_an_amount_that_is_none_is_told_at_its_field_with_everything_kept(buyer: Browser, stage: Stage, typed: str) -> None:
+    answer = await buyer.post("/recharge", await fill(buyer, amount="other", other_amount=typed))
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
+    assert 'value="other" checked' in answer.text
+    assert await stage.house.database.value("select count(*) from orders") == 0
+
+
+@pytest.mark.parametrize(("typed", "said"), [("0", "operation.amount"), ("0.99", "¥1"), ("5000.01", "¥5,000"), ("99999999.99", "¥5,000")])
+async def test_am01_an_amount_out_of_bounds_is_told_at_its_field(buyer: Browser, typed: str, said: str) -> None:
+    answer = await buyer.post("/recharge", await fill(buyer, amount="other", other_amount=typed))
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
+    assert f'value="{typed}"' in answer.text
+    assert said in answer.text or said.startswith("operation")
+
+
+async def test_am02_what_a_client_adds_is_ignored(buyer: Browser, stage: Stage) -> None:
+    form = await fill(buyer, user_id="999", status="paid", amount_fen="1", price="0.01", shop_id="2", bonus="100")
+    answer = await buyer.post("/recharge", form)
+    assert answer.status_code == 303
+    row = await stage.house.database.row("select user_id, amount_fen, state from orders")
+    assert row is not None
+    assert (row["amount_fen"], row["state"]) == (5000, "awaiting_payment")
+    assert row["user_id"] == await stage.house.database.value("select id from users")
+
+
+@pytest.mark.parametrize("method", ["", "999999:native", "1:native; drop table", "x", "1:", "-1:native", "99999999999999999999:native"])
+async def test_am03_a_way_to_pay_that_does_not_exist_is_told_on_the_form(buyer: Browser, method: str) -> None:
+    answer = await buyer.post("/recharge", await fill(buyer, method=method))
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+
+
+async def test_a_page_older_than_the_server_is_renewed_with_the_form_kept(buyer: Browser) -> None:
+    answer = await buyer.post("/recharge", await fill(buyer, amount="other", other_amount="88.80", page_version="last-year"))
+    assert answer.status_code == 409
+    assert "The page was renewed" in answer.text
+    assert 'value="88.80"' in answer.text
+    assert 'name="page_version" value="test-1"' in answer.text
+
+
+async def test_az09_a_form_without_our_token_orders_nothing(buyer: Browser, stage: Stage) -> None:
+    answer = await buyer.post("/recharge", await fill(buyer, csrf="0" * 64))
+    assert answer.status_code == 422
+    assert 'value="50" data-shown="¥50.00" checked' in answer.text
+    foreign = await buyer.post("/recharge", await fill(buyer), origin="https://elsewhere.example")
+    assert foreign.status_code == 403
+    assert await stage.house.database.value("select count(*) from orders") == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"amount": 50}', "application/json"),
+        (b"amount=50", "text/plain"),
+        (b"amount=%ff", "application/x-www-form-urlencoded"),
+        (b"amount=50&amount=60", "application/x-www-form-urlencoded"),
+        (b"&".join(b"f%d=1" % n for n in range(60)), "application/x-www-form-urlencoded"),
+    ],
+)
+async def test_az09_a_body_that_is_no_form_of_ours_is_refused(buyer: Browser, body: bytes, kind: str) -> None:
+    answer = await buyer.post("/recharge", body=body, content_type=kind)
+    assert answer.status_code == 400
+
+
+async def test_a_body_that_is_too_large_is_refused(buyer: Browser) -> None:
+    answer = await buyer.post("/recharge", body=b"a=" + b"x" * 70_000)
+    assert answer.status_code == 413
+
+
+async def test_a_typed_amount_is_read_back_in_digits_and_words(buyer: Browser) -> None:
+    assert (await buyer.get("/recharge/echo?amount=88.8")).json() == {"shown": "¥88.80", "words": "Eighty-eight yuan and eighty fen"}
+    assert "error" in (await buyer.get("/recharge/echo?amount=%EF%BC%95")).json()
+
+
+async def test_the_first_load_stays_small(buyer: Browser, shop_app: Any) -> None:
+    """The recharge page with its style and script, compressed, is under 60 kB and asks nobody else for anything."""
+    page = await buyer.get("/recharge", **{"accept-encoding": "gzip"})
+    urls = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+    assert len(urls) == 3
+    assert not re.findall(r'(?:href|src|action)="(?:https?:)?//', page.text)
+    total = int(page.headers["content-length"])
+    for url in urls:
+        got = await Browser(shop_app).get(url, **{"accept-encoding": "gzip"})
+        assert "immutable" in got.headers["cache-control"]
+        total += int(got.headers["content-length"])
+    assert total < 60_000
