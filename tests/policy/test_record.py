@@ -1,6 +1,6 @@
 """A stored decision can be replayed to the same outcome, shows when it was touched, and cannot be changed."""
 
-from datetime import timedelta
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -10,9 +10,11 @@ from tests.policy.test_decide import BOOK, any_facts, stages
 
 from daozhang import ids
 from daozhang.policy.book import Book
+from daozhang.policy.books import Books
+from daozhang.policy.examine import Examined, examine
 from daozhang.policy.model import Facts, Stage
 from daozhang.policy.record import intact, judged, read_verdicts, replay, sql, store
-from daozhang.postgres import Database
+from daozhang.postgres import Database, Tx
 
 
 def as_row(stage: Stage, facts: Facts, book: Book) -> dict[str, object]:
@@ -40,21 +42,42 @@ def test_any_decision_is_replayed_to_the_same_outcome(stage: Stage, facts: Facts
     assert not intact({**row, "book_version": 2})
 
 
-async def test_decisions_go_into_the_database_and_come_back_whole(database: Database, sound: Facts, book: Book) -> None:
+async def test_decisions_go_into_the_database_and_come_back_whole(database: Database, sound: Facts) -> None:
+    book = await Books(database).current(1)
     order_id = ids.new_id()
-    later = sound.at + timedelta(seconds=5)
-    frozen = msgspec.structs.replace(sound, at=later, standing="frozen", standing_until_at=sound.day_ends_at, amount_fen=0)
+    frozen = msgspec.structs.replace(sound, standing="frozen", standing_until_at=sound.day_ends_at, amount_fen=0)
     records = [judged(Stage.PLACE, sound, book), judged(Stage.PAID, frozen, book)]
     await database.transact(lambda tx: store(tx, [(order_id, record) for record in records]))
-    rows = await database.rows(sql.decisions_of_order, order_id)
-    assert [row["outcome"] for row in rows] == ["admit", "hold"]
-    for row, record in zip(rows, records, strict=True):
+    rows = {row["id"]: row for row in await database.rows(sql.decisions_after, UUID(int=0), 10)}
+    assert len(rows) == 2
+    for record in records:
+        row = rows[record.id]
+        assert row["order_id"] == order_id
         assert intact(row)
         assert replay(row, book).outcome is record.decision.outcome
         assert [v.check for v in read_verdicts(row["verdicts"])] == [v.check for v in record.decision.verdicts]
         assert not intact({**dict(row), "facts": row["facts"].replace('"user_id": 7', '"user_id": 8')})
-    newest = await database.rows(sql.newest_decisions, [order_id])
-    assert [(row["stage"], row["reason"]) for row in newest] == [("paid", "account.frozen")]
+    assert await examine(database) == Examined(2, (), ())
+
+
+async def test_an_altered_decision_and_a_lost_book_are_found(
+    owner_database: Database, sound: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daozhang.policy.examine.PAGE_ROWS", 2)
+    book = await Books(owner_database).current(1)
+    records = [judged(Stage.PLACE, sound, book) for _ in range(5)]
+    lost = judged(Stage.PLACE, sound, msgspec.structs.replace(book, version=9))
+    await owner_database.transact(lambda tx: store(tx, [(ids.new_id(), record) for record in [*records, lost]]))
+    forged = records[3].id
+    await owner_database.transact(lambda tx: forge(tx, forged))
+    found = await examine(owner_database)
+    assert (found.count, found.altered, found.differing, found.ok) == (6, (forged,), tuple(sorted((forged, lost.id))), False)
+
+
+async def forge(tx: Tx, decision_id: UUID) -> None:
+    """What somebody with all rights could do: switch the guard off, and let a refused wish look admitted."""
+    await tx.run("alter table decisions disable trigger user")
+    await tx.run("update decisions set facts = jsonb_set(facts, '{standing}', '\"closed\"') where id = $1", decision_id)
 
 
 async def test_nothing_to_store_is_no_statement(database: Database) -> None:

@@ -44,10 +44,6 @@ select * from unnest(
   $11::bytea[], $12::integer[], $13::timestamptz[]
 )
 
--- name: decisions_of_order
-select id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash, latency_us, at
-from decisions where order_id = $1 order by at, id
-
--- name: newest_decisions
-select distinct on (order_id) order_id, stage, outcome, reason, verdicts
-from decisions where order_id = any($1::uuid[]) order by order_id, at desc, id desc
+-- name: decisions_after
+select id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash
+from decisions where id > $1 order by id limit $2
