@@ -30,6 +30,8 @@ async def read(receive: Receive) -> bytes:
     """The whole body. Raises `TooLarge`, or `ConnectionError` when the other side has gone."""
     message = await receive()
     body: bytes = message.get("body", b"")
+    if len(body) > MOST_BODY:
+        raise TooLarge
     if not message.get("more_body"):
         return body
     chunks, size = [body], len(body)
