@@ -147,6 +147,6 @@ async def test_a_logged_in_stranger_guessing_the_old_password_is_paused(identity
     outcomes = await asyncio.gather(
         *(identity.change_password(session, f"wrong {n}", "a fresh new phrase", HOME) for n in range(12)), return_exceptions=True
     )
-    assert {str(outcome) for outcome in outcomes} == {"account.credentials_wrong", "account.locked"}
+    assert {str(outcome) for outcome in outcomes} == {"account.old_password_wrong", "account.locked"}
     assert await identity.session(logged_in.token) is not None
     assert user_id

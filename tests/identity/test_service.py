@@ -101,7 +101,7 @@ async def test_az_08_changing_the_password_ends_every_other_session(identity: Id
     here, there = await identity.login(1, PHONE, PASSWORD, HOME), await identity.login(1, PHONE, PASSWORD, HOME)
     session = await identity.session(here.token)
     assert session is not None
-    with pytest.raises(Refusal, match=r"account.credentials_wrong"):
+    with pytest.raises(Refusal, match=r"account.old_password_wrong"):
         await identity.change_password(session, "not it, I fear", "a fresh new phrase", HOME)
     fresh = await identity.change_password(session, PASSWORD, "a fresh new phrase", HOME)
     assert await identity.session(here.token) is None
@@ -207,7 +207,7 @@ update sessions set ends_at = ends_at + interval '1 year'
 delete from sessions
 update login_tries set tries = 0
 delete from standing_moves
-insert into standing_moves (user_id, from_standing, to_standing, why, note, actor, at) values (1, 'a', 'b', 'c', '', 'd', clock_now())
+insert into standing_moves (user_id, from_standing, to_standing, why, note, actor, at) values (1, 'a', 'b', 'c', '', 'd', now())
 insert into staff (shop_id, name, created_at) values (1, 'me', clock_now())
 insert into staff_roles (staff_id, role, granted_by, granted_at) values (1, 'owner', 'me', clock_now())
 insert into users (id, shop_id, phone_sealed, phone_blind, locale, verification, standing_since, created_at, seen_at) \

@@ -76,13 +76,13 @@ async def take_try(database: Database, place: Place) -> int:
     return left
 
 
-async def give_up(database: Database, place: Place, left_count: int) -> NoReturn:
+async def give_up(database: Database, place: Place, left_count: int, reason: str) -> NoReturn:
     """The password was wrong: say how many tries are left, or, after the last one, how long the pause is."""
     if left_count == 0:
         wait_s = await database.value(statements("daozhang.identity").login_pause, place.shop_id, place.subject, place.counts)
         if wait_s > 0:
             raise Refusal("account.locked", wait_s=math.ceil(wait_s))
-    raise Refusal("account.credentials_wrong", left_count=left_count)
+    raise Refusal(reason, left_count=left_count)
 
 
 async def return_try(tx: Tx, place: Place) -> None:

@@ -82,7 +82,7 @@ class Identity:
             place = at_network(shop_id, blind, self._vault.blind("network", visitor.network))
             await self.limiter.demand("login.network", visitor.network)
         known_hash = None if person is None else person["password_hash"]
-        await self._prove(place, known_hash, password)
+        await self._prove(place, known_hash, password, "account.credentials_wrong")
         assert person is not None
         user_id: int = person["id"]
         renewed = await self._renewed(known_hash, password)
@@ -160,7 +160,7 @@ class Identity:
     async def change_password(self, session: Session, old: str, new: str, visitor: Visitor) -> LoggedIn:
         """Replace the password, end every session, and open a fresh one for this browser.
 
-        Raises `account.credentials_wrong`, `account.locked`, `account.password_*`, `operation.too_many`, `platform.busy`.
+        Raises `account.old_password_wrong`, `account.locked`, `account.password_*`, `operation.too_many`, `platform.busy`.
         """
         person = await self._database.row(self._sql.person_by_id, session.user_id)
         assert person is not None
@@ -173,7 +173,7 @@ class Identity:
             place = at_network(session.shop_id, person["phone_blind"], self._vault.blind("network", visitor.network))
         else:
             place = at_device(session.shop_id, person["phone_blind"], session.device_id)
-        await self._prove(place, person["password_hash"], old)
+        await self._prove(place, person["password_hash"], old, "account.old_password_wrong")
         new_hash = await self.hasher.hash(new)
 
         async def work(tx: Tx) -> LoggedIn | None:
@@ -237,12 +237,12 @@ class Identity:
         rows: int = await self._database.transact(lambda tx: tx.value(self._sql.sweep_identity))
         return rows
 
-    async def _prove(self, place: Place, known_hash: str | None, password: str) -> None:
+    async def _prove(self, place: Place, known_hash: str | None, password: str, reason: str) -> None:
         left_count = await take_try(self._database, place)
         # One letter more than the longest password can be is enough to be wrong, and bounds what is hashed.
         if not await self.hasher.verify(known_hash, password[: LONGEST + 1]):
             log.info("a password was wrong at %s, %d tries left", place.whence.partition(":")[0], left_count)
-            await give_up(self._database, place, left_count)
+            await give_up(self._database, place, left_count, reason)
 
     async def _renewed(self, known_hash: str | None, password: str) -> str | None:
         if known_hash is None or not self.hasher.is_outdated(known_hash):
