@@ -1,0 +1,116 @@
+"""A simulated channel, our adapter pointed at it over real HTTP, and a door that receives its callbacks."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+from aiohttp import web
+
+from daozhang.channels.kinds.wechatpay.adapter import WechatPay
+from daozhang.channels.kinds.wechatpay.keys import WechatKeys, read_keys
+from daozhang.channels.port import Invalid, Notification
+from daozhang.channels.rows import ChannelRow
+from daozhang.outbound import Exchange, Transport
+from daozhang.simulators.merchant import Enrolment, Merchant, enrol
+from daozhang.simulators.simulator import Simulator
+
+
+@dataclass
+class Door:
+    """What arrived at the callback door, read by the channel under test."""
+
+    url: str = ""
+    channel: WechatPay | None = None
+    read: list[Notification] = field(default_factory=list)
+    refused: list[Invalid] = field(default_factory=list)
+
+    async def receive(self, request: web.Request) -> web.Response:
+        assert self.channel is not None
+        body = await request.read()
+        try:
+            self.read.append(await self.channel.read({name.lower(): value for name, value in request.headers.items()}, body))
+            answer = self.channel.acknowledge(None)
+        except Invalid as invalid:
+            self.refused.append(invalid)
+            answer = self.channel.acknowledge(invalid)
+        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+
+
+def keys_of(merchant: Merchant, **changes: object) -> WechatKeys:
+    """A merchant's keys as its shop would enter them."""
+    raw: dict[str, object] = {
+        "serial_no": merchant.serial_no,
+        "private_key": merchant.private_key,
+        "api_v3_key": merchant.api_v3_key,
+        "platform_certificates": list(merchant.platform_certificates.values()),
+        "public_key_id": merchant.public_key_id,
+        "public_key": merchant.public_key,
+    }
+    return read_keys(raw | changes)
+
+
+@pytest.fixture(scope="session")
+def enrolment() -> Enrolment:
+    return enrol()
+
+
+@pytest.fixture
+async def sim(enrolment: Enrolment) -> AsyncIterator[Simulator]:
+    async with Simulator(enrolment=enrolment) as running:
+        yield running
+
+
+@pytest.fixture
+def exchanges() -> list[Exchange]:
+    return []
+
+
+Make = Callable[..., WechatPay]
+
+
+@pytest.fixture
+async def make(sim: Simulator, exchanges: list[Exchange]) -> AsyncIterator[Make]:
+    """Makes adapters for the simulator's merchant; `hosts`, `keys` and `total_s` may differ."""
+    made: list[WechatPay] = []
+
+    def build(keys: list[WechatKeys] | None = None, hosts: tuple[str, ...] = (), total_s: float = 8.0, **row: object) -> WechatPay:
+        base = ChannelRow(
+            7,
+            1,
+            "wechatpay",
+            "微信支付",
+            sim.merchant.mchid,
+            sim.merchant.appid,
+            ("native", "h5", "jsapi"),
+            hosts or (sim.url,),
+            True,
+            1,
+        )
+        changed = replace(base, **row)
+        transport = Transport(changed.hosts, loopback=True, recorder=exchanges.append, total_s=total_s)
+        made.append(WechatPay(changed, keys or [keys_of(sim.merchant)], transport))
+        return made[-1]
+
+    yield build
+    for channel in made:
+        await channel.close_connections()
+
+
+@pytest.fixture
+async def channel(make: Make) -> WechatPay:
+    return make()
+
+
+@pytest.fixture
+async def door(channel: WechatPay) -> AsyncIterator[Door]:
+    """A merchant's callback door over real HTTP on this machine."""
+    opened = Door(channel=channel)
+    application = web.Application()
+    application.router.add_post("/notify", opened.receive)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    opened.url = f"http://127.0.0.1:{runner.addresses[0][1]}/notify"
+    yield opened
+    await runner.cleanup()
