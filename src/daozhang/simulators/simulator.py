@@ -86,8 +86,11 @@ class Simulator:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop answering and sending, and close the books."""
         assert self._server is not None
-        self._tasks[1].cancel()
         self._server.should_exit = True
+        # On Python 3.11 `wait_for` can swallow a cancellation that meets the end of its wait, so one may not be enough.
+        while not self._tasks[1].done():
+            self._tasks[1].cancel()
+            await asyncio.wait([self._tasks[1]], timeout=0.1)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._socket.close()
         self.books.close()
