@@ -62,12 +62,9 @@ async def test_every_statement_prepares(database: Database, room: str) -> None:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_statement_is_used(room: str) -> None:
-    """A room that goes through all its statements by `names()` (proof) uses every one."""
+    """As `sql.name`, or by its name as a text (proof keeps its laws in a table)."""
     code = "".join(text(path) for path in files(".py", below=SOURCE))
-    own = SOURCE.joinpath(*room.split(".")[1:])
-    if any(".names()" in text(path) for path in files(".py", below=own)):
-        return
-    nothing([name for name in statements(room).names() if not re.search(rf"\.{name}\b", code)])
+    nothing([name for name in statements(room).names() if not re.search(rf'\.{name}\b|"{name}"', code)])
 
 
 def test_sql_asks_one_clock() -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from daozhang.postgres import Database, Unavailable, statements
+from daozhang.postgres.listen import listen
 
 sql = statements("daozhang.events")
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Hub:
 
     async def run(self) -> None:
         """Listen and hand on until cancelled; a lost connection is opened again."""
-        listening = asyncio.create_task(self._listen())
+        listening = asyncio.create_task(listen(self._dsn, CHANNEL, self._awake.set))
         try:
             while True:
                 try:
@@ -95,19 +96,3 @@ class Hub:
                 await self._database.value(sql.wake)
             except (Unavailable, asyncpg.PostgresError):
                 return
-
-    async def _listen(self) -> None:
-        wait_s = 0.5
-        while True:
-            try:
-                connection = await asyncpg.connect(self._dsn, timeout=10)
-                gone = asyncio.Event()
-                connection.add_termination_listener(lambda *_, gone=gone: gone.set())
-                await connection.add_listener(CHANNEL, lambda *_: self._awake.set())
-                self._awake.set()
-                wait_s = 0.5
-                await gone.wait()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as fault:
-                log.warning("listening was lost: %s", type(fault).__name__)
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, 10.0)

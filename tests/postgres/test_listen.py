@@ -1,0 +1,52 @@
+"""A listener hears every wake-up, and after a lost connection it comes back and looks, because it may have missed one."""
+
+import asyncio
+from collections.abc import Callable
+
+from daozhang.postgres import Database
+from daozhang.postgres.listen import listen
+from daozhang.postgres.supervisor import Supervisor
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not within 5 s")
+
+
+async def test_a_listener_hears_and_comes_back(
+    server: Supervisor, fresh: str, database: Database, owner_database: Database
+) -> None:
+    heard = 0
+
+    def woke() -> None:
+        nonlocal heard
+        heard += 1
+
+    listening = asyncio.create_task(listen(server.dsn("app", fresh), "tested", woke))
+    await until(lambda: heard == 1)
+    await database.rows("notify tested")
+    await until(lambda: heard == 2)
+    pid = await database.value("select pid from pg_stat_activity where datname = current_database() and query like 'LISTEN%'")
+    assert await database.value("select pg_terminate_backend($1)", pid)
+    await until(lambda: heard == 3)
+    await database.rows("notify tested")
+    await until(lambda: heard == 4)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    assert listening.cancelled()
+    await asyncio.sleep(0.1)
+    assert (
+        await database.value("select count(*) from pg_stat_activity where datname = current_database() and query like 'LISTEN%'")
+        == 0
+    )
+
+
+async def test_a_server_that_is_not_there_is_asked_again_and_again() -> None:
+    listening = asyncio.create_task(listen("postgresql://nobody@127.0.0.1:1/none", "tested", lambda: None))
+    await asyncio.sleep(0.3)
+    assert not listening.done()
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
