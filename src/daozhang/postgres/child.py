@@ -5,6 +5,7 @@ own that does nothing but wait for it: it ends when the child ends, or when the 
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -20,12 +21,21 @@ log = logging.getLogger(__name__)
 
 
 class Child:
-    """One child. `exited` is set when it has ended, `status` is its exit status then (negative: killed by that signal)."""
+    """One child. `exited` is set when it has ended, `status` is its exit status then (negative: killed by that signal).
+
+    `say` is what it can read, at most a few lines; `hear` gets each line it writes, in a thread of its own.
+    """
 
     def __init__(
-        self, argv: list[str], who: RunAs, *, on_death: signal.Signals, hear: Callable[[bytes], None] | None = None
+        self,
+        argv: list[str],
+        who: RunAs,
+        *,
+        on_death: signal.Signals,
+        hear: Callable[[bytes], None] | None = None,
+        say: bytes = b"",
     ) -> None:
-        self._argv, self._who, self._on_death, self._hear = argv, who, on_death, hear
+        self._argv, self._who, self._on_death, self._hear, self._say = argv, who, on_death, hear, say
         self._loop = asyncio.get_running_loop()
         self._started: asyncio.Future[int] = self._loop.create_future()
         self._process: subprocess.Popen[bytes] | None = None
@@ -46,14 +56,17 @@ class Child:
     def _keep(self) -> None:
         command = launch_command(self._argv, self._who, signal=int(self._on_death))
         try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", start_new_session=True
+            process = subprocess.Popen(  # noqa: S603 - our own launcher
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", start_new_session=True
             )
         except OSError as fault:
             self._tell(self._failed, fault)
             return
         self._process = process
         assert process.stdout is not None
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(self._say)
         listener = threading.Thread(target=self._listen, args=(process.stdout,), name="postgres-listener", daemon=True)
         listener.start()
         self._tell(self._began, process.pid)

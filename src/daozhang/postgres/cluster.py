@@ -93,9 +93,34 @@ def write_settings(home: Home, who: RunAs, binaries: Binaries, extra: Mapping[st
     fresh.rename(home.cluster / "daozhang.conf")
 
 
+class LostPassword(Exception):
+    """The superuser's password is not the one in its file: the file was lost, or came from elsewhere."""
+
+
+async def reset_superuser(home: Home, binaries: Binaries, who: RunAs) -> None:
+    """Give the superuser the password of the file, in single-user mode: the server must not be running."""
+    statement = f"alter role {ROLES['superuser']} login superuser password '{home.password('superuser')}'\n"
+    child = Child(
+        [binaries.path("postgres"), "--single", "-D", str(home.cluster), "postgres"],
+        who,
+        on_death=signal.SIGTERM,
+        say=statement.encode(),
+    )
+    await child.start()
+    await child.exited.wait()
+    if child.status != 0:
+        raise ServerTrouble("the superuser's password cannot be set: " + " | ".join(child.last_words))
+
+
 async def see_to_roles(home: Home, dsn_of: Callable[[Role, str], str]) -> None:
-    """Make what is missing of the two roles and the database, and let their passwords be those of the files."""
-    connection = await asyncpg.connect(dsn_of("superuser", "postgres"), timeout=30)
+    """Make what is missing of the two roles and the database, and let their passwords be those of the files.
+
+    Raises `LostPassword` when the superuser itself is not let in.
+    """
+    try:
+        connection = await asyncpg.connect(dsn_of("superuser", "postgres"), timeout=30)
+    except asyncpg.InvalidPasswordError:
+        raise LostPassword from None
     ours: tuple[Role, ...] = ("owner", "app")
     try:
         for role in ours:

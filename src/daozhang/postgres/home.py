@@ -159,7 +159,7 @@ def namespaces_work() -> bool:
     """Whether a process of ours may enter a user namespace."""
     who = _in_namespace()
     order = launch_command([], who, signal=0)
-    return subprocess.run(order, check=False, timeout=20, stderr=subprocess.DEVNULL).returncode == 0
+    return subprocess.run(order, check=False, timeout=20, stderr=subprocess.DEVNULL).returncode == 0  # noqa: S603
 
 
 def launch_command(argv: list[str], who: RunAs, *, signal: int) -> list[str]:
@@ -175,7 +175,7 @@ def system_user() -> pwd.struct_passwd:
     except KeyError:
         command = ["useradd", "--system", "--home-dir", str(SYSTEM_HOME), "--shell", "/usr/sbin/nologin", SYSTEM_USER]
         try:
-            subprocess.run(command, check=True, capture_output=True, timeout=60)
+            subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603
         except (OSError, subprocess.SubprocessError):
             raise ServerTrouble(f"the system user {SYSTEM_USER} cannot be made; make it, or run as a normal user") from None
     return pwd.getpwnam(SYSTEM_USER)

@@ -99,10 +99,8 @@ async def migrate(owner_dsn: str, *, dry_run: bool = False, folder: Path | None 
             if dry_run:
                 return [Applied(migration.number, migration.name, 0.0) for migration in migrations]
             await connection.execute(_TABLE)
-        done = []
-        for migration in missing(migrations, await _applied(connection)):
-            done.append(Applied(migration.number, migration.name, 0.0 if dry_run else await _apply(connection, migration)))
-        return done
+        rest = missing(migrations, await _applied(connection))
+        return [Applied(each.number, each.name, 0.0 if dry_run else await _apply(connection, each)) for each in rest]
     finally:
         await connection.close()
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Database:
                 timeout=10,
                 statement_cache_size=statement_cache_size,
                 max_inactive_connection_lifetime=60,
-                target_session_attrs="read-write",
+                target_session_attrs=SessionAttribute.read_write,
                 server_settings={"application_name": "daozhang", "default_transaction_isolation": "read committed", "jit": "off"},
             )
         except (*_LOST, asyncpg.PostgresError, TimeoutError) as fault:

@@ -46,7 +46,8 @@ def read_pid_file(cluster: Path) -> PidFile | None:
 async def wait_for_predecessor(cluster: Path, sockets: Path) -> None:
     """Return when no PostgreSQL process works in the cluster, and take away lock files that name a stranger or a zombie.
 
-    Both folders are ours alone. The caller holds the lock on the data folder. Raises `ServerTrouble` when a process cannot be made to end.
+    Both folders are ours alone, and the caller holds the lock on the data folder. Raises `ServerTrouble` when a process cannot
+    be made to end.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()

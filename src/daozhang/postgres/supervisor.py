@@ -20,7 +20,7 @@ import asyncpg
 
 from daozhang.postgres.binaries import Binaries, choose_binaries
 from daozhang.postgres.child import Child
-from daozhang.postgres.cluster import DATABASE, make_cluster, see_to_roles, write_settings
+from daozhang.postgres.cluster import DATABASE, LostPassword, make_cluster, reset_superuser, see_to_roles, write_settings
 from daozhang.postgres.home import ROLES, Home, Role, RunAs, find_home, private_folder, run_as, settle_home
 from daozhang.postgres.predecessor import read_pid_file, wait_for_predecessor
 from daozhang.postgres.trouble import ServerTrouble
@@ -122,6 +122,9 @@ class Supervisor:
             except (ServerTrouble, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
                 # A full disk or a missing file may be put right while we run: go on trying.
                 log.error("PostgreSQL cannot be started: %s", fault)  # noqa: TRY400 -- the message says all, a trace nothing more
+            except Exception:
+                # Without its watcher the server would stay down for good, whatever our bug may be.
+                log.exception("PostgreSQL cannot be started")
 
     async def stop(self) -> None:
         """End our server with a fast shutdown and give up the folder; a server that others own is left alone."""
@@ -137,7 +140,7 @@ class Supervisor:
         for pause_s in _PAUSES_S:
             try:
                 return await self._begin()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
                 # It was ready and is gone again, as when somebody kills it just now: that is no reason to give up.
                 if self._child is None or not self._child.exited.is_set():
                     raise
@@ -157,7 +160,14 @@ class Supervisor:
             await make_cluster(home, self.binaries, who, fsync=self._fsync)
         write_settings(home, who, self.binaries, self._conf)
         await self._launch(home, self.binaries, who)
-        await see_to_roles(home, self.dsn)
+        try:
+            await see_to_roles(home, self.dsn)
+        except LostPassword:
+            log.warning("the superuser's password file is not the cluster's: setting it anew")
+            await self._end_child()
+            await reset_superuser(home, self.binaries, who)
+            await self._launch(home, self.binaries, who)
+            await see_to_roles(home, self.dsn)
 
     async def _launch(self, home: Home, binaries: Binaries, who: RunAs) -> None:
         argv = [binaries.path("postgres"), "-D", str(home.cluster), "-c", "listen_addresses="]
@@ -188,15 +198,18 @@ class Supervisor:
         return True
 
     async def _end(self) -> None:
+        await self._end_child()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def _end_child(self) -> None:
         child, self._child = self._child, None
         if child is not None and not child.exited.is_set():
             child.send(signal.SIGINT)
             cut = asyncio.get_running_loop().call_later(STOP_S, child.send, signal.SIGQUIT)
             await child.exited.wait()
             cut.cancel()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     def _take_lock(self) -> bool:
         handle = os.open(self.home.lock, os.O_RDWR | os.O_CREAT, 0o600)
