@@ -7,8 +7,10 @@ import asyncpg
 import pytest
 
 from daozhang import clock
-from daozhang.identity import Hasher, Identity, Limiter, Visitor
-from daozhang.postgres import Database
+from daozhang.identity import Hasher, Identity, Limiter, LoggedIn, Visitor
+from daozhang.identity.model import BUYER, STAFF
+from daozhang.identity.opening import MOST_SESSIONS, open_session
+from daozhang.postgres import Database, Tx
 from daozhang.reasons.refusal import Refusal
 from daozhang.vault import Vault
 
@@ -262,3 +264,48 @@ async def test_sweeping_takes_only_what_is_over(identity: Identity, owner_databa
     assert await identity.session(logged_in.token) is not None
     assert await identity.shop("anything.example") == 1
     assert user_id
+
+
+async def test_a_user_has_at_most_fifty_sessions(identity: Identity, database: Database, user_id: int, vault: Vault) -> None:
+    first = await identity.login(1, PHONE, PASSWORD, HOME)
+
+    async def open_one(tx: Tx) -> LoggedIn:
+        return await open_session(tx, vault, 1, user_id, HOME, BUYER)
+
+    later = [await database.transact(open_one) for _ in range(MOST_SESSIONS)]
+    assert len(await identity.sessions(user_id)) == MOST_SESSIONS
+    assert await identity.session(first.token) is None
+    assert await identity.session(later[0].token) is not None
+
+
+async def test_sessions_of_staff_live_half_an_hour_idle_and_twelve_hours(
+    database: Database, owner_database: Database, vault: Vault, identity: Identity
+) -> None:
+    staff_id = await owner_database.value(
+        "insert into staff (shop_id, name, created_at) values (1, 'ann', clock_now()) returning id"
+    )
+    opened = await database.transact(lambda tx: open_session(tx, vault, 1, staff_id, HOME, STAFF, staff=True))
+    row = await database.row(
+        "select staff_id, user_id, idle_s, ends_at - created_at as whole from sessions where id = $1", opened.session_id
+    )
+    assert row is not None
+    assert (row["staff_id"], row["user_id"], row["idle_s"]) == (staff_id, None, 1_800)
+    assert abs(row["whole"] - timedelta(hours=12)) < timedelta(seconds=1)
+    assert await identity.session(opened.token) is None
+
+
+async def test_what_happened_to_a_user_is_an_event(identity: Identity, database: Database, user_id: int) -> None:
+    logged_in = await identity.login(1, PHONE, PASSWORD, HOME)
+    session = await identity.session(logged_in.token)
+    assert session is not None
+    await identity.change_password(session, PASSWORD, "a fresh new phrase", HOME)
+    await identity.freeze(user_id, actor="staff:1", reason="risk_review")
+    rows = await database.rows("select kind, actor, user_id, data::text from events order by seq")
+    own = f"user:{user_id}"
+    assert [(row["kind"], row["actor"]) for row in rows] == [
+        ("user.registered", own),
+        ("user.logged_in", own),
+        ("user.password_changed", own),
+        ("user.frozen", "staff:1"),
+    ]
+    assert {(row["user_id"], row["data"]) for row in rows} == {(user_id, "{}")}

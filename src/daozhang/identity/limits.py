@@ -24,9 +24,9 @@ class Bucket:
 
 
 BUCKETS = {
-    "login.network": Bucket(30, 30 / 600),
+    "login.network": Bucket(60, 60 / 600),
     "login.device": Bucket(20, 20 / 600),
-    "register.network": Bucket(10, 10 / 3_600),
+    "register.network": Bucket(30, 30 / 3_600),
     "password.user": Bucket(10, 10 / 3_600),
     "place.user": Bucket(20, 20 / 60),
     "order.look": Bucket(3, 1 / 3),
@@ -34,7 +34,8 @@ BUCKETS = {
     "callback.junk": Bucket(60, 1),
     "callback.junk.network": Bucket(30, 0.5),
 }
-"""Every bucket by name. A network is an IPv4 /24 or an IPv6 /56; a key is whatever the name says (a user, a channel's id)."""
+"""Every bucket by name. A network is an IPv4 /24 or an IPv6 /56, which in China may be a whole neighbourhood behind one address, so
+its buckets are wide and the pauses of `lockout` do the narrow work. A key is whatever the name says (a user, a channel's id)."""
 
 
 class Limiter:

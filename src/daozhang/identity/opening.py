@@ -7,6 +7,8 @@ from daozhang.postgres import Tx, statements
 from daozhang.vault import Vault
 
 _AGENT_LETTERS = 120
+MOST_SESSIONS = 50
+"""Living sessions of one user; the one used longest ago makes room for a new one."""
 
 
 async def open_session(
@@ -19,6 +21,7 @@ async def open_session(
     if not staff:
         known = token_hash(visitor.device_token)
         device_token = visitor.device_token if known and await tx.value(sql.device_known, known) else new_token()
+        await tx.value(sql.end_oldest_sessions, user_id, MOST_SESSIONS - 1)
         device_id = await tx.value(sql.keep_device, ids.new_id(), shop_id, user_id, token_hash(device_token), agent)
     token, session_id = new_token(), ids.new_id()
     await tx.run(

@@ -87,6 +87,9 @@ select end_session_of($1, $2)
 -- name: end_sessions
 select end_sessions($1, $2, $3, $4)
 
+-- name: end_oldest_sessions
+select end_oldest_sessions($1, $2)
+
 -- name: set_locale
 update users set locale = $2 where id = $1 and locale <> $2
 

@@ -93,6 +93,7 @@ create table sessions (
   constraint one_person check (num_nonnulls(user_id, staff_id) = 1)
 );
 create index on sessions (user_id, created_at) where ended_at is null;
+create index on sessions (device_id);
 
 -- Wrong passwords per number and per place they come from. `subject` is the number's blind index whether or not it has an account,
 -- so that an unknown number is paused exactly like a known one.
@@ -206,6 +207,19 @@ begin
   return v_ended;
 end $$;
 
+-- A user keeps at most p_most living sessions: the ones used longest ago end first. The caller holds the user's row.
+create function end_oldest_sessions(p_user_id bigint, p_most integer)
+returns integer
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_ended integer;
+begin
+  update sessions set ended_at = clock_now(), ended_why = 'too_many'
+  where id in (select id from sessions where user_id = p_user_id and ended_at is null order by seen_at desc, id desc offset p_most);
+  get diagnostics v_ended = row_count;
+  return v_ended;
+end $$;
+
 create function end_session_of(p_token_hash bytea, p_why text)
 returns bigint
 language sql security definer set search_path = public, pg_temp as $$
@@ -237,7 +251,7 @@ language sql security definer set search_path = public, pg_temp as $$
   returning case when b.taken then 0 else (p_cost - b.tokens) / p_per_s end
 $$;
 
--- Removes what nobody needs any more: ended sessions after 90 days, old counts, full buckets. Answers the number of rows.
+-- Removes what nobody needs any more: ended sessions after 90 days, devices after 400, old counts, full buckets. Answers how many rows.
 create function sweep_identity()
 returns bigint
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -247,6 +261,9 @@ declare
   v_rows bigint;
 begin
   delete from sessions where coalesce(ended_at, ends_at) < v_now - interval '90 days';
+  get diagnostics v_rows = row_count;
+  v_all := v_all + v_rows;
+  delete from devices d where d.seen_at < v_now - interval '400 days' and not exists (select from sessions s where s.device_id = d.id);
   get diagnostics v_rows = row_count;
   v_all := v_all + v_rows;
   delete from login_tries where last_at < v_now - interval '2 days' and (locked_until is null or locked_until < v_now);
@@ -275,12 +292,12 @@ from users u;
 
 revoke execute on function take_login_try(bigint, bytea, uuid, text[], integer[], integer[], integer[]),
   return_login_try(bigint, bytea, text, text[]), set_standing(bigint, text, text, text, text, timestamptz, timestamptz),
-  end_sessions(bigint, uuid, uuid, text), end_session_of(bytea, text), take_tokens(text, bytea, double precision, double precision, double precision),
-  sweep_identity() from public;
+  end_sessions(bigint, uuid, uuid, text), end_oldest_sessions(bigint, integer), end_session_of(bytea, text),
+  take_tokens(text, bytea, double precision, double precision, double precision), sweep_identity() from public;
 grant execute on function take_login_try(bigint, bytea, uuid, text[], integer[], integer[], integer[]),
   return_login_try(bigint, bytea, text, text[]), set_standing(bigint, text, text, text, text, timestamptz, timestamptz),
-  end_sessions(bigint, uuid, uuid, text), end_session_of(bytea, text), take_tokens(text, bytea, double precision, double precision, double precision),
-  sweep_identity() to daozhang_app;
+  end_sessions(bigint, uuid, uuid, text), end_oldest_sessions(bigint, integer), end_session_of(bytea, text),
+  take_tokens(text, bytea, double precision, double precision, double precision), sweep_identity() to daozhang_app;
 grant select, insert (id, shop_id, phone_sealed, phone_blind, locale, standing_since, created_at, seen_at), update (locale, seen_at)
   on users to daozhang_app;
 grant usage on sequence users_id_seq to daozhang_app;
