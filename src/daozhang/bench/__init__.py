@@ -1,0 +1,15 @@
+"""Figures with their yardsticks, measured in one run on a throwaway server: machines are noisy, so ratios are what is compared."""
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+NAMES = ("credit", "notify", "place")
+
+
+async def run_bench(name: str, **options: Any) -> dict[str, Any]:
+    """Run one bench; the dictionary that its JSON line holds. Raises `KeyError` for a name that is not there."""
+    if name not in NAMES:
+        raise KeyError(name)
+    bench: Callable[..., Awaitable[dict[str, Any]]] = import_module(f"daozhang.bench.{name}").bench
+    return await bench(**options)

@@ -223,6 +223,6 @@ class Desk:
 
 def _request(order: Any, channel_id: int, method: str, client_ip: str, page_version: str) -> PlaceRequest:
     return PlaceRequest(
-        order["shop_id"], order["user_id"], order["amount_fen"], channel_id, method, ids.text26(order["id"]), page_version, client_ip,
-        locale=order["locale"],
+        order["shop_id"], order["user_id"], order["amount_fen"], channel_id, method, ids.text26(order["id"]), page_version,
+        client_ip, locale=order["locale"],
     )  # fmt: skip

@@ -221,7 +221,8 @@ class Place:
         pairs = [(r, order_id, channel) for r, order_id in admitted if (channel := self._channel(r.channel_id))]
         made = [
             Try(shop_id, order_id, attempt_id := ids.new_id(),
-                self.request_for(attempt_id, order_id, channel, r.method, r.amount_fen, expires, r.client_ip, r.payer_openid), r.channel_id)
+                self.request_for(attempt_id, order_id, channel, r.method, r.amount_fen, expires, r.client_ip, r.payer_openid),
+                r.channel_id)
             for r, order_id, channel in pairs
         ]  # fmt: skip
         if made:

@@ -57,7 +57,8 @@ create table partitioned_tables (
   name text primary key,
   id_column text not null,
   append_only boolean not null,
-  leaf_triggers text[] not null default '{}'
+  leaf_triggers text[] not null default '{}',
+  storage text not null
 );
 
 -- Twelve months ahead, unless the server's `daozhang.months_ahead` says otherwise (tests clone small databases).
@@ -76,8 +77,8 @@ begin
       v_month := date_trunc('month', clock_now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i);
       v_leaf := v_table.name || '_' || to_char(v_month at time zone 'UTC', 'YYYYMM');
       continue when to_regclass('public.' || v_leaf) is not null;
-      execute format('create table %I partition of %I for values from (%L) to (%L)', v_leaf, v_table.name,
-        id_floor(v_month), id_floor((v_month at time zone 'UTC' + interval '1 month') at time zone 'UTC'));
+      execute format('create table %I partition of %I for values from (%L) to (%L) with (%s)', v_leaf, v_table.name,
+        id_floor(v_month), id_floor((v_month at time zone 'UTC' + interval '1 month') at time zone 'UTC'), v_table.storage);
       if v_table.append_only then
         execute format('create trigger %I before truncate on %I execute function refuse_change()', v_leaf || '_kept', v_leaf);
       end if;
@@ -91,12 +92,14 @@ begin
 end $$;
 
 -- Called by the migration that makes a partitioned table. In a leaf trigger's text %1$I is the leaf.
-create function partition_by_month(p_table text, p_append_only boolean, p_leaf_triggers text[] default '{}', p_id_column text default 'id')
+-- A raw message or a decision of two kilobytes stays in its row: cutting it out and compressing it costs more than it saves.
+create function partition_by_month(p_table text, p_append_only boolean, p_leaf_triggers text[] default '{}',
+  p_id_column text default 'id', p_storage text default 'toast_tuple_target = 8160')
 returns void
 language plpgsql set search_path = public, pg_temp as $$
 begin
-  insert into partitioned_tables (name, id_column, append_only, leaf_triggers)
-  values (p_table, p_id_column, p_append_only, p_leaf_triggers);
+  insert into partitioned_tables (name, id_column, append_only, leaf_triggers, storage)
+  values (p_table, p_id_column, p_append_only, p_leaf_triggers, p_storage);
   if p_append_only then
     execute format('create trigger %I before update or delete on %I for each row execute function refuse_change()',
       p_table || '_unchanged', p_table);

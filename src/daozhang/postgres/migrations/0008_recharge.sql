@@ -1,6 +1,7 @@
 -- Recharge: orders, attempts and refunds with their moves, the raw notifications, once-only facts, and anomalies.
 
--- Legal moves are rows; each move log points at them with a foreign key. recharge/states.py holds the same rows, a test compares.
+-- Legal moves are rows, and each move log is judged by them at the end of a statement (a foreign key would lock the same few rows for
+-- every move of everybody). recharge/states.py holds the same rows, a test compares.
 create table order_states (
   state text primary key,
   money text not null check (money in ('none', 'checking', 'received', 'credited', 'returning', 'returned')),
@@ -102,8 +103,7 @@ create table order_moves (
   actor text not null,
   reason text not null,
   at timestamptz not null,
-  primary key (order_id, version),
-  foreign key (from_state, move, to_state) references legal_order_moves (from_state, move, to_state)
+  primary key (order_id, version)
 ) partition by range (order_id);
 
 create table attempts (
@@ -147,8 +147,7 @@ create table attempt_moves (
   actor text not null,
   reason text not null,
   at timestamptz not null,
-  primary key (attempt_id, version),
-  foreign key (from_state, move, to_state) references legal_attempt_moves (from_state, move, to_state)
+  primary key (attempt_id, version)
 ) partition by range (attempt_id);
 
 create table refunds (
@@ -248,8 +247,55 @@ create table anomalies (
 create index on anomalies (order_id);
 create index anomalies_open on anomalies (at) where resolved_at is null;
 
-select partition_by_month('orders', false), partition_by_month('attempts', false), partition_by_month('notifications', false);
-select partition_by_month('order_moves', true, '{}', 'order_id'), partition_by_month('attempt_moves', true, '{}', 'attempt_id');
+-- A move that no row allows is refused.
+create function judge_order_moves() returns trigger
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  v_culprit text;
+begin
+  select n.from_state || ' -' || n.move || '-> ' || n.to_state into v_culprit
+  from (select distinct from_state, move, to_state from new_moves) n
+  where not exists (
+    select from legal_order_moves l where l.from_state = n.from_state and l.move = n.move and l.to_state = n.to_state
+  ) limit 1;
+  if found then
+    raise exception 'no order moves %', v_culprit using errcode = 'foreign_key_violation', constraint = 'legal_order_moves';
+  end if;
+  return null;
+end $$;
+
+create function judge_attempt_moves() returns trigger
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  v_culprit text;
+begin
+  select n.from_state || ' -' || n.move || '-> ' || n.to_state into v_culprit
+  from (select distinct from_state, move, to_state from new_moves) n
+  where not exists (
+    select from legal_attempt_moves l where l.from_state = n.from_state and l.move = n.move and l.to_state = n.to_state
+  ) limit 1;
+  if found then
+    raise exception 'no attempt moves %', v_culprit using errcode = 'foreign_key_violation', constraint = 'legal_attempt_moves';
+  end if;
+  return null;
+end $$;
+
+create trigger order_moves_judged after insert on order_moves referencing new table as new_moves
+  for each statement execute function judge_order_moves();
+create trigger attempt_moves_judged after insert on attempt_moves referencing new table as new_moves
+  for each statement execute function judge_attempt_moves();
+create trigger legal_order_moves_unchanged before update or delete on legal_order_moves for each row execute function refuse_change();
+create trigger legal_attempt_moves_unchanged before update or delete on legal_attempt_moves for each row execute function refuse_change();
+
+-- Rows that change stay on their page.
+select partition_by_month('orders', false, '{}', 'id', 'fillfactor = 70'),
+  partition_by_month('attempts', false, '{}', 'id', 'fillfactor = 70'), partition_by_month('notifications', false);
+select partition_by_month('order_moves', true, array[
+    'create trigger judged after insert on %1$I referencing new table as new_moves for each statement execute function judge_order_moves()'],
+    'order_id'),
+  partition_by_month('attempt_moves', true, array[
+    'create trigger judged after insert on %1$I referencing new table as new_moves for each statement execute function judge_attempt_moves()'],
+    'attempt_id');
 create trigger fact_keys_unchanged before update or delete on fact_keys for each row execute function refuse_change();
 create trigger fact_keys_kept before truncate on fact_keys execute function refuse_change();
 create trigger refund_moves_unchanged before update or delete on refund_moves for each row execute function refuse_change();
@@ -282,28 +328,29 @@ language sql security definer set search_path = public, pg_temp as $$
     as u (id, order_id, user_id, channel_id, kind, method, merchant, app, amount_fen, ip, openid, expires_at, due_at)
 $$;
 
--- Move orders: each row names the state it leaves, so a stale move touches nothing; the move log's foreign key refuses an illegal one.
--- A second move of the same order in one call is its next step (paid, then credited). Answers the orders that moved.
+-- Move orders: each row names the state it leaves, so a stale move touches nothing; the log's judge refuses an illegal one. A second
+-- move of the same order in one call is its next step (paid, then credited). Answers the orders that moved.
 create function move_orders(
   p_at timestamptz, p_actor text, p_ids uuid[], p_versions integer[], p_from text[], p_moves text[], p_to text[], p_reasons text[]
 ) returns setof uuid
-language sql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
-  with steps as (
-    select * from unnest(p_ids, p_versions, p_from, p_moves, p_to, p_reasons) as u (id, version, from_state, move, to_state, reason)
-  ), whole as (
-    select id, min(version) as first, max(version) as last,
-      (array_agg(from_state order by version))[1] as from_state, (array_agg(to_state order by version desc))[1] as to_state
-    from steps group by id
+language sql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
+  with whole as (
+    select id, min(version) as first, max(version) as last, array_agg(version order by version) as versions,
+      array_agg(from_state order by version) as from_states, array_agg(move order by version) as moves,
+      array_agg(to_state order by version) as to_states, array_agg(reason order by version) as reasons
+    from unnest(p_ids, p_versions, p_from, p_moves, p_to, p_reasons) as u (id, version, from_state, move, to_state, reason)
+    group by id
   ), moved as (
-    update orders o set state = w.to_state, version = w.last, moved_at = p_at,
-      credited_at = case when w.to_state = 'credited' then p_at else o.credited_at end
+    update orders o set state = w.to_states[cardinality(w.to_states)], version = w.last, moved_at = p_at,
+      credited_at = case when w.to_states[cardinality(w.to_states)] = 'credited' then p_at else o.credited_at end
     from whole w
-    where o.id = w.id and o.version = w.first - 1 and o.state = w.from_state
-    returning o.id
+    where o.id = w.id and o.version = w.first - 1 and o.state = w.from_states[1]
+    returning o.id, w.versions, w.from_states, w.moves, w.to_states, w.reasons
   ), logged as (
     insert into order_moves (order_id, version, from_state, move, to_state, actor, reason, at)
-    select s.id, s.version, s.from_state, s.move, s.to_state, p_actor, s.reason, p_at
-    from steps s join moved m on m.id = s.id
+    select m.id, u.version, u.from_state, u.move, u.to_state, p_actor, u.reason, p_at
+    from moved m, unnest(m.versions, m.from_states, m.moves, m.to_states, m.reasons) as u (version, from_state, move, to_state, reason)
   )
   select id from moved
 $$;
@@ -312,19 +359,17 @@ create function move_attempts(
   p_at timestamptz, p_actor text, p_ids uuid[], p_versions integer[], p_from text[], p_moves text[], p_to text[], p_reasons text[],
   p_due timestamptz[]
 ) returns setof uuid
-language sql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
-  with steps as (
-    select * from unnest(p_ids, p_versions, p_from, p_moves, p_to, p_reasons, p_due)
-      as u (id, version, from_state, move, to_state, reason, due_at)
-  ), moved as (
+language sql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
+  with moved as (
     update attempts a set state = s.to_state, version = s.version, moved_at = p_at, next_query_at = s.due_at
-    from steps s
+    from unnest(p_ids, p_versions, p_from, p_moves, p_to, p_reasons, p_due)
+      as s (id, version, from_state, move, to_state, reason, due_at)
     where a.id = s.id and a.version = s.version - 1 and a.state = s.from_state
-    returning a.id
+    returning s.*
   ), logged as (
     insert into attempt_moves (attempt_id, version, from_state, move, to_state, actor, reason, at)
-    select s.id, s.version, s.from_state, s.move, s.to_state, p_actor, s.reason, p_at
-    from steps s join moved m on m.id = s.id
+    select id, version, from_state, move, to_state, p_actor, reason, p_at from moved
   )
   select id from moved
 $$;
@@ -333,19 +378,17 @@ $$;
 create function pay_attempts(
   p_at timestamptz, p_actor text, p_ids uuid[], p_versions integer[], p_from text[], p_txns text[], p_payers bytea[], p_amounts bigint[]
 ) returns setof uuid
-language sql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
-  with steps as (
-    select * from unnest(p_ids, p_versions, p_from, p_txns, p_payers, p_amounts) as u (id, version, from_state, txn, payer, paid_fen)
-  ), moved as (
+language sql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
+  with moved as (
     update attempts a set state = 'paid', version = s.version, moved_at = p_at, next_query_at = null,
       channel_txn = s.txn, payer = s.payer, paid_fen = s.paid_fen, reason = null
-    from steps s
+    from unnest(p_ids, p_versions, p_from, p_txns, p_payers, p_amounts) as s (id, version, from_state, txn, payer, paid_fen)
     where a.id = s.id and a.version = s.version - 1 and a.state = s.from_state
-    returning a.id
+    returning s.id, s.version, s.from_state
   ), logged as (
     insert into attempt_moves (attempt_id, version, from_state, move, to_state, actor, reason, at)
-    select s.id, s.version, s.from_state, 'paid', 'paid', p_actor, '', p_at
-    from steps s join moved m on m.id = s.id
+    select id, version, from_state, 'paid', 'paid', p_actor, '', p_at from moved
   )
   select id from moved
 $$;
@@ -385,7 +428,8 @@ $$;
 -- Take the locks of a settlement in the house's order (users, orders, attempts), each sorted by id, then read. Every step is a statement
 -- of its own: a statement that locks and reads in one uses the snapshot from before its wait.
 create function lock_for_settlement(p_attempts uuid[]) returns void
-language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
 declare
   v_users bigint[];
   v_orders uuid[];
@@ -403,14 +447,16 @@ language sql security definer set search_path = public, pg_temp as $$
 $$;
 
 create function lock_users(p_users bigint[]) returns void
-language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
 begin
   perform from unnest(p_users) as w (id) join users u on u.id = w.id order by u.id for no key update of u;
 end $$;
 
 -- What a user was admitted to since a moment (an order counts while it is open or paid; refused, failed and given-up ones never do).
 create function admitted_since(p_users bigint[], p_from timestamptz) returns table (user_id bigint, admitted_fen bigint)
-language sql stable security definer set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+language sql stable security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
   select u.id, coalesce(sum(o.amount_fen), 0)::bigint
   from unnest(p_users) as u (id)
   left join orders o on o.user_id = u.id and o.id >= id_floor(p_from)

@@ -1,0 +1,94 @@
+"""`credit`: guarded credits per second through settle, writing all that production writes, against TPC-B-like pgbench.
+
+Every report names an order of its own; all of them go through one channel account. Raw message, fact key, attempt, moves, decision,
+event, transfer and postings are written and every law is on.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from daozhang import clock, ids
+from daozhang.bench import pgbench, seed
+from daozhang.bench.machine import machine
+from daozhang.channels.port import Outcome, Report
+from daozhang.ledger import Accounts
+from daozhang.policy.books import Books
+from daozhang.postgres import Database
+from daozhang.postgres.migrate import migrate
+from daozhang.postgres.throwaway import throwaway
+from daozhang.proof import prove
+from daozhang.recharge.inbox import Raw
+from daozhang.recharge.judgement import Effect
+from daozhang.recharge.settle import Arrival, Settle
+from daozhang.settings import Settings
+from daozhang.vault import Vault
+
+CHANNEL = 1
+HEADERS = '{"wechatpay-serial":"PUB_KEY_ID_0100000000000000000000000000000000","wechatpay-timestamp":"1700000000",' \
+    '"wechatpay-nonce":"0123456789abcdef0123456789abcdef","wechatpay-signature":"' + "A" * 344 + '"}'  # fmt: skip
+BODY = b'{"id":"","create_time":"2026-11-22T14:02:10+08:00","resource":{"ciphertext":"' + b"A" * 800 + b'"}}'
+
+
+async def bench(*, seconds: int = 6, users: int = 10_000, at_once: int = 1_024, writers: int = 2) -> dict[str, Any]:
+    """Measure; half of the yardstick before the figure and half after it, since a machine's pace drifts."""
+    async with throwaway() as server:
+        await migrate(server.dsn("owner"))
+        await pgbench.prepare(server)
+        with TemporaryDirectory() as folder:
+            settings = Settings(data=Path(folder))
+            owner, app = await Database.open(server.dsn("owner")), await Database.open(server.dsn("app"))
+            people = await seed.make_users(owner, users)
+            settle = Settle(app, Books(app), await Vault.open(app, settings), Accounts(), writers=writers)
+            before = await pgbench.transactions_per_s(server, seconds)
+            pace = await _credit(settle, await seed.make_orders(app, people, 5_000, CHANNEL), at_once)
+            count = max(5_000, int(pace * seconds))
+            figure = await _credit(settle, await seed.make_orders(app, people, count, CHANNEL), at_once)
+            after = await pgbench.transactions_per_s(server, seconds)
+            proof = await prove(app)
+            await owner.close()
+            await app.close()
+    yardstick = (before + after) / 2
+    return {
+        "name": "credit",
+        "figure": round(figure, 1),
+        "unit": "credits/s",
+        "yardstick": round(yardstick, 1),
+        "yardstick_is": "pgbench TPC-B-like, prepared, 16 clients, scale 10, transactions/s",
+        "ratio": round(figure / yardstick, 3),
+        "credits": count,
+        "writers": writers,
+        "proof_ok": proof.ok,
+        "machine": machine(),
+    }
+
+
+async def _credit(settle: Settle, waiting: Sequence[seed.Waiting], at_once: int) -> float:
+    """Settle one report for each order, `at_once` at a time; credits per second."""
+    arrivals = iter([_arrival(order) for order in waiting])
+    credited = 0
+
+    async def caller() -> None:
+        nonlocal credited
+        for arrival in arrivals:
+            settled = await settle(arrival)
+            credited += settled.effect is Effect.CREDITED
+
+    began = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(at_once)))
+    took_s = time.perf_counter() - began
+    assert credited == len(waiting), f"{len(waiting) - credited} of {len(waiting)} were not credited"
+    return len(waiting) / took_s
+
+
+def _arrival(order: seed.Waiting) -> Arrival:
+    number = ids.text26(order.attempt_id)
+    report = Report(
+        witness="notification", subject="payment", channel_id=CHANNEL, number=number, outcome=Outcome.SUCCESS,
+        amount_fen=order.amount_fen, currency="CNY", merchant=seed.MERCHANT, app=seed.APP, channel_txn=f"42{number}",
+        happened_at=clock.now(), payer="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+    )  # fmt: skip
+    return Arrival(1, report, Raw(ids.new_id(), CHANNEL, f"EV-{number}", HEADERS, BODY))

@@ -1,0 +1,67 @@
+"""The whole book, recomputed. Each check is one query that answers what does not add up; nothing is expected."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from daozhang.postgres import Database, statements
+
+sql = statements("daozhang.proof")
+
+SHOWN = 20
+"""Culprits named per check; all of them are counted."""
+
+CHECKS: dict[str, str] = {
+    "transfers_balance": "the postings of each transfer sum to zero and are as many as it states",
+    "balances_are_postings": "each balance is the sum of its postings, its version their number",
+    "running_balances": "each posting's balance is the one before it plus its amount, without a gap",
+    "floors": "no balance, now or after any posting, is below its account's floor",
+    "books_sum_to_zero": "all balances of a shop together are zero",
+    "facts_booked_once": "each transfer has its key and each key its transfer",
+    "orders_credited_once": "each credited order has one booking of the amount that was paid, and only those have",
+    "payments_booked": "each paid attempt has its channel transaction's key, and each key's attempt is paid",
+    "holds_backed": "what is reserved is what open holds say",
+    "refunds_within_payment": "no order returned more than was paid, and what it says it returned is what its refunds say",
+    "moves_are_states": "each order, attempt and refund stands where its last move left it, moves without a gap",
+    "messages_accounted": "each notification is settled, stored for a next try, or refused with why",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One law: how many rows were looked at, how many do not add up, and the first of them."""
+
+    name: str
+    meaning: str
+    looked_at: int
+    wrong: int
+    culprits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The outcome. `ok` = nothing is wrong anywhere."""
+
+    ok: bool
+    checks: tuple[Check, ...]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the command prints as its JSON line."""
+        wrong = {check.name: {"wrong": check.wrong, "culprits": check.culprits} for check in self.checks if check.wrong}
+        return {"ok": self.ok, "counts": self.counts, "checks": {c.name: c.looked_at for c in self.checks}, "wrong": wrong}
+
+
+async def prove(database: Database) -> Proof:
+    """Recompute everything in one snapshot. Reads only; the whole book, so on a large one it takes its time."""
+
+    async def work(tx: Any) -> Proof:
+        await tx.run(sql.one_snapshot)
+        checks = []
+        for name, meaning in CHECKS.items():
+            rows = await tx.rows(getattr(sql, name))
+            looked_at, wrong = rows[0]["looked_at"], [row["culprit"] for row in rows if row["culprit"] is not None]
+            checks.append(Check(name, meaning, looked_at, len(wrong), tuple(wrong[:SHOWN])))
+        counts = dict(await tx.row(sql.counts))
+        return Proof(all(check.wrong == 0 for check in checks), tuple(checks), counts)
+
+    return await database.transact(work, limit_s=3600.0)

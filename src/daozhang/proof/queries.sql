@@ -1,0 +1,149 @@
+-- name: one_snapshot
+set transaction isolation level repeatable read, read only;
+
+-- name: counts
+select (select count(*) from transfers) as transfers, (select count(*) from postings) as postings,
+  (select count(*) from accounts) as accounts, (select count(*) from orders) as orders,
+  (select count(*) from orders where state = 'credited') as credited, (select count(*) from attempts) as attempts,
+  (select count(*) from refunds) as refunds, (select count(*) from notifications) as notifications,
+  (select count(*) from anomalies where resolved_at is null) as open_anomalies,
+  (select coalesce(sum(balance_fen), 0)::bigint from accounts where kind in ('user_cash', 'user_reserved')) as owed_to_users_fen,
+  (select coalesce(sum(balance_fen), 0)::bigint from accounts where kind = 'platform_suspense') as suspense_fen;
+
+-- name: transfers_balance
+with sums as (
+  select transfer_id, sum(amount_fen) as total, count(*) as lines, max(line) as last from postings group by transfer_id
+), wrong as (
+  select coalesce(t.id, s.transfer_id)::text as culprit
+  from transfers t full join sums s on s.transfer_id = t.id
+  where t.id is null or s.transfer_id is null or s.total <> 0 or s.lines <> t.line_count or s.last <> t.line_count
+)
+select (select count(*) from transfers) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: balances_are_postings
+with sums as (
+  select account_id, sum(amount_fen) as total, count(*) as lines from postings group by account_id
+), wrong as (
+  select coalesce(a.address, 'account ' || s.account_id) as culprit
+  from accounts a full join sums s on s.account_id = a.id
+  where a.id is null or a.balance_fen <> coalesce(s.total, 0) or a.version <> coalesce(s.lines, 0)
+)
+select (select count(*) from accounts) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: running_balances
+with lines as (
+  select transfer_id, line, account_id, amount_fen, balance_after_fen, version,
+    lag(balance_after_fen, 1, 0::bigint) over w as before_fen, lag(version, 1, 0::bigint) over w as before
+  from postings window w as (partition by account_id order by version)
+), wrong as (
+  select transfer_id || ':' || line as culprit from lines
+  where balance_after_fen <> before_fen + amount_fen or version <> before + 1
+)
+select (select count(*) from postings) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: floors
+with wrong as (
+  select a.address as culprit from accounts a where a.balance_fen < a.floor_fen
+  union
+  select a.address from postings p join accounts a on a.id = p.account_id where p.balance_after_fen < a.floor_fen
+  union
+  select a.address from accounts a left join chart c on c.kind = a.kind and a.address ~ c.pattern
+  where c.kind is null or c.floor_fen is distinct from a.floor_fen
+)
+select (select count(*) from accounts) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: books_sum_to_zero
+with wrong as (
+  select 'shop ' || shop_id as culprit from accounts group by shop_id having sum(balance_fen) <> 0
+)
+select (select count(distinct shop_id) from accounts) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: facts_booked_once
+with wrong as (
+  select coalesce(t.id, k.transfer_id)::text as culprit
+  from transfers t full join posting_keys k on k.transfer_id = t.id
+  where t.id is null or k.transfer_id is null or k.kind <> t.kind or k.source_id <> t.source_id
+)
+select (select count(*) from posting_keys) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: orders_credited_once
+with booked as (
+  select t.source_id as order_id, t.kind, p.amount_fen, a.address
+  from transfers t join postings p on p.transfer_id = t.id join accounts a on a.id = p.account_id
+  where t.kind in ('recharge', 'release') and p.amount_fen > 0
+), credits as (
+  select order_id, count(*) as times, sum(amount_fen) as total, min(address) as address
+  from booked where address like 'user:%:cash' group by order_id
+), wrong as (
+  select coalesce(o.id, c.order_id)::text as culprit
+  from (select * from orders where state = 'credited') o full join credits c on c.order_id = o.id
+  where o.id is null or c.order_id is null or c.times <> 1 or c.address <> 'user:' || o.user_id || ':cash'
+    or (c.total <> o.amount_fen and not exists (select from anomalies n where n.order_id = o.id and n.kind = 'amount'))
+)
+select (select count(*) from orders where state = 'credited') as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: payments_booked
+with wrong as (
+  select coalesce(a.id::text, f.channel_txn) as culprit
+  from (select * from attempts where state = 'paid') a
+  full join (select * from fact_keys where attempt_id is not null) f on f.attempt_id = a.id and f.channel_txn = a.channel_txn
+  left join attempts b on b.id = f.attempt_id
+  where f.channel_txn is null or (a.id is null and b.state is distinct from 'paid')
+)
+select (select count(*) from fact_keys) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: holds_backed
+with open_holds as (
+  select reserved_account_id as account_id, sum(amount_fen) as held_fen from holds where state = 'reserved' group by 1
+), wrong as (
+  select a.address as culprit
+  from (select * from accounts where kind = 'user_reserved') a full join open_holds h on h.account_id = a.id
+  where coalesce(a.balance_fen, 0) <> coalesce(h.held_fen, 0)
+)
+select (select count(*) from holds) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: refunds_within_payment
+with sums as (
+  select order_id, sum(amount_fen) filter (where state <> 'failed' and (origin = 'cash' or (origin <> 'cash' and state = 'done'))
+    and not exists (select from anomalies n where n.attempt_id = r.attempt_id and n.kind = 'twice')) as returned_fen
+  from refunds r where order_id is not null group by order_id
+), wrong as (
+  select o.id::text as culprit from orders o left join sums s on s.order_id = o.id
+  where o.refunded_fen > 0 and o.refunded_fen is distinct from coalesce(s.returned_fen, 0)
+  union
+  select a.id::text from attempts a
+  join (select attempt_id, sum(amount_fen) as total from refunds where state <> 'failed' group by attempt_id) r on r.attempt_id = a.id
+  where r.total > a.paid_fen
+)
+select (select count(*) from refunds) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: moves_are_states
+with last_order as (
+  select distinct on (order_id) order_id, version, to_state from order_moves order by order_id, version desc
+), last_attempt as (
+  select distinct on (attempt_id) attempt_id, version, to_state from attempt_moves order by attempt_id, version desc
+), last_refund as (
+  select distinct on (refund_id) refund_id, version, to_state from refund_moves order by refund_id, version desc
+), wrong as (
+  select 'order ' || o.id as culprit from orders o left join last_order l on l.order_id = o.id
+  where coalesce(l.to_state, 'created') <> o.state or coalesce(l.version, 0) <> o.version
+  union all
+  select 'attempt ' || a.id from attempts a left join last_attempt l on l.attempt_id = a.id
+  where coalesce(l.to_state, 'prepared') <> a.state or coalesce(l.version, 0) <> a.version
+  union all
+  select 'refund ' || r.id from refunds r left join last_refund l on l.refund_id = r.id
+  where coalesce(l.to_state, 'reserved') <> r.state or coalesce(l.version, 0) <> r.version
+  union all
+  select 'order ' || order_id from order_moves group by order_id having count(*) <> max(version)
+  union all
+  select 'attempt ' || attempt_id from attempt_moves group by attempt_id having count(*) <> max(version)
+)
+select (select count(*) from orders) + (select count(*) from attempts) + (select count(*) from refunds) as looked_at, w.culprit
+from (select 1) one left join wrong w on true;
+
+-- name: messages_accounted
+with wrong as (
+  select n.id::text as culprit from notifications n
+  where (n.state = 'stored' and n.next_try_at is null) or (n.state <> 'stored' and n.next_try_at is not null) or n.why = ''
+)
+select (select count(*) from notifications) as looked_at, w.culprit from (select 1) one left join wrong w on true;
