@@ -75,16 +75,16 @@ async def make(sim: Simulator, exchanges: list[Exchange]) -> AsyncIterator[Make]
 
     def build(keys: list[WechatKeys] | None = None, hosts: tuple[str, ...] = (), total_s: float = 8.0, **row: object) -> WechatPay:
         base = ChannelRow(
-            7,
-            1,
-            "wechatpay",
-            "微信支付",
-            sim.merchant.mchid,
-            sim.merchant.appid,
-            ("native", "h5", "jsapi"),
-            hosts or (sim.url,),
-            True,
-            1,
+            id=7,
+            shop_id=1,
+            kind="wechatpay",
+            name="微信支付",
+            merchant=sim.merchant.mchid,
+            app=sim.merchant.appid,
+            methods=("native", "h5", "jsapi"),
+            hosts=hosts or (sim.url,),
+            enabled=True,
+            version=1,
         )
         changed = replace(base, **row)
         transport = Transport(changed.hosts, loopback=True, recorder=exchanges.append, total_s=total_s)

@@ -9,13 +9,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_pem_x509_certificate
+from tests.channels.conftest import keys_of
+from tests.channels.contract import *  # noqa: F403 - the contract's tests are collected here.
+from tests.channels.contract import back, wish
 
 from daozhang.channels.port import Outcome
 from daozhang.simulators.merchant import enrol
 from daozhang.simulators.simulator import Simulator
-from tests.channels.conftest import keys_of
-from tests.channels.contract import *  # noqa: F403 - the contract's tests are collected here.
-from tests.channels.contract import back, wish
 
 
 def closed_port() -> str:

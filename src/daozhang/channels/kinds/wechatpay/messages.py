@@ -20,6 +20,7 @@ _SHORTEST_EXPIRY = timedelta(minutes=1)
 _LONGEST_EXPIRY = timedelta(days=7)
 _DESCRIPTION_MOST = 127
 _REASON_MOST = 80
+_PAID: tuple[Outcome, str | None] = (Outcome.SUCCESS, None)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII)
 # An `&` or `=` inside a text that we sign could be cut into other fields by whoever echoes it, so texts carry look-alikes.
 _SAFE = str.maketrans({"&": "＆", "=": "＝", "<": "＜", ">": "＞"})
@@ -61,8 +62,7 @@ def payment_report(told: dict[str, Any], witness: Witness, channel_id: int) -> R
     `amount_fen` is `amount.total`, what we ordered: with a voucher the payer pays less (`payer_total`) and the shop gets all.
     """
     state = text_of(told, "trade_state", 32)
-    meaning = native_codes("wechatpay").read("state", f"TRADE_STATE:{state}")
-    outcome = Outcome.SUCCESS if state == "SUCCESS" else meaning.outcome
+    outcome, reason = _PAID if state == "SUCCESS" else _meaning("state", f"TRADE_STATE:{state}")
     paid = outcome is Outcome.SUCCESS
     amount_fen, currency = None, "CNY"
     if paid or "amount" in told:
@@ -83,7 +83,7 @@ def payment_report(told: dict[str, Any], witness: Witness, channel_id: int) -> R
         happened_at=_moment(told, "success_time", optional=not paid),
         payer=text_of(payer, "openid", 128, optional=True) if type(payer) is dict else "",
         native=Native(state, clip(told.get("trade_state_desc"))),
-        reason=None if paid and state == "SUCCESS" else meaning.reason,
+        reason=reason,
     )
 
 
@@ -93,15 +93,15 @@ def refund_report(told: dict[str, Any], witness: Witness, channel_id: int, merch
     Answers name neither merchant nor app, and callbacks no app: what is not told is taken from the channel whose key verified it.
     """
     state = text_of(told, "refund_status" if "refund_status" in told else "status", 32)
-    meaning = native_codes("wechatpay").read("refund_state", f"REFUND_STATUS:{state}")
     done = state == "SUCCESS"
+    outcome, reason = _PAID if done else _meaning("refund_state", f"REFUND_STATUS:{state}")
     amount = object_of(told, "amount")
     return Report(
         witness=witness,
         subject="refund",
         channel_id=channel_id,
         number=text_of(told, "out_refund_no", 64),
-        outcome=Outcome.SUCCESS if done else meaning.outcome,
+        outcome=outcome,
         amount_fen=whole_of(amount, "refund"),
         currency=text_of(amount, "currency", 16, optional=True) or "CNY",
         merchant=text_of(told, "mchid", 32, optional=True) or merchant,
@@ -109,7 +109,7 @@ def refund_report(told: dict[str, Any], witness: Witness, channel_id: int, merch
         channel_txn=text_of(told, "refund_id", 32),
         happened_at=_moment(told, "success_time", optional=not done),
         native=Native(state),
-        reason=None if done else meaning.reason,
+        reason=reason,
     )
 
 
@@ -122,6 +122,11 @@ def safe_text(text: str, most: int) -> str:
 def clip(value: object, most: int = 256) -> str:
     """A foreign text for staff: cut, and empty when it is no text."""
     return value[:most].replace("\0", "") if isinstance(value, str) else ""
+
+
+def _meaning(operation: str, code: str) -> tuple[Outcome, str | None]:
+    meaning = native_codes("wechatpay").read(operation, code)
+    return meaning.outcome, meaning.reason
 
 
 def _moment(told: dict[str, Any], name: str, *, optional: bool) -> datetime | None:
