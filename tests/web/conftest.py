@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.web.stage import Stage, open_stage
+from tests.web.test_sessions import Browser
 
 from daozhang.postgres import Database
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
 from daozhang.simulators.simulator import Simulator
 from daozhang.web.doors import make_app
-from tests.web.stage import Stage, open_stage
-from tests.web.test_sessions import Browser
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from daozhang.web import assets, errors, forms
@@ -14,7 +15,7 @@ from daozhang.web.house import House
 
 
 @get("/static/{name:path}", sync_to_thread=False)
-def static(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+def static(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """A file of the pages, packed when the reader takes gzip."""
     return _file(request, name)
 
@@ -80,6 +81,7 @@ def make_app(house: House) -> ASGIApp:
         exception_handlers=errors.handlers,
         request_max_body_size=forms.LIMIT_BYTES,
         openapi_config=None,
+        logging_config=None,
         on_shutdown=[close],
         debug=False,
     )

@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Request, get
 from litestar.datastructures import Cookie
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang.web import locale, sessions
@@ -16,7 +17,7 @@ _YEAR_S = 365 * 24 * 3600
 
 
 @get("/lang/{code:str}", sync_to_thread=False)
-def switch(request: Request[Any, Any, Any], code: str) -> Redirect:
+def switch(request: Request[Any, Any, Any], code: FromPath[str]) -> Redirect:
     """Remember the language and go back to where the reader was; only addresses of this site are followed."""
     if code not in {"zh", "en"}:
         raise NotFoundException

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import segno
 from litestar import Request, Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang import clock, ids
@@ -32,7 +33,7 @@ _RETRYABLE = {"failed", "expired", "cancelled"}
 
 
 @get("/orders/{shown:str}")
-async def show(request: AnyRequest, shown: str) -> Response[bytes]:
+async def show(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
     """The order's page, whatever stage it is at. Somebody else's order does not exist."""
     session = await sessions.require(request)
     view = await _find(request, session, shown)
@@ -40,7 +41,7 @@ async def show(request: AnyRequest, shown: str) -> Response[bytes]:
 
 
 @get("/orders/{shown:str}/state")
-async def state(request: AnyRequest, shown: str) -> dict[str, Any]:
+async def state(request: AnyRequest, shown: FromPath[str]) -> dict[str, Any]:
     """What a waiting page asks when it cannot listen: did `mark` change?"""
     session = await sessions.require(request)
     view = await _find(request, session, shown)
@@ -48,7 +49,7 @@ async def state(request: AnyRequest, shown: str) -> dict[str, Any]:
 
 
 @post("/orders/{shown:str}/check", status_code=303)
-async def check(request: AnyRequest, shown: str) -> Redirect:
+async def check(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     """Ask the channel now ("I have paid") and show what it says. Asking too often shows what is known already."""
     session, house = await sessions.require(request), house_of(request)
     await sessions.check_csrf(request, await forms.read(request))
@@ -59,7 +60,7 @@ async def check(request: AnyRequest, shown: str) -> Redirect:
 
 
 @post("/orders/{shown:str}/cancel", status_code=303)
-async def cancel(request: AnyRequest, shown: str) -> Redirect:
+async def cancel(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     """Ask for the payment to be closed at its channel; the order is cancelled once the channel says so."""
     session = await sessions.require(request)
     await sessions.check_csrf(request, await forms.read(request))
@@ -69,7 +70,7 @@ async def cancel(request: AnyRequest, shown: str) -> Redirect:
 
 
 @post("/orders/{shown:str}/retry", status_code=303)
-async def retry(request: AnyRequest, shown: str) -> Redirect:
+async def retry(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     """Pay the same order another way: a new attempt."""
     session = await sessions.require(request)
     form = await forms.read(request)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, get
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from daozhang import ids
@@ -26,7 +27,7 @@ _HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"
 
 
 @get("/orders/{shown:str}/stream")
-async def stream(request: Request[Any, Any, Any], shown: str) -> Stream:
+async def stream(request: Request[Any, Any, Any], shown: FromPath[str]) -> Stream:
     """Events `state` with the order's mark as data, and `end` when there is nothing more to wait for."""
     session, house = await sessions.require(request), house_of(request)
     identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None

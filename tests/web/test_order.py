@@ -1,0 +1,174 @@
+"""An order's page at every stage: who may see it, what it says about the money, and how it hears of a change."""
+
+import asyncio
+import re
+from typing import Any
+from uuid import UUID
+
+from tests.web.stage import PASSWORD, Stage
+from tests.web.test_recharge import fill
+from tests.web.test_sessions import Browser
+
+from daozhang import ids
+from daozhang.identity import Visitor
+from daozhang.simulators.faults import Fault
+
+
+async def place(browser: Browser, **changes: str) -> tuple[str, UUID]:
+    """A fresh order: its path and its id."""
+    path = (await browser.post("/recharge", await fill(browser, **changes))).headers["location"]
+    order_id = ids.parse26(path.rpartition("-")[2])
+    assert order_id is not None
+    return path, order_id
+
+
+async def press(browser: Browser, path: str, what: str, **fields: str) -> Any:
+    """Press a button of the order's page."""
+    token = re.search(r'name="csrf" value="([0-9a-f]{64})"', (await browser.get(path)).text)
+    assert token is not None
+    return await browser.post(f"{path}/{what}", {"csrf": token[1], **fields})
+
+
+async def test_a_paid_order_is_stamped_and_the_wallet_and_the_list_show_it(buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    await stage.pay(order_id)
+    text = (await buyer.get(path)).text
+    assert "It has arrived" in text
+    assert "stamp press" in text
+    assert "WeChat Pay confirmed the payment" in text
+    assert "Added to your balance" in text
+    wallet = (await buyer.get("/wallet")).text
+    assert "+50.00" in wallet
+    assert path in wallet
+    assert "Arrived" in (await buyer.get("/orders")).text
+
+
+async def test_i_have_paid_asks_the_channel_at_once(buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    number = await stage.house.database.value("select id from attempts where order_id = $1", order_id)
+    stage.sim.phone.pay(ids.text26(number))
+    answer = await press(buyer, path, "check")
+    assert answer.status_code == 303
+    assert "It has arrived" in (await buyer.get(path)).text
+
+
+async def test_a_cancelled_order_says_that_no_money_moved_and_can_be_paid_again(buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    assert (await press(buyer, path, "cancel")).status_code == 303
+    text = (await buyer.get(path)).text
+    assert "no money moved" in text
+    method = re.search(r'name="method" value="([^"]+)"', text)
+    assert method is not None
+    assert (await press(buyer, path, "retry", method=method[1])).status_code == 303
+    assert "Scan with WeChat Pay" in (await buyer.get(path)).text
+    await stage.pay(order_id)
+    assert "It has arrived" in (await buyer.get(path)).text
+
+
+async def test_an_unknown_outcome_is_checking_and_never_failed(buyer: Browser, stage: Stage) -> None:
+    stage.sim.dial.set(Fault(point="order", kind="error", times=20))
+    path, _ = await place(buyer)
+    text = (await buyer.get(path)).text
+    assert "Please do not pay again" in text
+    assert "did not work" not in text
+    assert "no money moved" not in text
+
+
+async def test_az01_somebody_elses_order_does_not_exist(buyer: Browser, stage: Stage, shop_app: Any) -> None:
+    path, order_id = await place(buyer)
+    await stage.house.identity.register(1, "13700137000", PASSWORD, Visitor("192.0.2.7", "192.0.2.0/24"))
+    other = Browser(shop_app)
+    await other.login("13700137000")
+    for suffix in ("", "/state", "/stream"):
+        assert (await other.get(path + suffix)).status_code == 404, suffix
+    token = await other.token("/recharge")
+    for what in ("cancel", "retry", "check"):
+        answer = await other.post(f"{path}/{what}", {"csrf": token, "method": f"{stage.channel_id}:native"})
+        assert answer.status_code == 404, what
+    stranger = Browser(shop_app)
+    assert (await stranger.get(path)).headers["location"].startswith("/login?next=/orders/RC-")
+    assert await stage.house.database.value("select state from orders where id = $1", order_id) == "awaiting_payment"
+
+
+async def test_az09_a_button_without_our_token_does_nothing(buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    for what in ("cancel", "retry", "check"):
+        assert (await buyer.post(f"{path}/{what}", {"csrf": "no"})).status_code == 403, what
+    assert await stage.house.database.value("select state from orders where id = $1", order_id) == "awaiting_payment"
+
+
+async def test_a_number_that_is_none_is_not_found(buyer: Browser) -> None:
+    for shown in ("RC-", "RC-0", "x", "RC-" + "0" * 26, "RC-" + "Z" * 26, "%00", "RC-" + "%EF%BC%91" * 26, "..%2f..%2fetc"):
+        answer = await buyer.get(f"/orders/{shown}")
+        assert answer.status_code == 404, shown
+
+
+async def test_the_stream_tells_a_change_and_ends_when_the_order_rests(buyer: Browser, stage: Stage, shop_app: Any) -> None:
+    path, order_id = await place(buyer)
+    first, over, lines = asyncio.Event(), asyncio.Event(), []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            lines.append(dict(message["headers"]))
+        elif not message.get("more_body"):
+            over.set()
+        elif message.get("body"):
+            lines.append(message["body"].decode())
+            if "event: state" in lines[-1]:
+                first.set()
+
+    async def receive() -> Any:
+        await over.wait()
+        return {"type": "http.disconnect"}
+
+    headers = [(b"cookie", buyer.cookies().encode()), (b"host", b"127.0.0.1:8420"), (b"accept", b"text/event-stream")]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": f"{path}/stream",
+        "raw_path": f"{path}/stream".encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "server": ("127.0.0.1", 8420),
+        "client": ("203.0.113.9", 5000),
+    }
+    listening = asyncio.create_task(shop_app(scope, receive, send))
+    await first.wait()
+    await stage.pay(order_id)
+    await listening
+    start, *bodies = lines
+    assert start[b"x-accel-buffering"] == b"no"
+    assert start[b"cache-control"] == b"no-store, no-transform"
+    assert start[b"content-type"].startswith(b"text/event-stream")
+    text = "".join(bodies)
+    assert "-none\n" in text
+    assert "-credited\n" in text
+    assert text.endswith("event: end\ndata: 0\n\n")
+
+
+async def test_a_stream_ends_when_the_program_is_asked_to_stop(buyer: Browser, stage: Stage) -> None:
+    path, _ = await place(buyer)
+    asyncio.get_running_loop().call_later(0.5, stage.house.closing.set)
+    answer = await buyer.get(f"{path}/stream")
+    assert "event: state" in answer.text
+    assert "event: end" not in answer.text
+
+
+async def test_a_page_that_cannot_listen_asks_for_the_state(buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    before = (await buyer.get(f"{path}/state")).json()
+    await stage.pay(order_id)
+    after = (await buyer.get(f"{path}/state")).json()
+    assert (before["money"], after["money"], after["terminal"]) == ("none", "credited", True)
+    assert before["mark"] != after["mark"]
+
+
+async def test_without_script_the_waiting_page_renews_itself(buyer: Browser) -> None:
+    path, _ = await place(buyer)
+    text = (await buyer.get(path)).text
+    assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in text
+    assert f'action="{path}/check"' in text
