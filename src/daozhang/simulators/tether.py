@@ -23,13 +23,17 @@ async def end_with_parent(parent: int, end: Callable[[], None]) -> None:
         if os.getppid() != parent:
             gone.set()
 
+    async def look_every_second() -> None:
+        while True:
+            look()
+            await asyncio.sleep(1.0)
+
     loop.add_signal_handler(signal.SIGUSR1, look)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1, 0, 0, 0)
-    look()
-    while not gone.is_set():
-        try:
-            await asyncio.wait_for(gone.wait(), 1.0)
-        except TimeoutError:
-            look()
+    looking = asyncio.create_task(look_every_second())
+    try:
+        await gone.wait()
+    finally:
+        looking.cancel()
     end()

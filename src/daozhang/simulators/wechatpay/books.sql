@@ -124,7 +124,7 @@ update notices set probed = 1 where id = ?;
 select * from notices where number = ? order by created_s;
 
 -- name: revive_notices
-update notices set next_s = ? where state = 'sending';
+update notices set next_s = ? where state in ('sending', 'held');
 
 -- name: wake_notices
 update notices set next_s = ?1 where next_s > ?1;

@@ -30,8 +30,9 @@ async def post(
     """Post once. Never raises for what the other side does: silence, a refused connection and nonsense are status 0."""
     started = time.perf_counter()
     status, content = 0, b""
-    with contextlib.suppress(OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, ValueError, EOFError):
-        status, content = await asyncio.wait_for(_exchange(url, headers, body, slow_s, cut=cut), within_s + slow_s)
+    with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError, EOFError):
+        async with asyncio.timeout(within_s + slow_s):
+            status, content = await _exchange(url, headers, body, slow_s, cut=cut)
     return Answer(status, content, (time.perf_counter() - started) * 1000)
 
 

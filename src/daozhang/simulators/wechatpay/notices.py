@@ -4,7 +4,6 @@ Source: "payment notice" and "refund notice" of the v3 documents. A callback tel
 """
 
 import asyncio
-import contextlib
 import re
 import uuid
 from dataclasses import replace
@@ -24,6 +23,7 @@ from daozhang.simulators.wechatpay.signing import Keyring
 
 LADDER_S = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
 AT_ONCE = 64
+HELD_S = 60
 
 _V2_YES = re.compile(rb"<return_code>\s*(<!\[CDATA\[)?\s*SUCCESS")
 # These faults add a false message in front of the true one: someone on the road, not the channel, made them.
@@ -79,9 +79,14 @@ class Notices:
                 due_s = self._books.next_due_s()
                 # The watch may be shifted, so no sleep is longer than half a second.
                 wait_s = 0.5 if due_s is None else min(max(due_s - self._watch.now_s(), 0.0005), 0.5)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), wait_s)
+                # An alarm instead of `wait_for`, which on Python 3.11 can swallow a cancellation that meets the end of its wait.
+                alarm = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
+                try:
+                    await self._wake.wait()
+                finally:
+                    alarm.cancel()
         finally:
+            self._held.clear()
             for task in tuple(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -126,6 +131,8 @@ class Notices:
         elif fault.kind == "reorder":
             self._books.move_notice(notice, "held", notice.step, None)
             self._held.append(notice)
+            # Where no other callback ever comes, it is late and not lost.
+            asyncio.get_running_loop().call_later(max(HELD_S * self._habits.time_scale, 5.0), self._release_held)
         else:
             return False
         return True
