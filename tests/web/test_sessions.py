@@ -119,7 +119,7 @@ async def test_az_07_registering_a_known_number_answers_byte_for_byte_alike(app:
         browser = Browser(app)
         before = house.identity.hasher.done_count
         answer = await browser.submit("/register", "/register", phone=phone, password="tea at four by the river")
-        text = answer.text.replace(phone, "NUMBER").replace(re.search(r"[0-9a-f]{64}", answer.text)[0], "TOKEN")  # type: ignore[index]
+        text = re.sub(r"[0-9a-f]{64}", "TOKEN", answer.text.replace(phone, "NUMBER"))
         answers.append((answer.status_code, text, sorted(answer.headers), house.identity.hasher.done_count - before))
     assert answers[0] == answers[1]
     assert answers[0][3] == 1

@@ -59,7 +59,8 @@ on conflict (token_hash, user_id) do update set agent = excluded.agent, seen_at 
 returning id
 
 -- name: add_session
-insert into sessions (id, shop_id, user_id, staff_id, device_id, token_hash, agent, address_sealed, idle_s, created_at, seen_at, ends_at)
+insert into sessions
+  (id, shop_id, user_id, staff_id, device_id, token_hash, agent, address_sealed, idle_s, created_at, seen_at, ends_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_now(), clock_now(), clock_now() + make_interval(secs => $10))
 
 -- name: session_by_token

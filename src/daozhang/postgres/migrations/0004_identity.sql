@@ -1,4 +1,4 @@
--- People with a wallet: sealed phone numbers, standing with its history, passwords, devices, sessions, wrong-password pauses, and rate limits.
+-- People with a wallet: sealed numbers, standing with its history, passwords, devices, sessions, pauses, and rate limits.
 
 create table users (
   id bigint generated always as identity primary key,
@@ -159,7 +159,8 @@ create function return_login_try(p_shop_id bigint, p_subject bytea, p_own text, 
 returns void
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-  perform from login_tries t where t.shop_id = p_shop_id and t.subject = p_subject and (t.whence = p_own or t.whence = any (p_shared))
+  perform from login_tries t
+    where t.shop_id = p_shop_id and t.subject = p_subject and (t.whence = p_own or t.whence = any (p_shared))
     order by t.whence for update;
   delete from login_tries t where t.shop_id = p_shop_id and t.subject = p_subject and t.whence = p_own;
   update login_tries t set
@@ -215,7 +216,8 @@ declare
   v_ended integer;
 begin
   update sessions set ended_at = clock_now(), ended_why = 'too_many'
-  where id in (select id from sessions where user_id = p_user_id and ended_at is null order by seen_at desc, id desc offset p_most);
+  where id in (
+    select id from sessions where user_id = p_user_id and ended_at is null order by seen_at desc, id desc offset p_most);
   get diagnostics v_ended = row_count;
   return v_ended;
 end $$;
@@ -223,10 +225,11 @@ end $$;
 create function end_session_of(p_token_hash bytea, p_why text)
 returns bigint
 language sql security definer set search_path = public, pg_temp as $$
-  update sessions set ended_at = clock_now(), ended_why = p_why where token_hash = p_token_hash and ended_at is null returning user_id
+  update sessions set ended_at = clock_now(), ended_why = p_why
+  where token_hash = p_token_hash and ended_at is null returning user_id
 $$;
 
--- Token buckets shared by all processes. Unlogged: after a crash everybody starts with a full bucket, which is a price worth paying.
+-- Token buckets shared by all processes. Unlogged: after a crash everybody starts with a full bucket, a price worth paying.
 create unlogged table buckets (
   name text not null,
   key bytea not null check (octet_length(key) = 16),
@@ -237,7 +240,8 @@ create unlogged table buckets (
 ) with (fillfactor = 50);
 
 -- Takes p_cost tokens if they are there. Answers 0, or the seconds until they will be.
-create function take_tokens(p_name text, p_key bytea, p_capacity double precision, p_per_s double precision, p_cost double precision)
+create function take_tokens(
+  p_name text, p_key bytea, p_capacity double precision, p_per_s double precision, p_cost double precision)
 returns double precision
 language sql security definer set search_path = public, pg_temp as $$
   insert into buckets as b (name, key, tokens, taken, at)
@@ -251,7 +255,7 @@ language sql security definer set search_path = public, pg_temp as $$
   returning case when b.taken then 0 else (p_cost - b.tokens) / p_per_s end
 $$;
 
--- Removes what nobody needs any more: ended sessions after 90 days, devices after 400, old counts, full buckets. Answers how many rows.
+-- Removes what nobody needs any more: sessions ended 90 days ago, devices unused for 400, old counts, full buckets.
 create function sweep_identity()
 returns bigint
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -263,7 +267,8 @@ begin
   delete from sessions where coalesce(ended_at, ends_at) < v_now - interval '90 days';
   get diagnostics v_rows = row_count;
   v_all := v_all + v_rows;
-  delete from devices d where d.seen_at < v_now - interval '400 days' and not exists (select from sessions s where s.device_id = d.id);
+  delete from devices d
+    where d.seen_at < v_now - interval '400 days' and not exists (select from sessions s where s.device_id = d.id);
   get diagnostics v_rows = row_count;
   v_all := v_all + v_rows;
   delete from login_tries where last_at < v_now - interval '2 days' and (locked_until is null or locked_until < v_now);
@@ -304,5 +309,6 @@ grant usage on sequence users_id_seq to daozhang_app;
 grant select on standing_moves, staff, staff_roles, login_tries, identity_facts to daozhang_app;
 grant select, insert, update (password_hash, changed_at) on credentials to daozhang_app;
 grant select, insert, update (agent, seen_at) on devices to daozhang_app;
-grant select, insert (id, shop_id, user_id, staff_id, device_id, token_hash, agent, address_sealed, idle_s, created_at, seen_at, ends_at),
-  update (seen_at) on sessions to daozhang_app;
+grant select, update (seen_at),
+  insert (id, shop_id, user_id, staff_id, device_id, token_hash, agent, address_sealed, idle_s, created_at, seen_at, ends_at)
+  on sessions to daozhang_app;
