@@ -6,6 +6,7 @@ from uuid import UUID
 
 from daozhang import clock, ids
 from daozhang.postgres import Database, Tx, statements
+from daozhang.recharge import moves
 
 sql = statements("daozhang.recharge")
 
@@ -59,19 +60,5 @@ async def _write(tx: Tx, chunk: list[Waiting], channel_id: int) -> None:
         sql.create_attempts, 1, at, attempts, orders, users, channels, ["wechatpay"] * many, ["native"] * many,
         [MERCHANT] * many, [APP] * many, amounts, ["127.0.0.1"] * many, [None] * many, [expires] * many, [expires] * many,
     )  # fmt: skip
-    ones, empty = [1] * many, [""] * many
-    await tx.rows(
-        sql.move_orders, at, "bench", orders, ones, ["created"] * many, ["submitted"] * many, ["awaiting_payment"] * many, empty
-    )
-    await tx.rows(
-        sql.move_attempts,
-        at,
-        "bench",
-        attempts,
-        ones,
-        ["prepared"] * many,
-        ["opened"] * many,
-        ["open"] * many,
-        empty,
-        [expires] * many,
-    )
+    await moves.move_orders(tx, at, "bench", [moves.Step(order_id, 0, "created", "submitted") for order_id in orders])
+    await moves.move_attempts(tx, at, "bench", [moves.Step(a, 0, "prepared", "opened", due_at=expires) for a in attempts])

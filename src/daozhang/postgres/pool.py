@@ -104,6 +104,7 @@ class Database:
         """Run `work` in one transaction and commit. The caller may be cancelled; the transaction is not.
 
         Raises `Unavailable` (nothing happened), `OutcomeUnknown` (it may have happened), or what `work` raised (rolled back).
+        Passing over a failed statement within `work` is a bug of ours and raises `asyncpg.InFailedSQLTransactionError`.
         """
         task = asyncio.create_task(self._transact(work, limit_s))
         self._tasks.add(task)
@@ -118,8 +119,14 @@ class Database:
             await connection.execute("BEGIN")
             began = True
             result = await work(Tx(connection))
-            await connection.execute("COMMIT")
+            if await connection.execute("COMMIT") != "COMMIT":
+                # PostgreSQL answers so when a statement had failed and `work` went on as if it had not: nothing was kept.
+                raise asyncpg.InFailedSQLTransactionError("a failed statement was passed over in this transaction")
         except _LOST as fault:
+            if isinstance(fault, asyncpg.InterfaceError) and not connection.is_closed():
+                # The driver says InterfaceError of a closed connection and of our own misuse alike; this is the latter.
+                await connection.execute("ROLLBACK")
+                raise
             log.warning("transaction lost its connection: %s", type(fault).__name__)
             _cut(connection)
             raise (OutcomeUnknown if began else Unavailable)(type(fault).__name__) from fault

@@ -22,6 +22,9 @@ class Step(NamedTuple):
     reason: str = ""
     due_at: datetime | None = None
     """Attempts only: when the channel is asked next."""
+    then: str | None = None
+    """Orders only: a second move at once, with its reason."""
+    then_reason: str = ""
 
 
 class Paid(NamedTuple):
@@ -50,8 +53,9 @@ async def move_orders(tx: Tx, at: datetime, actor: str, steps: Sequence[Step]) -
     """Move orders; the ids that really moved. A step whose state or version is stale touches nothing."""
     if not steps:
         return set()
-    columns = _columns(steps, ORDER_MOVES)
-    return {row[0] for row in await tx.rows(sql.move_orders, at, actor, *columns)}
+    then_to = [ORDER_MOVES[ORDER_MOVES[step.state, step.move], step.then] if step.then else None for step in steps]
+    then = ([step.then for step in steps], then_to, [step.then_reason for step in steps])
+    return {row[0] for row in await tx.rows(sql.move_orders, at, actor, *_columns(steps, ORDER_MOVES), *then)}
 
 
 async def move_attempts(tx: Tx, at: datetime, actor: str, steps: Sequence[Step]) -> set[UUID]:

@@ -26,7 +26,7 @@ returning notification_id;
 
 -- name: store_notifications
 insert into notifications (id, shop_id, channel_id, state, why, headers, body, next_try_at, at)
-select u.id, $1, u.channel_id, u.state, u.why, u.headers::jsonb, u.body, u.next_try_at, $2
+select u.id, $1, u.channel_id, u.state, u.why, u.headers::json, u.body, u.next_try_at, $2
 from unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::timestamptz[])
   as u (id, channel_id, state, why, headers, body, next_try_at);
 
@@ -37,7 +37,7 @@ select pay_attempts($1, $2, $3, $4, $5, $6, $7, $8);
 select move_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: move_orders
-select move_orders($1, $2, $3, $4, $5, $6, $7, $8);
+select move_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: note_anomalies
 insert into anomalies (id, shop_id, kind, order_id, attempt_id, channel_id, amount_fen, facts, at)

@@ -238,9 +238,9 @@ def _order_steps(booked: Sequence[Case]) -> list[moves.Step]:
     for case in booked:
         last = _LAST_MOVE.get(case.effect)
         if last and case.attempt:
-            order_id, version = case.attempt["order_id"], case.attempt["order_version"]
-            steps.append(moves.Step(order_id, version, case.attempt["order_state"], "paid", case.arrival.report.witness))
-            steps.append(moves.Step(order_id, version + 1, "paid", last, "" if case.effect is Effect.CREDITED else case.why))
+            order_id, version, state = case.attempt["order_id"], case.attempt["order_version"], case.attempt["order_state"]
+            why = "" if case.effect is Effect.CREDITED else case.why
+            steps.append(moves.Step(order_id, version, state, "paid", case.arrival.report.witness, then=last, then_reason=why))
     return steps
 
 

@@ -197,7 +197,7 @@ create table notifications (
   channel_id bigint not null,
   state text not null check (state in ('settled', 'stored', 'invalid')),
   why text not null,
-  headers jsonb not null,
+  headers json not null,
   body bytea not null check (length(body) <= 65536),
   tries smallint not null default 0,
   next_try_at timestamptz,
@@ -328,29 +328,26 @@ language sql security definer set search_path = public, pg_temp as $$
     as u (id, order_id, user_id, channel_id, kind, method, merchant, app, amount_fen, ip, openid, expires_at, due_at)
 $$;
 
--- Move orders: each row names the state it leaves, so a stale move touches nothing; the log's judge refuses an illegal one. A second
--- move of the same order in one call is its next step (paid, then credited). Answers the orders that moved.
+-- Move orders: each row names the version and state it leaves, so a stale move touches nothing; the log's judge refuses an illegal
+-- one. `then` is a second step at once (paid, then credited), null for none. Answers the orders that moved.
 create function move_orders(
-  p_at timestamptz, p_actor text, p_ids uuid[], p_versions integer[], p_from text[], p_moves text[], p_to text[], p_reasons text[]
+  p_at timestamptz, p_actor text, p_ids uuid[], p_versions integer[], p_from text[], p_moves text[], p_to text[], p_reasons text[],
+  p_then_moves text[], p_then_to text[], p_then_reasons text[]
 ) returns setof uuid
 language sql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
-  with whole as (
-    select id, min(version) as first, max(version) as last, array_agg(version order by version) as versions,
-      array_agg(from_state order by version) as from_states, array_agg(move order by version) as moves,
-      array_agg(to_state order by version) as to_states, array_agg(reason order by version) as reasons
-    from unnest(p_ids, p_versions, p_from, p_moves, p_to, p_reasons) as u (id, version, from_state, move, to_state, reason)
-    group by id
-  ), moved as (
-    update orders o set state = w.to_states[cardinality(w.to_states)], version = w.last, moved_at = p_at,
-      credited_at = case when w.to_states[cardinality(w.to_states)] = 'credited' then p_at else o.credited_at end
-    from whole w
-    where o.id = w.id and o.version = w.first - 1 and o.state = w.from_states[1]
-    returning o.id, w.versions, w.from_states, w.moves, w.to_states, w.reasons
+  with moved as (
+    update orders o set state = coalesce(s.then_to, s.to_state), version = s.version + (s.then_to is not null)::integer, moved_at = p_at,
+      credited_at = case when coalesce(s.then_to, s.to_state) = 'credited' then p_at else o.credited_at end
+    from unnest(p_ids, p_versions, p_from, p_moves, p_to, p_reasons, p_then_moves, p_then_to, p_then_reasons)
+      as s (id, version, from_state, move, to_state, reason, then_move, then_to, then_reason)
+    where o.id = s.id and o.version = s.version - 1 and o.state = s.from_state
+    returning s.*
   ), logged as (
     insert into order_moves (order_id, version, from_state, move, to_state, actor, reason, at)
-    select m.id, u.version, u.from_state, u.move, u.to_state, p_actor, u.reason, p_at
-    from moved m, unnest(m.versions, m.from_states, m.moves, m.to_states, m.reasons) as u (version, from_state, move, to_state, reason)
+    select id, version, from_state, move, to_state, p_actor, reason, p_at from moved
+    union all
+    select id, version + 1, to_state, then_move, then_to, p_actor, then_reason, p_at from moved where then_to is not null
   )
   select id from moved
 $$;
@@ -454,12 +451,12 @@ begin
 end $$;
 
 -- What a user was admitted to since a moment (an order counts while it is open or paid; refused, failed and given-up ones never do).
-create function admitted_since(p_users bigint[], p_from timestamptz) returns table (user_id bigint, admitted_fen bigint)
+create function admitted_since(p_users bigint[], p_from timestamptz, p_besides uuid[]) returns table (user_id bigint, admitted_fen bigint)
 language sql stable security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
   select u.id, coalesce(sum(o.amount_fen), 0)::bigint
   from unnest(p_users) as u (id)
-  left join orders o on o.user_id = u.id and o.id >= id_floor(p_from)
+  left join orders o on o.user_id = u.id and o.id >= id_floor(p_from) and o.id <> all (p_besides)
     and o.state not in ('refused', 'abandoned', 'failed', 'expired', 'cancelled', 'refunded')
   group by u.id
 $$;
@@ -481,10 +478,10 @@ grant execute on function
   create_orders(bigint, timestamptz, uuid[], bigint[], bigint[], bigint[], text[], text[], text[], text[], timestamptz[]),
   create_attempts(bigint, timestamptz, uuid[], uuid[], bigint[], bigint[], text[], text[], text[], text[], bigint[], text[], bytea[],
     timestamptz[], timestamptz[]),
-  move_orders(timestamptz, text, uuid[], integer[], text[], text[], text[], text[]),
+  move_orders(timestamptz, text, uuid[], integer[], text[], text[], text[], text[], text[], text[], text[]),
   move_attempts(timestamptz, text, uuid[], integer[], text[], text[], text[], text[], timestamptz[]),
   pay_attempts(timestamptz, text, uuid[], integer[], text[], text[], bytea[], bigint[]),
   create_refund(bigint, timestamptz, uuid, uuid, uuid, bigint, uuid, text, bigint, bigint, text, text, timestamptz),
   move_refund(timestamptz, text, uuid, text, text, text, timestamptz, text, text, text),
-  count_refund(uuid, bigint), lock_for_settlement(uuid[]), lock_users(bigint[]), lock_order(uuid), admitted_since(bigint[], timestamptz)
+  count_refund(uuid, bigint), lock_for_settlement(uuid[]), lock_users(bigint[]), lock_order(uuid), admitted_since(bigint[], timestamptz, uuid[])
   to daozhang_app;
