@@ -125,6 +125,41 @@ async def test_rc_parallel_password_changes_have_one_winner(identity: Identity, 
     assert len(await identity.sessions(user_id)) == 1
 
 
+async def test_rc_a_login_that_overlaps_a_password_change_opens_nothing(
+    identity: Identity, database: Database, user_id: int
+) -> None:
+    looked, changed = asyncio.Event(), asyncio.Event()
+
+    class Slow(Hasher):
+        async def verify(self, password_hash: str | None, password: str) -> bool:
+            right = await super().verify(password_hash, password)
+            looked.set()
+            await changed.wait()
+            return right
+
+    logged_in = await identity.login(1, PHONE, PASSWORD, HOME)
+    session = await identity.session(logged_in.token)
+    assert session is not None
+    quick, identity.hasher = identity.hasher, Slow(memory_kib=256, passes=1)
+    late = asyncio.create_task(identity.login(1, PHONE, PASSWORD, HOME))
+    await looked.wait()
+    slow, identity.hasher = identity.hasher, quick
+    fresh = await identity.change_password(session, PASSWORD, "a fresh new phrase", HOME)
+    changed.set()
+    with pytest.raises(Refusal, match=r"account.credentials_wrong"):
+        await late
+    assert [line.id for line in await identity.sessions(user_id)] == [fresh.session_id]
+    slow.close()
+
+
+async def test_rc_logins_that_race_a_closing_leave_no_session(identity: Identity, user_id: int) -> None:
+    closing = identity.close(user_id, actor="user", reason="own_wish")
+    logins = [identity.login(1, PHONE, PASSWORD, HOME) for _ in range(4)]
+    outcomes = await asyncio.gather(logins[0], logins[1], closing, *logins[2:], return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} <= {LoggedIn, Refusal, type(None)}
+    assert await identity.sessions(user_id) == []
+
+
 async def test_az_01_only_own_sessions_are_seen_and_ended(identity: Identity, user_id: int) -> None:
     await identity.register(1, "13712345678", PASSWORD, HOME)
     stranger = await identity.login(1, "13712345678", PASSWORD, HOME)

@@ -15,7 +15,7 @@ returning id
 insert into credentials (user_id, password_hash, changed_at) values ($1, $2, clock_now())
 
 -- name: person_by_phone
-select u.id, c.password_hash, d.id as device_id
+select u.id, c.password_hash, c.changed_at, d.id as device_id
 from users u
 join credentials c on c.user_id = u.id
 left join devices d on d.user_id = u.id and d.token_hash = $3
@@ -28,6 +28,9 @@ where u.id = $1
 
 -- name: lock_user
 select standing from users where id = $1 for no key update
+
+-- name: password_since
+select changed_at from credentials where user_id = $1
 
 -- name: replace_password
 update credentials set password_hash = $3, changed_at = clock_now() where user_id = $1 and password_hash = $2

@@ -89,6 +89,9 @@ class Identity:
 
         async def work(tx: Tx) -> LoggedIn | None:
             standing = await tx.value(self._sql.lock_user, user_id)
+            if await tx.value(self._sql.password_since, user_id) != person["changed_at"]:
+                # The password was changed while this one was looked at: it opens nothing any more, and the try stays counted.
+                raise Refusal("account.credentials_wrong")
             await return_try(tx, place)
             if standing == "closed":
                 return None
