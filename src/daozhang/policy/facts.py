@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 from daozhang.policy.model import Facts, Stage
 from daozhang.postgres import statements
@@ -34,11 +35,13 @@ class Reader(Protocol):
         """Every row of the answer."""
 
 
-async def gather(reader: Reader, wishes: Sequence[Wish], stage: Stage = Stage.PLACE) -> list[Facts]:
+async def gather(
+    reader: Reader, wishes: Sequence[Wish], stage: Stage = Stage.PLACE, *, besides: Sequence[UUID] = ()
+) -> list[Facts]:
     """One `Facts` per wish, in order. Call it after the users are locked: a sum counted before the lock is an old one.
 
     At `paid` only what may have changed since admission is read. A user that does not exist gets unknown facts, which no hard
-    check passes.
+    check passes. `besides` are orders that today's sum leaves out: those under judgement, when their rows are there already.
     """
     if stage is Stage.PAID:
         rows = await reader.rows(sql.facts_paid, [wish.shop_id for wish in wishes], [wish.user_id for wish in wishes])
@@ -48,6 +51,7 @@ async def gather(reader: Reader, wishes: Sequence[Wish], stage: Stage = Stage.PL
         [wish.shop_id for wish in wishes],
         [wish.user_id for wish in wishes],
         [wish.channel_id for wish in wishes],
+        list(besides),
     )
     return [_before(wish, row) for wish, row in zip(wishes, rows, strict=True)]
 

@@ -27,8 +27,9 @@ from wishes w
 cross join moment m
 left join identity_facts i on i.user_id = w.user_id and i.shop_id = w.shop_id
 left join channels_facts c on c.channel_id = w.channel_id and c.shop_id = w.shop_id
-left join admitted_since($2::bigint[], (select business_day(at)::timestamp at time zone 'Asia/Shanghai' from moment)) a
-  on a.user_id = w.user_id
+left join admitted_since(
+  $2::bigint[], (select business_day(at)::timestamp at time zone 'Asia/Shanghai' from moment), $4::uuid[]
+) a on a.user_id = w.user_id
 order by w.place
 
 -- name: facts_paid
