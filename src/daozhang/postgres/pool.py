@@ -123,7 +123,7 @@ class Database:
                 # PostgreSQL answers so when a statement had failed and `work` went on as if it had not: nothing was kept.
                 raise asyncpg.InFailedSQLTransactionError("a failed statement was passed over in this transaction")
         except _LOST as fault:
-            if isinstance(fault, asyncpg.InterfaceError) and not connection.is_closed():
+            if isinstance(fault, asyncpg.InterfaceError) and _open(connection):
                 # The driver says InterfaceError of a closed connection and of our own misuse alike; this is the latter.
                 await connection.execute("ROLLBACK")
                 raise
@@ -178,3 +178,11 @@ def _cut(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None
     # A connection that broke may have gone back to the pool by itself, and then answers everything with an InterfaceError.
     with contextlib.suppress(asyncpg.InterfaceError):
         connection.terminate()
+
+
+def _open(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> bool:
+    """Whether the connection can still carry a statement; a proxy that lost its connection refuses even this question."""
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False
