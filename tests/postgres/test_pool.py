@@ -1,0 +1,208 @@
+"""Transactions that are never cancelled, and outcomes that are told as they are."""
+
+import asyncio
+import socket
+
+import asyncpg
+import pytest
+
+from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable
+from daozhang.postgres.supervisor import Supervisor
+
+
+@pytest.fixture
+async def tally(owner_database: Database) -> Database:
+    """A database with a table of numbers."""
+    async with owner_database.pool.acquire() as connection:
+        await connection.execute("create table tally (n int primary key); grant select, insert, update on tally to daozhang_app")
+    return owner_database
+
+
+async def test_a_cancelled_caller_takes_nothing_back(tally: Database, database: Database) -> None:
+    reached = asyncio.Event()
+
+    async def work(tx: Tx) -> None:
+        await tx.run("insert into tally values (1)")
+        reached.set()
+        await tx.run("select pg_sleep(0.3)")
+
+    caller = asyncio.create_task(database.transact(work))
+    await reached.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    await database.close()
+    assert await tally.value("select count(*) from tally") == 1
+
+
+async def test_a_caller_cancelled_while_the_commit_is_under_way_takes_nothing_back(tally: Database, database: Database) -> None:
+    async with tally.pool.acquire() as connection:
+        await connection.execute(
+            "create function dawdle() returns trigger language plpgsql as $$ begin perform pg_sleep(0.5); return null; end $$;"
+            "create constraint trigger slow_commit after insert on tally initially deferred for each row execute function dawdle()"
+        )
+
+    async def work(tx: Tx) -> None:
+        await tx.run("insert into tally values (1)")
+
+    caller = asyncio.create_task(database.transact(work))
+    for _ in range(1000):
+        if await database.value("select count(*) from pg_stat_activity where query = 'COMMIT' and state = 'active'"):
+            break
+        await asyncio.sleep(0.002)
+    assert not caller.done()
+    assert await tally.value("select count(*) from tally") == 0
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    await database.close()
+    assert await tally.value("select count(*) from tally") == 1
+
+
+async def test_too_long_a_transaction_is_cut_and_its_outcome_unknown(tally: Database, database: Database) -> None:
+    pid = 0
+
+    async def work(tx: Tx) -> None:
+        nonlocal pid
+        pid = await tx.value("select pg_backend_pid()")
+        await tx.run("insert into tally values (1)")
+        await tx.run("select pg_sleep(30)")
+
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(OutcomeUnknown):
+        await database.transact(work, limit_s=0.3)
+    assert asyncio.get_running_loop().time() - began < 3
+    # The connection was closed, and no cancel was sent: the statement runs on until the server notices, and commits nothing.
+    assert await database.value("select 1") == 1
+    async with tally.pool.acquire() as connection:
+        await connection.execute("select pg_terminate_backend($1::int)", pid)
+    assert await tally.value("select count(*) from tally") == 0
+
+
+async def test_a_backend_killed_within_a_transaction_leaves_its_outcome_unknown(tally: Database, database: Database) -> None:
+    async def work(tx: Tx) -> None:
+        await tx.run("insert into tally values (1)")
+        await tally.value("select pg_terminate_backend($1)", await tx.value("select pg_backend_pid()"))
+        await tx.run("insert into tally values (2)")
+
+    for _ in range(25):
+        with pytest.raises(OutcomeUnknown):
+            await database.transact(work)
+    # No connection leaked: the pool has ten, and twenty-five broke.
+    assert await database.value("select count(*) from tally") == 0
+
+
+async def test_what_work_raises_is_rolled_back_and_heard(tally: Database, database: Database) -> None:
+    async def work(tx: Tx) -> None:
+        await tx.run("insert into tally values (1)")
+        raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        await database.transact(work)
+
+    async def twice(tx: Tx) -> None:
+        await tx.run("insert into tally values (1)")
+        await tx.run("insert into tally values (1)")
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await database.transact(twice)
+    assert await tally.value("select count(*) from tally") == 0
+
+
+async def test_a_failed_statement_that_work_passes_over_is_not_taken_for_success(tally: Database, database: Database) -> None:
+    async def careless(tx: Tx) -> str:
+        await tx.run("insert into tally values (1)")
+        try:
+            await tx.run("insert into tally values (1)")
+        except asyncpg.UniqueViolationError:
+            return "all is well"
+        return "never"
+
+    with pytest.raises(asyncpg.InFailedSQLTransactionError):
+        await database.transact(careless)
+    assert await tally.value("select count(*) from tally") == 0
+
+
+async def test_an_argument_that_cannot_be_encoded_is_a_bug_and_not_an_unknown_outcome(tally: Database, database: Database) -> None:
+    async def work(tx: Tx) -> None:
+        await tx.run("insert into tally values (1)")
+        await tx.run("insert into tally values ($1)", "two")
+
+    with pytest.raises((asyncpg.DataError, asyncpg.InterfaceError)):
+        await database.transact(work)
+    assert await tally.value("select count(*) from tally") == 0
+
+
+async def test_transactions_are_read_committed_and_tell_how_many_rows(tally: Database, database: Database) -> None:
+    async def work(tx: Tx) -> tuple[str, int, int]:
+        level = await tx.value("select current_setting('transaction_isolation')")
+        inserted = await tx.run("insert into tally select generate_series(1, 3)")
+        return level, inserted, await tx.run("update tally set n = n + 10 where n > 1")
+
+    assert await database.transact(work) == ("read committed", 3, 2)
+    assert (await tally.row("select sum(n) as total from tally"))["total"] == 26  # type: ignore[index]
+
+
+async def test_several_hosts_the_first_of_which_is_dead(server: Supervisor, fresh: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        dead = probe.getsockname()[1]
+    proxy = await asyncio.start_server(_through(server), "127.0.0.1", 0)
+    alive = proxy.sockets[0].getsockname()[1]
+    secret = server.home.password("app")
+    hosts = f"127.0.0.1:{dead},127.0.0.1:{alive}"
+    opened = await Database.open(f"postgresql://daozhang_app:{secret}@{hosts}/{fresh}?sslmode=disable")
+    assert await opened.value("select current_user") == "daozhang_app"
+    await opened.close()
+    with pytest.raises(Unavailable):
+        await Database.open(f"postgresql://daozhang_app:{secret}@127.0.0.1:{dead},127.0.0.1:{dead}/{fresh}?sslmode=disable")
+    proxy.close()
+    await proxy.wait_closed()
+
+
+async def test_a_host_that_accepts_no_writes_is_passed_over(server: Supervisor, fresh: str) -> None:
+    async with server_setting(server, fresh, "default_transaction_read_only", "on"):
+        with pytest.raises(Unavailable):
+            await Database.open(server.dsn("app", fresh))
+    opened = await Database.open(server.dsn("app", fresh))
+    await opened.close()
+
+
+async def test_a_database_that_is_not_there_is_unavailable(server: Supervisor) -> None:
+    with pytest.raises(Unavailable):
+        await Database.open(server.dsn("app", "nowhere"))
+    with pytest.raises(Unavailable):
+        await Database.open(server.dsn("app").replace(server.home.password("app"), "wrong"))
+
+
+class server_setting:  # noqa: N801 - read as a phrase
+    """A setting of one database for the length of a block."""
+
+    def __init__(self, server: Supervisor, name: str, setting: str, value: str) -> None:
+        self._dsn, self._name, self._setting, self._value = server.dsn("superuser", "postgres"), name, setting, value
+
+    async def __aenter__(self) -> None:
+        await self._run(f'alter database "{self._name}" set {self._setting} = {self._value}')
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._run(f'alter database "{self._name}" reset {self._setting}')
+
+    async def _run(self, statement: str) -> None:
+        connection = await asyncpg.connect(self._dsn)
+        await connection.execute(statement)
+        await connection.close()
+
+
+def _through(server: Supervisor):  # type: ignore[no-untyped-def]
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream_writer = await asyncio.open_unix_connection(str(server.home.sockets / ".s.PGSQL.5432"))
+
+        async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+            sink.close()
+
+        await asyncio.gather(pipe(reader, upstream_writer), pipe(upstream_reader, writer), return_exceptions=True)
+
+    return serve
