@@ -27,7 +27,7 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session")
 def seed() -> int:
     """The seed printed at the head of the run."""
-    return int(os.environ["DAOZHANG_SEED"])
+    return int(os.environ.setdefault("DAOZHANG_SEED", str(secrets.randbelow(2**31))))
 
 
 @pytest.fixture(scope="session")
