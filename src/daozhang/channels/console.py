@@ -21,6 +21,7 @@ import msgspec
 from daozhang import clock
 from daozhang.channels.catalogue import KINDS, Kind
 from daozhang.channels.registry import seal_place
+from daozhang.channels.strict import named_field
 from daozhang.outbound import ForbiddenHost
 from daozhang.outbound.hosts import check_base
 from daozhang.postgres import Database, Tx, statements
@@ -72,8 +73,7 @@ def read_channel(text: str | bytes) -> ChannelSettings:
         given = json.loads(plain) if plain.lstrip()[:1] == "{" else tomllib.loads(plain)
         return msgspec.convert(given, ChannelSettings)
     except msgspec.ValidationError as fault:
-        named = str(fault).split("`")
-        raise Refusal("channel.malformed", field=named[1].removeprefix("$.") if len(named) > 1 else "file") from None
+        raise Refusal("channel.malformed", field=named_field(fault)) from None
     except (ValueError, RecursionError):
         raise Refusal("channel.malformed", field="file") from None
 

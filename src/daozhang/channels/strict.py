@@ -5,7 +5,10 @@ reader of the field, deep nesting, invalid UTF-8, lone surrogates and NUL (Postg
 """
 
 import json
+import re
 from typing import Any
+
+import msgspec
 
 MOST_BYTES = 64 * 1024
 _MOST_OPENINGS = 256
@@ -74,3 +77,9 @@ def object_of(holder: dict[str, Any], name: str) -> dict[str, Any]:
     if type(value) is dict:
         return value
     raise Unclear(f"{name} is not an object")
+
+
+def named_field(fault: msgspec.ValidationError) -> str:
+    """Which field of a settings file a validation error is about; `file` when it is about the whole. Shows no value."""
+    found = re.search(r"at `\$\.([A-Za-z0-9_]+)", str(fault)) or re.search(r"field `([A-Za-z0-9_]+)`", str(fault))
+    return found[1] if found else "file"

@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from daozhang.channels.strict import named_field
 from daozhang.reasons.refusal import Refusal
 
 _SERIAL = re.compile(r"[0-9A-F]{8,40}", re.ASCII)
@@ -63,8 +64,7 @@ def read_keys(raw: Any) -> WechatKeys:
     try:
         keys = msgspec.convert(raw, WechatKeys)
     except msgspec.ValidationError as fault:
-        field = re.search(r"`([a-z0-9_]+)`", str(fault))
-        raise Refusal("channel.malformed", field=field[1] if field else "keys") from None
+        raise Refusal("channel.malformed", field=named_field(fault)) from None
     for name in ("serial_no", "private_key", "api_v3_key"):
         if not getattr(keys, name).strip():
             raise Refusal("channel.incomplete", field=name)
