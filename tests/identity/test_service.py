@@ -42,12 +42,16 @@ async def test_rc_20_parallel_registrations_of_one_number_make_one_user(identity
     assert await database.value("select count(*) from credentials") == 1
 
 
-async def test_az_07_registering_a_number_twice_changes_and_says_nothing(identity: Identity, user_id: int) -> None:
+async def test_az_07_registering_a_number_twice_changes_and_says_nothing(
+    identity: Identity, database: Database, user_id: int
+) -> None:
     before = identity.hasher.done_count
     assert await identity.register(1, PHONE, "another good one 55", HOME) is None
     taken = identity.hasher.done_count - before
     assert await identity.register(1, "13712345678", "another good one 55", HOME) is None
     assert identity.hasher.done_count - before - taken == taken == 1
+    kinds = await database.rows("select kind, count(*) as n from events group by kind order by kind")
+    assert [tuple(row) for row in kinds] == [("user.registered", 2), ("user.registered_again", 1)]
     assert await identity.find(1, PHONE) == user_id
     with pytest.raises(Refusal, match=r"account.credentials_wrong"):
         await identity.login(1, PHONE, "another good one 55", HOME)

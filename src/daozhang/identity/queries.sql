@@ -11,6 +11,9 @@ values ($1, $2, $3, $4, $5, clock_now(), clock_now(), clock_now())
 on conflict (shop_id, phone_blind) do nothing
 returning id
 
+-- name: user_of_phone
+select id from users where shop_id = $1 and phone_blind = $2
+
 -- name: add_credential
 insert into credentials (user_id, password_hash, changed_at) values ($1, $2, clock_now())
 

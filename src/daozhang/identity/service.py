@@ -63,6 +63,10 @@ class Identity:
             if await tx.value(self._sql.add_user, user_id, shop_id, sealed, blind, locale) is not None:
                 await tx.run(self._sql.add_credential, user_id, password_hash)
                 await _note(tx, shop_id, user_id, "user.registered")
+            else:
+                # As many statements as for a new number, so that the time tells nothing; and the owner's record tells of the try.
+                holder: int = await tx.value(self._sql.user_of_phone, shop_id, blind)
+                await _note(tx, shop_id, holder, "user.registered_again", "visitor")
 
         await self._database.transact(work)
 
