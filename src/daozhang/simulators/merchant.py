@@ -7,7 +7,7 @@ public keys of both modes). An `Enrolment` adds the private keys only the channe
 import os
 import secrets
 import string
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+
+from daozhang import clock
 
 KeyMode = Literal["both", "certificate", "public_key"]
 
@@ -73,7 +75,7 @@ def enrol(
     public_key_id, public_key = "", ""
     if mode != "certificate":
         key = _key()
-        public_key_id = f"PUB_KEY_ID_01{mchid}{datetime.now(UTC):%Y%m%d}00{secrets.randbelow(10**8):08d}"
+        public_key_id = f"PUB_KEY_ID_01{mchid}{clock.now():%Y%m%d}00{secrets.randbelow(10**8):08d}"
         public_key = (
             key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
         )
@@ -116,7 +118,7 @@ def _key_and_certificate(common_name: str, organisation: str) -> tuple[rsa.RSAPr
     subject = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, common_name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation)]
     )
-    start = datetime.now(UTC) - timedelta(days=1)
+    start = clock.now() - timedelta(days=1)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -214,7 +214,7 @@ class PhonePages:
             "Content-Type": "text/html; charset=utf-8",
             "Content-Security-Policy": _POLICY,
             "Cache-Control": "no-store",
-            "Referrer-Policy": "no-referrer",
+            "Referrer-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",
         }
         return Answer(status, body.encode(), headers)

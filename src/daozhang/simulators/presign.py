@@ -9,7 +9,6 @@ import argparse
 import multiprocessing
 import secrets
 import sys
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from daozhang import clock
 from daozhang.simulators.merchant import Enrolment, load_enrolment
 from daozhang.simulators.phone import payer_of
 from daozhang.simulators.watch import digits, rfc3339
@@ -49,7 +49,7 @@ def presign(enrolment: Enrolment, payments: Iterable[Payment], *, serial: str = 
     keyring = Keyring(enrolment)
     serial = serial or keyring.default_serial()
     for payment in payments:
-        now_s = time.time()
+        now_s = clock.now_s()
         order = _paid(keyring, payment, now_s)
         plain = msgspec.json.encode(orders.told(order)).decode()
         notice = Notice(

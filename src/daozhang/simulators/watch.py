@@ -1,6 +1,7 @@
 """The simulators' own clock: the world outside keeps its own time, which tests may shift against ours."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from daozhang import clock
 from daozhang.clock import SHANGHAI
@@ -28,4 +29,9 @@ def rfc3339(moment_s: float) -> str:
 
 def digits(moment_s: float) -> str:
     """Seconds since 1970 as `yyyymmddHHMMSS` in Shanghai: the front part of many channel numbers."""
+    return _digits(int(moment_s))
+
+
+@lru_cache(maxsize=16)
+def _digits(moment_s: int) -> str:
     return datetime.fromtimestamp(moment_s, SHANGHAI).strftime("%Y%m%d%H%M%S")

@@ -14,6 +14,7 @@ H5_VALID_S = 5 * 60
 UNPAID_KEPT_S = 7 * 86_400
 SENDS_KEPT = 200_000
 
+_CODE_LETTERS = 11
 _PLAIN = str.maketrans("-_", "Az")
 
 
@@ -142,19 +143,21 @@ class Books:
         row = self._run("balance", mchid).fetchone()
         return int(row[0]) if row else 0
 
-    def add_order(self, values: dict[str, Any]) -> Order:
-        """Write a new unpaid order. The values are the fields of `Order` that a merchant decides."""
+    def add_order(self, values: dict[str, Any]) -> Order | None:
+        """Write a new unpaid order; None when its number is known. The values are the fields of `Order` that a merchant decides."""
         now_s = self._watch.now_s()
-        number = f"wx{digits(now_s)}{secrets.token_hex(10)}"
+        # The code is the end of the prepay id, so that one index finds an order by either.
+        code = secrets.token_urlsafe(7)[:9].translate(_PLAIN) + "00"
         order: tuple[Any, ...] = (
             *(values[name] for name in ("mchid", "out_trade_no", "appid", "product", "description", "attach", "total_fen")),
             *(values[name] for name in ("notify_url", "openid", "client_ip", "fingerprint")),
             now_s,
             values["expires_s"],
-            secrets.token_urlsafe(7)[:9].translate(_PLAIN) + "00",
-            number,
+            code,
+            f"wx{digits(now_s)}{secrets.token_hex(5)[:9]}{code}",
         )
-        self._run("add_order", *order)
+        if self._run("add_order", *order).fetchone() is None:
+            return None
         return Order(*(*order, "NOTPAY", None, 0, None, "", "", 0, 0, ""))
 
     def order(self, mchid: str, out_trade_no: str) -> Order | None:
@@ -171,7 +174,8 @@ class Books:
 
     def order_by_prepay(self, prepay_id: str) -> Order | None:
         """The order a prepay id stands for."""
-        return self._order("order_by_prepay", prepay_id)
+        order = self.order_by_code(prepay_id[-_CODE_LETTERS:])
+        return order if order is not None and order.prepay_id == prepay_id else None
 
     def close_order(self, mchid: str, out_trade_no: str) -> Order | None:
         """Close an unpaid order; None when it is not unpaid."""

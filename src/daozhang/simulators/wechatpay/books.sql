@@ -4,10 +4,10 @@ create table if not exists orders (
     mchid text not null, out_trade_no text not null, appid text not null, product text not null, description text not null,
     attach text not null, total_fen integer not null, notify_url text not null, openid text not null, client_ip text not null,
     fingerprint text not null, created_s real not null, expires_s real not null, code text not null unique,
-    prepay_id text not null unique, state text not null, transaction_id text unique, charged_fen integer not null,
+    prepay_id text not null, state text not null, transaction_id text unique, charged_fen integer not null,
     paid_s real, bank_type text not null, payer text not null, refunded_fen integer not null, voucher_fen integer not null, phone text not null,
     primary key (mchid, out_trade_no)
-) strict, without rowid;
+) strict;
 create index if not exists orders_waiting on orders (created_s) where state = 'NOTPAY';
 create index if not exists orders_paid on orders (paid_s) where paid_s is not null;
 create table if not exists refunds (
@@ -41,7 +41,8 @@ select balance_fen from merchants where mchid = ?;
 update merchants set balance_fen = balance_fen + ?2 where mchid = ?1;
 
 -- name: add_order
-insert into orders values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'NOTPAY', null, 0, null, '', '', 0, 0, '');
+insert into orders values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'NOTPAY', null, 0, null, '', '', 0, 0, '')
+on conflict (mchid, out_trade_no) do nothing returning 1;
 
 -- name: order_by_number
 select * from orders where mchid = ? and out_trade_no = ?;
@@ -51,9 +52,6 @@ select * from orders where transaction_id = ?;
 
 -- name: order_by_code
 select * from orders where code = ?;
-
--- name: order_by_prepay
-select * from orders where prepay_id = ?;
 
 -- name: close_order
 update orders set state = 'CLOSED' where mchid = ? and out_trade_no = ? and state = 'NOTPAY' returning *;

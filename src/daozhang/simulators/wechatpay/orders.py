@@ -30,9 +30,11 @@ class Orders:
         """Place an order. The same number with the same parameters gets the same answer; with others OUT_TRADE_NO_USED."""
         fields = read_body(body)
         values = self._read(product, merchant, fields)
+        fresh = self._books.add_order(values)
+        if fresh is not None:
+            return self._prepaid(fresh)
         known = self._books.order(merchant.mchid, values["out_trade_no"])
-        if known is None:
-            return self._prepaid(self._books.add_order(values))
+        assert known is not None
         if known.state == "SUCCESS":
             raise ApiError("ORDERPAID")
         if known.state == "CLOSED":
