@@ -1,9 +1,13 @@
 """How reasons speak: short, active, without blame, with something to do; and never a way round a risk or legal stop."""
 
 import re
+import tomllib
 
 import pytest
+from tests.house.sources import SOURCE, nothing, text
+from tests.house.test_i18n import flat
 
+from daozhang.policy.sentences import sentences
 from daozhang.reasons import CuredBy, Disclosure, Layer, Reason, Retry, catalogue
 
 REASONS = list(catalogue())
@@ -46,7 +50,7 @@ DOUBTFUL = (
 
 
 def texts(reason: Reason) -> list[str]:
-    return [part for text in (reason.zh, reason.en) for part in (text.title, text.text, text.cure) if part]
+    return [part for told in (reason.zh, reason.en) for part in (told.title, told.text, told.cure) if part]
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.code)
@@ -130,3 +134,19 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert WAY_ROUND.search("Use another device")
     assert SPLITTING.search("可以分几次充")
     assert UNMOVED.search("放心，没有扣款")
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
+def test_pages_speak_like_the_reasons(locale: str) -> None:
+    spoken = flat(tomllib.loads(text(SOURCE / "web" / "i18n" / f"{locale}.toml")))
+    nothing(f"{key}: {said}" for key, said in spoken.items() if EMPTY.search(said) or BLAME.search(said) or SPLITTING.search(said))
+
+
+@pytest.mark.parametrize("locale", ["zh", "en"])
+def test_checks_speak_like_the_reasons(locale: str) -> None:
+    for name, entry in sentences().items():
+        said = entry.zh if locale == "zh" else entry.en
+        for part in (said.rule, said.passed):
+            assert part.endswith("。" if locale == "zh" else "."), name
+            assert not EMPTY.search(part), name
+            assert not BLAME.search(part), name
