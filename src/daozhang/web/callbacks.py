@@ -1,0 +1,121 @@
+"""Where channels knock: `POST /notify/<kind>/<channel id>`, plain ASGI in front of the pages.
+
+Nothing a stranger sends is echoed. Sizes and times are bounded, junk is kept at a bounded rate, and every answer has the form that the
+channel expects.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from daozhang.channels.port import Acknowledgement, Channel, Invalid
+from daozhang.channels.registry import Registry
+from daozhang.identity import Limiter
+from daozhang.postgres import OutcomeUnknown, Unavailable
+from daozhang.postgres.batch import Full
+from daozhang.recharge.door import Door
+from daozhang.recharge.inbox import MAX_BODY
+from daozhang.settings import Settings
+from daozhang.web.client import client
+
+log = logging.getLogger(__name__)
+
+BODY_WAIT_S = 5.0
+"""How long a body may take to arrive: a channel waits no longer for its answer either."""
+
+_PATH = re.compile(r"/notify/([a-z][a-z0-9_]{1,31})/([1-9][0-9]{0,17})", re.ASCII)
+_GONE = Acknowledgement(404)
+
+
+class _TooLarge(Exception):
+    """The body is longer than any message of a channel."""
+
+
+class Callbacks:
+    """Routes channels' messages to the door, everything else to the pages. `changed` is called after each message taken in."""
+
+    def __init__(
+        self, pages: ASGIApp, registry: Registry, door: Door, limiter: Limiter, settings: Settings, changed: Callable[[], None]
+    ) -> None:
+        self._pages, self._registry, self._door = pages, registry, door
+        self._limiter, self._settings, self._changed = limiter, settings, changed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or not scope["path"].startswith("/notify/"):
+            await self._pages(scope, receive, send)
+            return
+        answer = await self._answer(scope, receive)
+        await send({
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [
+                (b"content-length", str(len(answer.body)).encode()),
+                (b"cache-control", b"no-store"),
+                (b"x-content-type-options", b"nosniff"),
+                *([(b"content-type", answer.content_type.encode())] if answer.body else []),
+                *([(b"allow", b"POST")] if answer.status == 405 else []),
+            ],
+        })  # fmt: skip
+        await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
+        match = _PATH.fullmatch(scope["path"])
+        channel = self._registry.get(int(match.group(2))) if match else None
+        row = self._registry.row(channel.id) if channel else None
+        if match is None or channel is None or row is None or channel.kind != match.group(1):
+            return _GONE
+        if scope["method"] != "POST":
+            return Acknowledgement(405)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        body = b""
+        try:
+            body = await _body(headers, receive)
+            answer = await self._door.knock(row.shop_id, channel, headers, body)
+        except Invalid as invalid:
+            await self._keep_junk(row.shop_id, channel, headers, body, invalid, scope)
+            return channel.acknowledge(invalid)
+        except _TooLarge:
+            return channel.acknowledge(Invalid("oversize", http=413))
+        except TimeoutError:
+            return channel.acknowledge(Invalid("slow", http=408))
+        except (Unavailable, OutcomeUnknown, Full) as fault:
+            log.warning("a message was not taken in (%s); the channel sends it again", type(fault).__name__)
+            return channel.acknowledge(Invalid("unavailable", http=503))
+        self._changed()
+        return answer
+
+    async def _keep_junk(
+        self, shop_id: int, channel: Channel, headers: dict[str, str], body: bytes, invalid: Invalid, scope: Scope
+    ) -> None:
+        """Keep what was refused, as long as this channel and this network have not sent too much of it."""
+        log.info("a message for channel %d was refused: %s", channel.id, invalid.code)
+        try:
+            peer = scope["client"][0] if scope["client"] else None
+            network = client(peer, scope["scheme"], scope["headers"], self._settings.trusted_proxies).network
+            if await self._limiter.take("callback.junk.network", network) or await self._limiter.take("callback.junk", channel.id):
+                return
+            await self._door.refuse(shop_id, channel, headers, body, invalid)
+        except (Unavailable, OutcomeUnknown) as fault:
+            log.warning("a refused message was not kept: %s", type(fault).__name__)
+
+
+async def _body(headers: dict[str, str], receive: Receive) -> bytes:
+    """The raw body. Raises `_TooLarge`, `TimeoutError`."""
+    length = headers.get("content-length", "0")
+    if not length.isascii() or not length.isdigit() or int(length[:12]) > MAX_BODY:
+        raise _TooLarge
+    parts, size = [], 0
+    async with asyncio.timeout(BODY_WAIT_S):
+        while (message := await receive())["type"] == "http.request":
+            part = message.get("body", b"")
+            size += len(part)
+            if size > MAX_BODY:
+                raise _TooLarge
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+    raise TimeoutError

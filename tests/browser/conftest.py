@@ -1,0 +1,131 @@
+"""A real browser in front of the real pages: the shop on a loopback port, the simulated phone beside it, Debian's Chromium."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from msgspec.structs import replace
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from tests.web.stage import Stage, open_stage
+
+from daozhang.postgres import Database
+from daozhang.settings import Settings
+from daozhang.simulators.merchant import enrol
+from daozhang.simulators.simulator import Simulator
+from daozhang.web.doors import make_app
+
+HERE = Path(__file__).parent
+AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = os.environ.get("DAOZHANG_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE_AGENT = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The shop at its address."""
+
+    stage: Stage
+    url: str
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, as the lock file pins it. Without it there is no audit, and the test says so."""
+    if not AXE.is_file() and shutil.which("npm"):
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, check=False, capture_output=True)
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: run `npm ci` in tests/browser")
+    return AXE.read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """One browser for all tests."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def shop(database: Database, settings: Settings) -> AsyncIterator[Shop]:
+    """The pages on a free port, with a simulator of their own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    settings = replace(settings, port=port)
+    async with Simulator(enrolment=enrol()) as sim, open_stage(database, settings, sim=sim) as stage:
+        config = uvicorn.Config(
+            make_app(stage.house), loop="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve([listener]))
+        chasing = asyncio.create_task(_chase(stage))
+        yield Shop(stage, f"http://127.0.0.1:{port}")
+        stage.house.closing.set()
+        chasing.cancel()
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await chasing
+        await serving
+
+
+async def _chase(stage: Stage) -> None:
+    """Ask the channel about every order that waits, twice a second: what the worker of the program does at a calmer pace."""
+    while True:
+        await asyncio.sleep(0.5)
+        for row in await stage.house.database.rows("select distinct order_id from attempts where state in ('open', 'closing')"):
+            await stage.house.desk.look(row["order_id"])
+            stage.house.hub.tell()
+
+
+async def context_for(
+    chromium: Browser, *, language: str = "zh", width: int = 1280, dark: bool = False, **more: Any
+) -> BrowserContext:
+    """A person's browser: a phone below 500 px, in a language, in light or dark."""
+    phone = width < 500
+    if phone:
+        more |= {"user_agent": PHONE_AGENT, "is_mobile": True, "has_touch": True}
+    return await chromium.new_context(
+        viewport={"width": width, "height": 844 if phone else 900},
+        locale="zh-CN" if language == "zh" else "en-GB",
+        timezone_id="Asia/Shanghai",
+        color_scheme="dark" if dark else "light",
+        **more,
+    )
+
+
+async def log_in(page: Page, shop: Shop, phone: str, password: str) -> None:
+    """Log in through the form."""
+    await page.goto(f"{shop.url}/login")
+    await page.fill("input[name=phone]", phone)
+    await page.fill("input[name=password]", password)
+    await page.click("main button[type=submit]")
+    await page.wait_for_url("**/recharge")
+
+
+async def audit(page: Page, axe: str) -> list[str]:
+    """What axe finds wrong on the page, best practices included."""
+    await page.evaluate(axe)
+    found = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [f"{each['id']}: {node['html'][:160]}" for each in found["violations"] for node in each["nodes"]]
