@@ -97,7 +97,8 @@ class Registry:
         try:
             self._channels[row.id] = await self._make(row)
         except (Refusal, Unreadable, ForbiddenHost, ValueError) as fault:
-            log.error("channel %d (%s) cannot be used: %s", row.id, row.kind, type(fault).__name__ if not str(fault) else fault)  # noqa: TRY400
+            why = str(fault) or type(fault).__name__
+            log.error("channel %d (%s) cannot be used: %s", row.id, row.kind, why)  # noqa: TRY400 - a trace could show a key.
 
     async def _make(self, row: ChannelRow) -> Channel:
         kind = KINDS.get(row.kind)

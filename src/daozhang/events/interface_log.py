@@ -79,7 +79,7 @@ class InterfaceLog:
     async def _put(self, exchange: Exchange, at: datetime) -> None:
         try:
             await self._batch.put(_row(exchange, at))
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever went wrong with a record must not reach the payment.
             self._lose(type(fault).__name__)
 
     def _lose(self, why: str) -> None:

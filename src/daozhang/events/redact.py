@@ -21,7 +21,8 @@ _DEEPEST = 40
 _SECRET_NAME = re.compile(
     r"authori[sz]ation|cookie|signature|(^|[_-])sign$|paysign|secret|passw|token|openid|unionid|cipher|(^|[_-])pwd"
     r"|(^|[_-])key$|private_?key|api_?v[23]_?key|encrypt_certificate|certificate$|pem$"
-    r"|card|acc_?no|bank_?account|real_?name|payer_?name|id_?(no|number)|identity|phone|mobile|(^|[_-])tel(ephone)?$|e?mail|cvv|cvn2"
+    r"|card|acc_?no|bank_?account|real_?name|payer_?name|id_?(no|number)|identity"
+    r"|phone|mobile|(^|[_-])tel(ephone)?$|e?mail|cvv|cvn2"
     r"|buyer_(id|logon)|buyer_user|prepay_id",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
--- Channels are rows with sealed keys, of which several versions hold at once while keys change; the interface log keeps what was said.
+-- Channels are rows with sealed keys, several versions of which hold while keys change; the interface log keeps what was said.
 
 create table channels (
   id bigint generated always as identity primary key,

@@ -168,7 +168,7 @@ def _unclear(heard: Heard, fault: Unclear) -> Native:
 
 
 def _page_link(link: str, *, loopback: bool) -> str:
-    """A link a payer is sent to: https, or this machine's own simulator. Raises `Unclear`, so that no other scheme reaches a page."""
+    """Where a payer is sent: https, or this machine's own simulator. Raises `Unclear`, so that no other scheme reaches a page."""
     parts = urlsplit(link)
     host = parts.hostname or ""
     if parts.scheme == "https" and host and "@" not in parts.netloc:
