@@ -1,8 +1,10 @@
 """Figures with their yardsticks, measured in one run on a throwaway server: machines are noisy, so ratios are what is compared."""
 
-from collections.abc import Awaitable, Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 NAMES = ("credit", "notify", "place")
 

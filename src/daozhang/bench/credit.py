@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
+
 from daozhang import clock, ids
 from daozhang.bench import pgbench, seed
 from daozhang.bench.machine import machine
@@ -28,8 +30,10 @@ from daozhang.settings import Settings
 from daozhang.vault import Vault
 
 CHANNEL = 1
-HEADERS = '{"wechatpay-serial":"PUB_KEY_ID_0100000000000000000000000000000000","wechatpay-timestamp":"1700000000",' \
-    '"wechatpay-nonce":"0123456789abcdef0123456789abcdef","wechatpay-signature":"' + "A" * 344 + '"}'  # fmt: skip
+HEADERS = msgspec.json.encode({
+    "wechatpay-serial": "PUB_KEY_ID_0100000000000000000000000000000000", "wechatpay-timestamp": "1700000000",
+    "wechatpay-nonce": "0123456789abcdef0123456789abcdef", "wechatpay-signature": "A" * 344,
+}).decode()  # fmt: skip
 BODY = b'{"id":"","create_time":"2026-11-22T14:02:10+08:00","resource":{"ciphertext":"' + b"A" * 800 + b'"}}'
 
 

@@ -1,4 +1,4 @@
-"""Rows to measure with: users, one channel, and orders that wait for their payment, written by the same functions as in production."""
+"""Rows to measure with: users, and orders that wait for their payment, written by the same functions as in production."""
 
 from datetime import timedelta
 from typing import NamedTuple

@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from daozhang import clock
+from daozhang.channels.port import Report
 from daozhang.postgres import Tx, statements
 
 sql = statements("daozhang.recharge")
 
 KEPT_HEADERS = ("wechatpay-serial", "wechatpay-timestamp", "wechatpay-nonce", "wechatpay-signature", "wechatpay-signature-type",
                 "request-id", "user-agent", "content-type")  # fmt: skip
+FIRST_TRY = timedelta(seconds=5)
 MAX_BODY = 65_536
 """Bytes of a raw message that are read and kept."""
 
@@ -30,12 +33,11 @@ class Raw:
 
 
 class Stored(NamedTuple):
-    """What became of a raw message."""
+    """What became of a raw message: `settled`, or `invalid` with why."""
 
     raw: Raw
     state: str
     why: str
-    next_try_at: datetime | None = None
 
 
 def kept_headers(headers: dict[str, str]) -> str:
@@ -68,5 +70,36 @@ async def store(tx: Tx, shop_id: int, at: datetime, messages: Sequence[Stored]) 
             [m.why[:200] for m in kept],
             [m.raw.headers for m in kept],
             [m.raw.body for m in kept],
-            [m.next_try_at for m in kept],
         )
+
+
+async def defer(tx: Tx, shop_id: int, at: datetime, raw: Raw, report: Report, why: str) -> bool:
+    """Keep a valid message that a fault of ours keeps us from settling, due for our own next try. False when we hold it already."""
+    rows = await tx.rows(sql.claim_notifications, [raw.channel_id], [raw.key], [raw.id])
+    if rows[0]["notification_id"] != raw.id:
+        return False
+    content = msgspec.json.encode(report).decode()
+    await tx.run(
+        sql.defer_notification, raw.id, shop_id, raw.channel_id, why[:200], raw.headers, raw.body, content, at + FIRST_TRY, at
+    )
+    return True
+
+
+async def claim(tx: Tx, most: int) -> Sequence[Any]:
+    """Claim deferred messages and set when they are tried next: from 5 s, doubling, at most an hour apart."""
+    at = clock.now()
+    rows = await tx.rows(sql.due_notifications, at, most)
+    for row in rows:
+        pause = min(FIRST_TRY * 2 ** min(row["tries"] + 1, 12), timedelta(hours=1))
+        await tx.run(sql.postpone_notification, row["id"], at + pause)
+    return rows
+
+
+async def finish(tx: Tx, notification_id: UUID, why: str) -> None:
+    """A deferred message is settled."""
+    await tx.run(sql.finish_notification, notification_id, why)
+
+
+def read_report(content: str) -> Report:
+    """The report of a deferred message."""
+    return msgspec.json.decode(content, type=Report)

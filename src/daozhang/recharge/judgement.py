@@ -1,13 +1,17 @@
 """What a report of a payment means for our books. Pure: it sees the report and the locked rows, and touches nothing."""
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
-
-import asyncpg
+from typing import Any, Protocol
 
 from daozhang.channels.port import Outcome, Report
 from daozhang.recharge.states import UNPAID
+
+
+class Row(Protocol):
+    """A row by the names of its columns."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """One column."""
 
 
 class Effect(StrEnum):
@@ -35,7 +39,7 @@ BOOKED = frozenset({Effect.CREDITED, Effect.HELD, Effect.MISFIT, Effect.TWICE, E
 """Effects that move money."""
 
 
-def differing(report: Report, attempt: Mapping[str, Any] | asyncpg.Record) -> tuple[str, ...]:
+def differing(report: Report, attempt: Row) -> tuple[str, ...]:
     """The fields, besides the amount, in which the report is not about this attempt."""
     pairs = (
         ("channel", report.channel_id, attempt["channel_id"]),
@@ -46,7 +50,7 @@ def differing(report: Report, attempt: Mapping[str, Any] | asyncpg.Record) -> tu
     return tuple(name for name, told, asked in pairs if told != asked)
 
 
-def judge(report: Report, attempt: Mapping[str, Any] | asyncpg.Record | None) -> tuple[Effect, str]:  # noqa: PLR0911 - one return per effect, in their order
+def judge(report: Report, attempt: Row | None) -> tuple[Effect, str]:  # noqa: PLR0911 - one return per effect, in their order
     """The effect of a verified report, and a word of why for the log.
 
     `attempt` is the locked row of the attempt joined with its order (`order_state`) and with `fact_attempt`, the attempt that this

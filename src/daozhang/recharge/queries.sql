@@ -25,10 +25,14 @@ on conflict (channel_id, key) do update set seen = notification_keys.seen + 1
 returning notification_id;
 
 -- name: store_notifications
-insert into notifications (id, shop_id, channel_id, state, why, headers, body, next_try_at, at)
-select u.id, $1, u.channel_id, u.state, u.why, u.headers::json, u.body, u.next_try_at, $2
-from unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::timestamptz[])
-  as u (id, channel_id, state, why, headers, body, next_try_at);
+insert into notifications (id, shop_id, channel_id, state, why, headers, body, at)
+select u.id, $1, u.channel_id, u.state, u.why, u.headers::json, u.body, $2
+from unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[])
+  as u (id, channel_id, state, why, headers, body);
+
+-- name: defer_notification
+insert into notifications (id, shop_id, channel_id, state, why, headers, body, report, next_try_at, at)
+values ($1, $2, $3, 'stored', $4, $5::text::json, $6, $7::text::json, $8, $9);
 
 -- name: pay_attempts
 select pay_attempts($1, $2, $3, $4, $5, $6, $7, $8);
@@ -181,14 +185,14 @@ from refunds where id = $1 for no key update;
 select id from move_refund($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: due_notifications
-select n.id, n.shop_id, n.channel_id, n.headers::text as headers, n.body, n.tries, n.at
+select n.id, n.shop_id, n.channel_id, n.report::text as report, n.tries, n.at
 from notifications n where n.next_try_at <= $1 order by n.next_try_at limit $2 for update skip locked;
 
 -- name: postpone_notification
-update notifications set next_try_at = $2, tries = tries + 1, why = $3 where id = $1;
+update notifications set next_try_at = $2, tries = tries + 1 where id = $1;
 
 -- name: finish_notification
-update notifications set next_try_at = null, state = $2, why = $3 where id = $1;
+update notifications set next_try_at = null, state = 'settled', why = $2 where id = $1;
 
 -- name: refund_in_work
 select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amount_fen, r.total_fen, r.why, r.queries, r.created_at,

@@ -1,21 +1,18 @@
 """Money that must return by itself: the second payment of an order goes back to where it came from."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
-
-import asyncpg
 
 from daozhang import ids
 from daozhang.channels.port import Report
 from daozhang.postgres import Tx, statements
+from daozhang.recharge.judgement import Row
 
 sql = statements("daozhang.recharge")
 
 WHY = "重复支付退回"
 
 
-async def send_back(tx: Tx, shop_id: int, at: datetime, attempt: Mapping[str, Any] | asyncpg.Record, report: Report) -> None:
+async def send_back(tx: Tx, shop_id: int, at: datetime, attempt: Row, report: Report) -> None:
     """Begin the refund of a payment that stands in suspense, due at once. It belongs to the order, and takes nothing from it."""
     await tx.value(
         sql.begin_refund,

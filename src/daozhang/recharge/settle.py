@@ -5,11 +5,11 @@ A batch is first collapsed by (channel, transaction), holds at most one order pe
 users, orders, attempts, fact keys, accounts, each sorted by id.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -26,7 +26,7 @@ from daozhang.policy.facts import Wish
 from daozhang.policy.model import Stage
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.recharge import inbox, moves
-from daozhang.recharge.judgement import BOOKED, Effect, judge
+from daozhang.recharge.judgement import BOOKED, Effect, Row, judge
 from daozhang.recharge.send_back import send_back
 from daozhang.recharge.states import ENDED_UNPAID
 from daozhang.vault import Vault
@@ -34,8 +34,6 @@ from daozhang.vault import Vault
 sql = statements("daozhang.recharge")
 
 ACTOR = "channel"
-
-Row = Mapping[str, Any] | asyncpg.Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Where channels knock: `POST /notify/<kind>/<channel id>`, plain ASGI in front of the pages.
 
-Nothing a stranger sends is echoed. Sizes and times are bounded, junk is kept at a bounded rate, and every answer has the form that the
-channel expects.
+Nothing a stranger sends is echoed. Sizes and times are bounded, junk is kept at a bounded rate, and every answer has the form
+that the channel expects.
 """
 
 import asyncio
@@ -78,10 +78,9 @@ class Callbacks:
         except Invalid as invalid:
             await self._keep_junk(row.shop_id, channel, headers, body, invalid, scope)
             return channel.acknowledge(invalid)
-        except _TooLarge:
-            return channel.acknowledge(Invalid("oversize", http=413))
-        except TimeoutError:
-            return channel.acknowledge(Invalid("slow", http=408))
+        except (_TooLarge, TimeoutError) as fault:
+            slow = isinstance(fault, TimeoutError)
+            return channel.acknowledge(Invalid("slow", http=408) if slow else Invalid("oversize", http=413))
         except (Unavailable, OutcomeUnknown, Full) as fault:
             log.warning("a message was not taken in (%s); the channel sends it again", type(fault).__name__)
             return channel.acknowledge(Invalid("unavailable", http=503))

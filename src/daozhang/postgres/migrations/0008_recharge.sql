@@ -199,9 +199,11 @@ create table notifications (
   why text not null,
   headers json not null,
   body bytea not null check (length(body) <= 65536),
+  report json,
   tries smallint not null default 0,
   next_try_at timestamptz,
-  at timestamptz not null
+  at timestamptz not null,
+  check ((state = 'stored') <= (report is not null))
 ) partition by range (id);
 create index notifications_due on notifications (next_try_at) where next_try_at is not null;
 create index notifications_invalid on notifications (channel_id, id) where state = 'invalid';

@@ -1,0 +1,139 @@
+"""The only place that knows everyone: it builds the rooms, hands them to each other, and runs what runs beside the doors."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.types import ASGIApp
+
+from daozhang import __version__
+from daozhang.channels.port import Channel
+from daozhang.channels.registry import Registry
+from daozhang.events.hub import Hub
+from daozhang.events.interface_log import InterfaceLog
+from daozhang.identity import Identity, Limiter
+from daozhang.jobs.clockwork import follow_clock
+from daozhang.jobs.due import Due
+from daozhang.jobs.timetable import Timetable
+from daozhang.ledger import Accounts
+from daozhang.policy.books import Books
+from daozhang.postgres import Database
+from daozhang.recharge import chase, inbox, refund
+from daozhang.recharge.desk import Desk
+from daozhang.recharge.door import Door
+from daozhang.recharge.settle import Settle
+from daozhang.settings import Settings
+from daozhang.vault import Vault
+from daozhang.web.callbacks import Callbacks
+from daozhang.web.doors import make_app
+from daozhang.web.house import House
+
+log = logging.getLogger(__name__)
+
+SHOP = 1
+"""The shop that a migration makes; more shops come with the issue that needs them."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything built. `asgi` answers HTTP; `house` holds the services that doors use."""
+
+    asgi: ASGIApp
+    house: House
+    database: Database
+    vault: Vault
+    registry: Registry
+    desk: Desk
+    door: Door
+    settle: Settle
+    accounts: Accounts
+    dues: tuple[Due, ...]
+
+
+@contextlib.asynccontextmanager
+async def open_program(
+    settings: Settings,
+    app_dsn: str,
+    direct_dsn: str,
+    *,
+    work: bool = True,
+    public_url: str | None = None,
+    phone_url: Callable[[str], str] | None = None,
+) -> AsyncIterator[Program]:
+    """Build the program on a migrated database and run what runs beside the doors until the block ends.
+
+    `work=False` leaves the due work to another process. On the way out open streams end first, then what is under way is finished.
+    """
+    database = await Database.open(app_dsn, statement_cache_size=0 if settings.database_pooled else 512)
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        vault = await Vault.open(database, settings)
+        interface_log = InterfaceLog(database)
+        registry = Registry(database, vault, settings, interface_log.record)
+        await registry.load()
+        hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
+        settle = Settle(database, books, vault, accounts)
+        url = public_url or settings.url()
+        desk = Desk(
+            SHOP, database, books, vault, registry, accounts, settle,
+            public_url=url, page_version=__version__, notify_url=_notify_url(url),
+        )  # fmt: skip
+        door = Door(database, settle, desk.refunds)
+        limiter = Limiter(database)
+        house = House(
+            settings=settings, database=database, identity=Identity(database, vault, limiter), limiter=limiter, desk=desk, hub=hub,
+            channels=registry, shop_id=SHOP, phone_url=phone_url,
+        )  # fmt: skip
+        asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
+        dues = _dues(database, desk, door, hub)
+        loops: list[Coroutine[Any, Any, None]] = [registry.watch(), hub.run(), follow_clock(database, test_mode=settings.test_mode)]
+        if work:
+            loops += [due.run() for due in dues]
+            loops.append(Timetable(database).run())
+        tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
+        yield Program(asgi, house, database, vault, registry, desk, door, settle, accounts, dues)
+        house.closing.set()
+        for due in dues:
+            due.stop()
+        await desk.drain()
+        await interface_log.drain()
+        await registry.close()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await database.close()
+
+
+def _notify_url(url: str) -> Callable[[Channel], str]:
+    return lambda channel: f"{url}/notify/{channel.kind}/{channel.id}"
+
+
+def _dues(database: Database, desk: Desk, door: Door, hub: Hub) -> tuple[Due, ...]:
+    """The kinds of rows that carry a due time, and who works on them. Each piece of work may have changed an order."""
+
+    def told(work: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Coroutine[Any, Any, None]]:
+        async def do(row: Any) -> None:
+            await work(row)
+            hub.tell()
+
+        return do
+
+    return (
+        Due("chase", database, chase.claim, told(desk.chase.__call__)),
+        Due("refund", database, refund.claim, told(desk.refunds.__call__)),
+        Due("notification", database, inbox.claim, told(door.again)),
+    )
+
+
+async def _kept_alive(loop: Coroutine[Any, Any, None]) -> None:
+    """A loop beside the doors never ends by itself; when one does, that is a bug and is said loudly."""
+    try:
+        await loop
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        log.exception("a loop beside the doors ended")
