@@ -19,7 +19,8 @@ VERB = re.compile(
     r"^\s*(select\s|insert\s+into\s|update\s+\w+\s+set|delete\s+from\s|with\s+\w+\s+as\s*\(|truncate\s|call\s)", re.IGNORECASE
 )
 WALL_CLOCK = re.compile(
-    r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\(|\bcurrent_(timestamp|date|time)\b|\blocaltime",
+    r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\("
+    r"|\bcurrent_(timestamp|date|time)\b|\blocaltime",
     re.IGNORECASE,
 )
 COMMENT = re.compile(r"--[^\n]*")
