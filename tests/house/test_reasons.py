@@ -1,6 +1,7 @@
 """Every reason that is given is in the catalogue with its facts, and every reason in the catalogue is given by something."""
 
 import ast
+import re
 import tomllib
 
 from tests.house.sources import ROOT, SOURCE, calls, files, named, nothing, text, tree
@@ -9,6 +10,7 @@ from daozhang.policy.checks import CHECKS
 from daozhang.reasons import catalogue
 from daozhang.reasons.reference import page
 
+CODE = re.compile(r"(account|channel|operation|limits|risk|regulation|platform|refund|anomaly)\.[a-z_.]+$", re.ASCII)
 GIVERS = {"Refusal": 0, "Hit": 1}
 """What gives a reason, and at which place its code stands."""
 
@@ -27,6 +29,16 @@ def given(module: ast.Module) -> list[tuple[int, str, frozenset[str] | None]]:
             if isinstance(each, ast.Constant) and isinstance(each.value, str) and "." in each.value
         ]
     return found
+
+
+def fallbacks(module: ast.Module) -> list[tuple[int, str]]:
+    """Reasons that are given when nobody named one: `answer.reason or "refund.failed"`."""
+    chosen = [node.values[-1] for node in ast.walk(module) if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)]
+    return [
+        (last.lineno, last.value)
+        for last in chosen
+        if isinstance(last, ast.Constant) and isinstance(last.value, str) and CODE.match(last.value)
+    ]
 
 
 def _refusal_facts(call: ast.Call) -> frozenset[str] | None:
@@ -67,6 +79,7 @@ def native_codes() -> list[tuple[str, str]]:
 
 def test_every_reason_given_is_written() -> None:
     places = [(where, code) for where, code, _ in given_everywhere()] + native_codes()
+    places += [(f"{named(path)}:{line}", code) for path in files(".py", below=SOURCE) for line, code in fallbacks(tree(path))]
     nothing([f"{where}: {code}" for where, code in places if code not in catalogue()])
 
 
@@ -113,5 +126,6 @@ def test_the_rules_see_what_they_forbid() -> None:
     found = given(sample)
     assert [(line, code) for line, code, _ in found] == [(1, "no.such"), (2, "account.locked"), (3, "limits.day")]
     assert "no.such" not in catalogue()
+    assert fallbacks(ast.parse('x = y or "refund.nowhere"\nz = y or "held"')) == [(1, "refund.nowhere")]
     assert short("account.locked", found[1][2]) == {"wait_s"}
     assert short("limits.day", found[2][2]) == {"limit_fen", "until_at"}
