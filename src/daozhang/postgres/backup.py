@@ -1,0 +1,177 @@
+"""Backup of the whole database into one file, and its restoration into an empty data folder.
+
+The master key is never part of a backup: whoever finds the file alone finds names and numbers sealed.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from daozhang import clock
+from daozhang.postgres.binaries import Binaries, choose_binaries, installations
+from daozhang.postgres.home import find_home
+from daozhang.postgres.migrate import Applied, migrate
+from daozhang.postgres.place import Server
+from daozhang.postgres.pool import Database
+from daozhang.postgres.supervisor import Supervisor
+from daozhang.settings import Settings
+
+_MAGIC = b"PGDMP"
+_MINE = {"postgres.lock", "postgres.log"}
+"""What a start that was given up may leave in a data folder without making it less empty."""
+
+
+class BackupTrouble(Exception):
+    """A backup cannot be written or restored; the message says why. Nothing half-done is left behind."""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that was written: its file, its size and the SHA-256 of its bytes in hex."""
+
+    file: Path
+    size_bytes: int
+    checksum: str
+
+
+async def backup(settings: Settings, server: Server, target: Path) -> Backup:
+    """Write a consistent picture of the running database to `target`, a new file, or a folder that gets one named after the time.
+
+    Raises `BackupTrouble`. The file is complete or absent.
+    """
+    file = _choose(target)
+    fresh = file.with_name(f"{file.name}.partial")
+    try:
+        os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        fresh.chmod(0o600)
+    except OSError as fault:
+        raise BackupTrouble(f"{file} cannot be written: {fault.strerror}") from None
+    dsn = server.dsn("owner")
+    try:
+        binaries = await _programs(settings, server)
+        await _run(binaries, "pg_dump", dsn, ["--format=custom", "--no-owner", f"--file={fresh}"])
+        size, checksum = await asyncio.to_thread(_seal, fresh)
+        fresh.rename(file)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    return Backup(file, size, checksum)
+
+
+async def restore(settings: Settings, file: Path) -> list[Applied]:
+    """Make a new cluster in the empty data folder from a backup, and bring it to this program's shape: what that took.
+
+    The data folder may hold the master key already, and nothing else. Raises `BackupTrouble`; then the folder is as before.
+    """
+    if settings.database is not None:
+        raise BackupTrouble("an external database is restored with its own tools")
+    check_empty(settings)
+    try:
+        with file.open("rb") as opened:
+            magic = opened.read(len(_MAGIC))
+    except OSError as fault:
+        raise BackupTrouble(f"{file} cannot be read: {fault.strerror}") from None
+    if magic != _MAGIC:
+        raise BackupTrouble(f"{file} is not a backup of ours")
+    server = Supervisor(settings)
+    try:
+        async with server:
+            assert server.binaries is not None
+            await _run(
+                server.binaries,
+                "pg_restore",
+                server.dsn("owner"),
+                ["--no-owner", "--exit-on-error", "--single-transaction", str(file)],
+            )
+            return await migrate(server.dsn("owner"))
+    except BaseException:
+        _clear(server, settings)
+        raise
+
+
+def check_empty(settings: Settings) -> None:
+    """Refuse a data folder that holds anything but a master key: a restoration never overwrites. Raises `BackupTrouble`."""
+    home = find_home(settings.data)
+    try:
+        held = {entry.name for entry in settings.data.iterdir()} - _MINE if settings.data.exists() else set()
+    except OSError as fault:
+        raise BackupTrouble(f"{settings.data} cannot be read: {fault.strerror}") from None
+    if settings.key_file().parent == settings.data:
+        held.discard(settings.key_file().name)
+    if held or home.major() is not None:
+        raise BackupTrouble(f"{settings.data} is not empty: restore into a new folder (DAOZHANG_DATA)")
+
+
+def _choose(target: Path) -> Path:
+    file = target / f"daozhang-{clock.now():%Y%m%dT%H%M%SZ}.dump" if target.is_dir() else target
+    if file.exists():
+        raise BackupTrouble(f"{file} is there already")
+    return file
+
+
+async def _programs(settings: Settings, server: Server) -> Binaries:
+    if isinstance(server, Supervisor):
+        return choose_binaries(settings.postgres_bin, server.home.major())
+    database = await Database.open(server.dsn("owner"), size=1)
+    try:
+        major = int(await database.value("select current_setting('server_version_num')")) // 10_000
+    finally:
+        await database.close()
+    for binaries in installations():
+        if binaries.major >= major:
+            return binaries
+    raise BackupTrouble(f"the server is PostgreSQL {major}, and no pg_dump here is as new")
+
+
+async def _run(binaries: Binaries, program: str, dsn: str, arguments: list[str]) -> None:
+    address, password = _without_password(dsn)
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PGPASSWORD": password}
+    process = await asyncio.create_subprocess_exec(
+        binaries.path(program),
+        f"--dbname={address}",
+        "--no-password",
+        *arguments,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, said = await process.communicate()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        raise BackupTrouble(f"{program} failed: {said.decode('utf-8', 'replace').strip()[-600:]}")
+
+
+def _without_password(dsn: str) -> tuple[str, str]:
+    # The list of processes shows arguments to everybody and environments to nobody else.
+    parts = urlsplit(dsn)
+    before, at, hosts = parts.netloc.rpartition("@")
+    user, _, password = before.partition(":")
+    return urlunsplit(parts._replace(netloc=user + at + hosts)), unquote(password)
+
+
+def _seal(file: Path) -> tuple[int, str]:
+    digest, size = sha256(), 0
+    with file.open("rb") as opened:
+        while part := opened.read(1 << 20):
+            digest.update(part)
+            size += len(part)
+        os.fsync(opened.fileno())
+    return size, digest.hexdigest()
+
+
+def _clear(server: Supervisor, settings: Settings) -> None:
+    for made in (server.home.cluster, server.home.sockets, settings.data / "passwords"):
+        shutil.rmtree(made, ignore_errors=True)
+    for left in _MINE:
+        (settings.data / left).unlink(missing_ok=True)
