@@ -1,0 +1,174 @@
+"""A whole shop on loopback: the program with its doors, PostgreSQL behind it, a simulated WeChat Pay that really calls back."""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+import uvicorn
+from msgspec.structs import replace
+
+from daozhang import __version__, clock, ids
+from daozhang.app import Program, open_program
+from daozhang.channels import console
+from daozhang.identity import Visitor
+from daozhang.postgres import Database
+from daozhang.recharge.model import OrderView, PlaceRequest
+from daozhang.settings import Settings
+from daozhang.simulators.merchant import Enrolment, Merchant, enrol
+from daozhang.simulators.simulator import Simulator
+from daozhang.vault import Vault
+
+PHONE, PASSWORD = "13800138000", "correct horse 7 battery"
+
+
+class Server(uvicorn.Server):
+    """A server that leaves the process's signals alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        """Do nothing."""
+        yield
+
+
+@dataclass
+class Shop:
+    """The program and the simulator beside it. `work` runs what is due once, as the program's own loops would."""
+
+    program: Program
+    sim: Simulator
+    url: str
+    channel_id: int
+    user_id: int
+
+    async def place(self, amount_fen: int = 5_000, *, key: str = "", user_id: int = 0, method: str = "native") -> OrderView:
+        """Place an order as a door would."""
+        return await self.program.desk.place(
+            PlaceRequest(
+                1,
+                user_id or self.user_id,
+                amount_fen,
+                self.channel_id,
+                method,
+                key or secrets.token_hex(16),
+                __version__,
+                "203.0.113.9",
+            )
+        )
+
+    async def number(self, order_id: UUID) -> str:
+        """The number under which the channel knows the order's newest attempt."""
+        row = await self.program.database.row("select id from attempts where order_id = $1 order by id desc limit 1", order_id)
+        assert row is not None
+        return ids.text26(row["id"])
+
+    async def pay(self, order: OrderView) -> str:
+        """Approve the order on the phone; the channel's callback is on its way. The number at the channel."""
+        number = await self.number(order.id)
+        self.sim.phone.pay(number)
+        return number
+
+    async def order(self, order_id: UUID) -> OrderView:
+        """The order as it is now."""
+        seen = await self.program.desk.order(self.user_id, order_id)
+        assert seen is not None
+        return seen
+
+    async def reach(self, order_id: UUID, state: str, within_s: float = 8.0) -> OrderView:
+        """Wait until the order is in a state."""
+        end = asyncio.get_running_loop().time() + within_s
+        while (seen := await self.order(order_id)).state != state:
+            assert asyncio.get_running_loop().time() < end, f"{seen.state}, not {state}"
+            await asyncio.sleep(0.02)
+        return seen
+
+    async def cash(self, user_id: int = 0) -> int:
+        """The user's cash in fen."""
+        return (await self.program.desk.wallet(user_id or self.user_id)).cash_fen
+
+    async def later(self, seconds: float) -> None:
+        """Let time pass for everybody: the database, the program and the channel read one offset."""
+        offset_s = clock.now_s() - time.time() + seconds
+        await self.program.database.value("select shift_clock($1)", offset_s)
+        clock.shift(offset_s)
+
+    async def work(self) -> int:
+        """Do everything that is due now; how many rows that was."""
+        return sum([await due.once() for due in self.program.dues])
+
+
+@asynccontextmanager
+async def open_shop(
+    database: Database,
+    settings: Settings,
+    *,
+    enrolment: Enrolment | None = None,
+    others: tuple[Enrolment, ...] = (),
+    work: bool = False,
+) -> AsyncIterator[Shop]:
+    """One shop with one enabled channel at a simulator, and one user. `work=True` lets the program's own loops run."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    settings = replace(settings, port=listener.getsockname()[1])
+    async with Simulator(enrolment=enrolment or enrol(), more=others) as sim:
+        vault = await Vault.open(database, settings)
+        channel_id = await add_channel(database, vault, settings, sim, sim.merchant)
+        async with open_program(settings, database.dsn, database.dsn, work=work, public_url=url) as program:
+            await program.house.identity.register(1, PHONE, PASSWORD, Visitor("192.0.2.1", "192.0.2.0/24"))
+            user_id = await program.house.identity.find(1, PHONE)
+            assert user_id is not None
+            config = uvicorn.Config(
+                program.asgi, loop="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
+            )
+            server = Server(config)
+            serving = asyncio.create_task(server.serve([listener]))
+            while not server.started:
+                await asyncio.sleep(0.005)
+            try:
+                yield Shop(program, sim, url, channel_id, user_id)
+            finally:
+                clock.shift(0)
+                program.house.closing.set()
+                server.should_exit = True
+                await serving
+
+
+async def add_channel(database: Database, vault: Vault, settings: Settings, sim: Simulator, merchant: Merchant) -> int:
+    """An enabled channel for one of the simulator's merchants."""
+    wanted = console.ChannelSettings(
+        kind="wechatpay",
+        merchant=merchant.mchid,
+        app=merchant.appid,
+        methods=("native", "h5", "jsapi"),
+        hosts=(sim.url,),
+        keys={
+            "serial_no": merchant.serial_no,
+            "private_key": merchant.private_key,
+            "api_v3_key": merchant.api_v3_key,
+            "platform_certificates": list(merchant.platform_certificates.values()),
+            "public_key_id": merchant.public_key_id,
+            "public_key": merchant.public_key,
+        },
+    )
+    channel_id = await console.add(database, vault, settings, wanted)
+    await console.enable(database, vault, settings, channel_id)
+    return channel_id
+
+
+async def make_users(server_dsn: str, count: int) -> list[int]:
+    """More users, without a login."""
+    connection = await asyncpg.connect(server_dsn)
+    rows = await connection.fetch(
+        """insert into users (shop_id, phone_sealed, phone_blind, locale, standing_since, created_at, seen_at)
+        select 1, '\\x00', sha256(convert_to('flow' || n, 'UTF8')), 'zh', clock_now(), clock_now(), clock_now()
+        from generate_series(1, $1::integer) as n returning id""",
+        count,
+    )
+    await connection.close()
+    return [row["id"] for row in rows]

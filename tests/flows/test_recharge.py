@@ -1,0 +1,68 @@
+"""One recharge, from the wish to the wallet, and its money back."""
+
+import asyncio
+
+import pytest
+from tests.flows.shop import Shop
+
+from daozhang.reasons.refusal import Refusal
+
+
+async def test_callback_credits_the_order(shop: Shop) -> None:
+    order = await shop.place(5_000)
+    assert (order.state, order.money, order.action) == ("awaiting_payment", "none", "qr")
+    assert order.payload["text"].startswith("weixin://wxpay/bizpayurl")
+    await shop.pay(order)
+    seen = await shop.reach(order.id, "credited")
+    assert (seen.money, seen.reason, seen.anomalies) == ("credited", None, ())
+    assert await shop.cash() == 5_000
+    (line,) = await shop.program.desk.statement(shop.user_id)
+    assert (line.amount_fen, line.balance_after_fen, line.what, line.order_shown) == (5_000, 5_000, "recharge", order.shown)
+    await shop.sim.quiet()
+    assert [send.acknowledged for send in shop.sim.books.sends(await shop.number(order.id))] == [True]
+
+
+async def test_lost_callback_is_found_by_the_chase(shop: Shop) -> None:
+    shop.sim.fault("notice", "silence")
+    order = await shop.place()
+    await shop.pay(order)
+    assert (await shop.order(order.id)).state == "awaiting_payment"
+    await shop.later(6)
+    assert await shop.work() == 1
+    assert (await shop.order(order.id)).state == "credited"
+    assert await shop.cash() == 5_000
+
+
+async def test_unpaid_order_expires_after_it_was_closed_at_the_channel(shop: Shop) -> None:
+    order = await shop.place()
+    number = await shop.number(order.id)
+    await shop.later(16 * 60)
+    while await shop.work():
+        pass
+    seen = await shop.order(order.id)
+    assert (seen.state, seen.money, seen.reason) == ("expired", "none", "operation.expired")
+    at_channel = shop.sim.books.order(shop.sim.merchant.mchid, number)
+    assert at_channel is not None
+    assert at_channel.trade_state == "CLOSED"
+
+
+async def test_refund_returns_the_money(shop: Shop) -> None:
+    order = await shop.place()
+    await shop.pay(order)
+    await shop.reach(order.id, "credited")
+    refund = await shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
+    assert refund.state == "sent"
+    wallet = await shop.program.desk.wallet(shop.user_id)
+    assert (wallet.cash_fen, wallet.reserved_fen) == (3_000, 2_000)
+    await shop.later(120)
+    await shop.sim.quiet()
+    for _ in range(20):
+        if (await shop.program.desk.refunds.view(refund.id)).state == "done":
+            break
+        await shop.work()
+        await asyncio.sleep(0.1)
+    wallet = await shop.program.desk.wallet(shop.user_id)
+    assert (wallet.cash_fen, wallet.reserved_fen) == (3_000, 0)
+    assert (await shop.order(order.id)).refunded_fen == 2_000
+    with pytest.raises(Refusal, match="refund.exceeds"):
+        await shop.program.desk.refund(order.id, 3_001, "更多", "staff:1")
