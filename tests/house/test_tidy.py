@@ -107,32 +107,6 @@ def test_one_clock() -> None:
     nothing(found)
 
 
-def test_no_call_to_the_database_is_ever_cancelled() -> None:
-    """A cancelled wait cancels the statement: a commit can be confirmed here and lost at a fail-over (house.md section 2)."""
-    may_wait = {"outbound", "simulators", "bench", "doctor"}
-    reads_a_body_before_any_database_is_asked = {SOURCE / "web" / "callbacks.py"}
-    found = [
-        f"{named(path)}:{call.lineno}"
-        for path in files(".py", below=SOURCE)
-        if path.relative_to(SOURCE).parts[0] not in may_wait and path not in reads_a_body_before_any_database_is_asked
-        for name, call in calls(tree(path))
-        if ast.unparse(call.func) in {"asyncio.wait_for", "asyncio.timeout", "asyncio.timeout_at", "wait_for"}
-        or any(keyword.arg == "command_timeout" for keyword in call.keywords)
-    ]
-    nothing(found)
-
-
-def test_only_the_postgres_room_opens_connections() -> None:
-    found = [
-        f"{named(path)}:{call.lineno}"
-        for path in files(".py", below=SOURCE)
-        if path.relative_to(SOURCE).parts[0] not in {"postgres", "bench"}
-        for _, call in calls(tree(path))
-        if ast.unparse(call.func) in {"asyncpg.connect", "asyncpg.create_pool"}
-    ]
-    nothing(found)
-
-
 def test_the_rules_see_what_they_forbid() -> None:
     """The control: each rule finds its own transgression."""
     assert UNFINISHED.search("# TO" + "DO: later")
@@ -140,4 +114,4 @@ def test_the_rules_see_what_they_forbid() -> None:
     assert HOSTS.search("https://py" + "pi.org/simple")
     assert AUTHORS.search("made with Cla" + "ude")
     assert functions(ast.parse("def f():\n" + "    x = 1\n" * 80)) == [("f", 81)]
-    assert [ast.unparse(call.func) for _, call in calls(ast.parse("asyncio.wait_for(x, 1)"))] == ["asyncio.wait_for"]
+    assert [ast.unparse(call.func) for _, call in calls(ast.parse("time.time()"))] == ["time.time"]
