@@ -30,6 +30,7 @@ async def test_a_scanned_code_leads_to_the_payment_and_a_tap_pays_it(sim: Simula
     assert "青竹点卡" in page
     assert "50.00" in page
     assert "'unsafe-inline'" not in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "same-origin", "a browser that sends no referrer posts our own form with `Origin: null`"
     assert not re.search(r"<style|style=|<script>|\son\w+=", page), "nothing is inline"
     action = re.search(r'action="([^"]+)"', page)
     assert action is not None

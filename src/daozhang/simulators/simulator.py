@@ -86,11 +86,8 @@ class Simulator:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop answering and sending, and close the books."""
         assert self._server is not None
-        self._server.should_exit = True
-        # On Python 3.11 `wait_for` can swallow a cancellation that meets the end of its wait, so one may not be enough.
-        while not self._tasks[1].done():
-            self._tasks[1].cancel()
-            await asyncio.wait([self._tasks[1]], timeout=0.1)
+        self._server.end()
+        self._tasks[1].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._socket.close()
         self.books.close()
@@ -133,6 +130,29 @@ class Simulator:
 
 
 class _Server(uvicorn.Server):
+    """A server that ends when it is told to, and not at its next look a tenth of a second later."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._tick = asyncio.Event()
+
+    def end(self) -> None:
+        """Stop answering now."""
+        self.should_exit = True
+        self._tick.set()
+
+    async def main_loop(self) -> None:
+        """Keep the Date header current until told to end."""
+        count = 0
+        while not await self.on_tick(count):
+            count = (count + 1) % 864_000
+            self._tick.clear()
+            alarm = asyncio.get_running_loop().call_later(0.1, self._tick.set)
+            try:
+                await self._tick.wait()
+            finally:
+                alarm.cancel()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave the signals to whoever owns the process."""
