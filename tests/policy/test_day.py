@@ -104,6 +104,7 @@ async def test_a_frozen_user_is_refused_and_money_on_its_way_is_held(stage: Stag
     held = await stage.house.desk.order(user_id, before.id)
     assert held is not None
     assert (held.state, held.money) == ("held", "received")
+    assert (held.reason, held.reason_facts.get("why")) == ("account.frozen", "risk_review")
     wallet = await stage.house.desk.wallet(user_id)
     assert (wallet.cash_fen, wallet.review_fen) == (0, 5_000)
     assert {verdict["outcome"] for verdict in held.verdicts} == {"hold"}

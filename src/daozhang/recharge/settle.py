@@ -215,9 +215,13 @@ async def _decide(tx: Tx, book: Book, cases: Sequence[Case]) -> None:
     if not asked:
         return
     wishes = [(a["order_id"], Wish(book.shop_id, a["user_id"], a["amount_fen"], a["channel_id"], a["method"])) for _, a in asked]
-    for (case, _), decision in zip(asked, await enforce(tx, Stage.PAID, wishes, book), strict=True):
+    held = []
+    for (case, attempt), decision in zip(asked, await enforce(tx, Stage.PAID, wishes, book), strict=True):
         if not decision.admits:
             case.effect, case.why = Effect.HELD, decision.reason or "held"
+            held.append((attempt["order_id"], decision.reason, msgspec.json.encode(decision.facts).decode()))
+    if held:
+        await tx.run(sql.give_reasons, *map(list, zip(*held, strict=True)))
 
 
 def _fact(place: int, report: Report) -> tuple[object, ...]:
