@@ -262,3 +262,18 @@ async def test_an_order_through_the_registry_is_in_the_interface_log_by_attempt(
     assert order.payer_openid not in entry.request + entry.response
     assert "signature=" not in entry.request
     assert '"total":5000' in entry.request
+
+
+async def test_a_channel_is_pointed_elsewhere_and_taken_up_anew(database, vault, settings, registry, enrolment) -> None:
+    channel_id = await console.add(database, vault, settings, wanted(enrolment.merchant))
+    await registry.load()
+    before = registry.get(channel_id)
+    await console.point(database, settings, channel_id, ("http://127.0.0.1:9",))
+    await registry.load()
+    assert registry.row(channel_id).hosts == ("http://127.0.0.1:9",)
+    assert registry.get(channel_id) is not before
+    assert (await refusal(console.point(database, settings, channel_id, ("http://10.0.0.1",))))[0] == "channel.host_forbidden"
+    assert (await refusal(console.point(database, settings, 999, ())))[0] == "channel.unknown"
+    await console.point(database, settings, channel_id, ())
+    await registry.load()
+    assert registry.row(channel_id).hosts == ("https://api.mch.weixin.qq.com", "https://api2.mch.weixin.qq.com")

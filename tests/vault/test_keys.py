@@ -146,3 +146,13 @@ async def test_a_key_not_loaded_is_unreadable_and_nothing_worse(database: Databa
     vault = await Vault.open(database, settings)
     with pytest.raises(Unreadable, match="does not hold"):
         vault.unseal(b"\x01" + (999).to_bytes(4, "big") + secrets.token_bytes(40), "a")
+
+
+async def test_a_running_process_hears_of_a_key_drawn_elsewhere(database: Database, settings: Settings, monkeypatch) -> None:
+    monkeypatch.setattr("daozhang.vault.seal.REFRESH_S", 0.05)
+    vault = await Vault.open(database, settings)
+    watching = asyncio.create_task(vault.watch(database, settings))
+    await draw_key(database, settings)
+    await asyncio.sleep(0.5)
+    watching.cancel()
+    assert len(vault._ciphers) == 3

@@ -125,6 +125,19 @@ async def enable(database: Database, vault: Vault, settings: Settings, channel_i
     await database.transact(work)
 
 
+async def point(database: Database, settings: Settings, channel_id: int, hosts: tuple[str, ...]) -> None:
+    """Give a channel other hosts, in the order of preference; none means the kind's own. Raises `Refusal`."""
+
+    async def work(tx: Tx) -> None:
+        sql = statements("daozhang.channels")
+        row = await tx.row(sql.lock_channel, channel_id)
+        if row is None:
+            raise Refusal("channel.unknown", channel_id=channel_id)
+        await tx.run(sql.set_hosts, channel_id, list(_hosts(_kind(row["kind"]), hosts, settings)), clock.now())
+
+    await database.transact(work)
+
+
 async def rotate(database: Database, vault: Vault, channel_id: int, keys: dict[str, Any]) -> int:
     """Give a channel new keys; the version. Older versions go on verifying and decrypting until `retire`. Raises `Refusal`."""
 
@@ -154,6 +167,19 @@ async def retire(database: Database, channel_id: int, before_version: int) -> in
         return retired
 
     return await database.transact(work)
+
+
+async def point(database: Database, settings: Settings, channel_id: int, hosts: tuple[str, ...]) -> None:
+    """Give a channel other hosts. Raises `Refusal` for a host that is not allowed or a channel that is not there."""
+    sql = statements("daozhang.channels")
+
+    async def work(tx: Tx) -> None:
+        row = await tx.row(sql.lock_channel, channel_id)
+        if row is None:
+            raise Refusal("channel.unknown", channel_id=channel_id)
+        await tx.run(sql.set_hosts, channel_id, list(_hosts(_kind(row["kind"]), hosts, settings)), clock.now())
+
+    await database.transact(work)
 
 
 async def listed(database: Database) -> list[Listed]:

@@ -4,6 +4,8 @@ The associated data says where the sealed bytes live (`users:phone:42`), so a va
 not open there.
 """
 
+import asyncio
+import logging
 import os
 import struct
 import unicodedata
@@ -16,9 +18,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from daozhang import clock
-from daozhang.postgres import Database
+from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.settings import Settings
 from daozhang.vault.keys import DataKey, load_keys
+from daozhang.vault.master import BadMasterKey
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 300.0
 
 _HEAD = struct.Struct(">BI")
 _FORMAT = 1
@@ -46,6 +53,15 @@ class Vault:
     async def refresh(self, database: Database, settings: Settings) -> None:
         """Load keys drawn since. To be called every few minutes; keys are written ten minutes before their first use."""
         self._take(await load_keys(database, settings))
+
+    async def watch(self, database: Database, settings: Settings) -> None:
+        """Refresh every five minutes until cancelled, so that a key drawn out of turn is here before its first use."""
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            try:
+                await self.refresh(database, settings)
+            except (Unavailable, OutcomeUnknown, BadMasterKey) as fault:
+                log.warning("data keys were not looked at: %s", fault)
 
     def seal(self, plain: bytes | str, aad: str) -> bytes:
         """Seal text (as UTF-8) or bytes. `aad` is `table:column:owner id`."""
