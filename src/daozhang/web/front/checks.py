@@ -8,6 +8,7 @@ from daozhang.policy.sentences import line
 
 if TYPE_CHECKING:
     from daozhang.policy.model import Verdict
+    from daozhang.reasons import Told
     from daozhang.web.locale import Locale
 
 _MARKS = {"passed": "tick", "noted": "tick", "stopped": "cross", "later": "dash"}
@@ -16,12 +17,13 @@ _GRAVITY = ("cross", "dash", "tick")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: its layer, its mark, the word that the mark stands for, and its sentence."""
+    """One rule: its layer, its mark, the word that the mark stands for, its sentence, and what cures it if it stopped something."""
 
     layer: str
     mark: str
     word: str
     text: str
+    cure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,14 @@ class Group:
 def rules(verdicts: "Iterable[Verdict | Mapping[str, Any]]", reader: "Locale") -> list[Rule]:
     """Verdicts in their order, fresh or as an order stored them, without those that are not for the user's eyes."""
     told = [line(verdict, reader.code) for verdict in verdicts]
-    return [Rule(one.layer, _MARKS[one.mark], reader.t(f"verdict.{one.mark}"), one.text) for one in told if one is not None]
+    return [
+        Rule(one.layer, _MARKS[one.mark], reader.t(f"verdict.{one.mark}"), one.text, one.cure) for one in told if one is not None
+    ]
+
+
+def stopped(layer: str, told: "Told", reader: "Locale") -> Rule:
+    """What no check of ours could know beforehand: the answer of the channel, as a line of the same list."""
+    return Rule(layer, "cross", reader.t("verdict.stopped"), told.title, told.cure)
 
 
 def groups(said: Iterable[Rule], reader: "Locale") -> list[Group]:

@@ -99,7 +99,7 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
         "face": face,
         "waits": face in _WAITING,
         "mark": mark_of(view),
-        "kind": reader.either(f"kind.{view.kind}", "kind.other"),
+        "kind": reader.either(f"kind.{view.kind}", "kind.other" if view.kind else "order.title"),
         "reason": reason,
         "told": reason.told(reader.code, view.reason_facts) if reason else None,
         "anomalies": [_anomaly(kind, view, reader) for kind in view.anomalies],
@@ -171,6 +171,8 @@ async def _ended(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
         order = [*others, same] if prefer_other else [same, *others]
         retry_with = next((choice for choice in order if choice is not None), None)
     said = checks.rules(view.verdicts, locale_of(request))
+    if reason is not None and view.state == "failed":
+        said.append(checks.stopped(reason.layer, reason.told(locale_of(request).code, view.reason_facts), locale_of(request)))
     amount_text = yuan(view.amount_fen, grouped=False)
     return {
         "retry_with": retry_with,

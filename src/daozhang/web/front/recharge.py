@@ -121,6 +121,7 @@ async def _form(
 ) -> Response[bytes]:
     methods = offered(request, quote.methods)
     usable = [method for method in methods if method.open]
+    rules = [rule for rule in checks.rules(quote.verdicts, locale_of(request)) if (rule.layer, rule.mark) != ("channel", "dash")]
     chosen = next((choice for choice in usable if choice.value == draft.method), usable[0] if usable else None)
     return await page(
         request,
@@ -138,7 +139,8 @@ async def _form(
         field_error=field_error,
         field_cure=field_cure,
         notice_text=notice,
-        checks=checks.rules(quote.verdicts, locale_of(request)),
+        checks=rules,
+        blocked=next((rule for rule in rules if rule.mark == "cross"), None),
     )
 
 

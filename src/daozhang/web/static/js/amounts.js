@@ -9,13 +9,13 @@
   const words = echo.querySelector("span");
   const digits = echo.querySelector("b");
   const go = document.querySelector("[data-go]");
-  const plain = go.textContent;
+  const plain = go ? go.textContent : "";
   const blank = { text: words.textContent, small: words.className };
   let timer = 0;
   let round = 0;
 
   function say(amount) {
-    go.textContent = amount ? box.dataset.goText.replace("{amount}", amount) : plain;
+    if (go) go.textContent = amount ? box.dataset.goText.replace("{amount}", amount) : plain;
   }
 
   function hear(answer) {
