@@ -169,19 +169,6 @@ async def retire(database: Database, channel_id: int, before_version: int) -> in
     return await database.transact(work)
 
 
-async def point(database: Database, settings: Settings, channel_id: int, hosts: tuple[str, ...]) -> None:
-    """Give a channel other hosts. Raises `Refusal` for a host that is not allowed or a channel that is not there."""
-    sql = statements("daozhang.channels")
-
-    async def work(tx: Tx) -> None:
-        row = await tx.row(sql.lock_channel, channel_id)
-        if row is None:
-            raise Refusal("channel.unknown", channel_id=channel_id)
-        await tx.run(sql.set_hosts, channel_id, list(_hosts(_kind(row["kind"]), hosts, settings)), clock.now())
-
-    await database.transact(work)
-
-
 async def listed(database: Database) -> list[Listed]:
     """Every channel, oldest first, without its keys."""
     rows = await database.rows(statements("daozhang.channels").listed_channels)

@@ -37,6 +37,3 @@ where channel_id = $1 and version < $2 and retired_at is null
 select c.id, c.kind, c.name, c.merchant, c.app, c.methods, c.hosts, c.enabled,
        (select count(*) from channel_keys k where k.channel_id = c.id and k.retired_at is null)::integer as keys
 from channels c order by c.id
-
--- name: set_hosts
-update channels set hosts = $2, version = version + 1, changed_at = $3 where id = $1
