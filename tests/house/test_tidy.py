@@ -10,6 +10,10 @@ FILE_LINES = 450
 """Files are to have about 400 lines; this is where the rule stops being about."""
 FUNCTION_LINES = 70
 COLUMNS = 132
+SQL_COLUMNS = 150
+"""A list of columns or parameters reads better in one line than with a last word alone in the next."""
+REMARK = re.compile(r"  # (noqa|type: ignore|fmt:).*$")
+"""What is said to a tool behind a line does not count, and neither does a line that is one address."""
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "managers"}
 
 # The words are put together here, so that this file does not hold what it looks for.
@@ -46,7 +50,7 @@ def test_lines_fit_side_by_side() -> None:
         f"{named(path)}:{number}"
         for path in files(".py", ".js", ".sql")
         for number, line in enumerate(text(path).splitlines(), 1)
-        if len(line) > COLUMNS
+        if len(REMARK.sub("", line)) > (SQL_COLUMNS if path.suffix == ".sql" else COLUMNS) and "https://" not in line
     ]
     nothing(wide)
 

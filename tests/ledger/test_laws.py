@@ -142,7 +142,8 @@ ATTACKS: dict[str, str] = {
     "renamed account": "update accounts set address = 'user:2:cash' where address = 'user:1:cash'",
     "deleted account": "delete from accounts",
     "emptied accounts": "truncate accounts cascade",
-    "account that begins with money": "insert into accounts (shop_id, address, kind, balance_fen) values (1, 'user:9:cash', 'user_cash', 5)",
+    "account that begins with money": """insert into accounts (shop_id, address, kind, balance_fen)
+        values (1, 'user:9:cash', 'user_cash', 5)""",
     "edited key": "update posting_keys set kind = 'other'",
     "deleted key": "delete from posting_keys",
     "emptied keys": "truncate posting_keys",
@@ -164,7 +165,8 @@ async def test_rc_16_owner_cannot_break_a_law(database: Database, owner_database
 @pytest.mark.parametrize("attack", ATTACKS)
 async def test_rc_16_program_may_not_even_try(database: Database, attack: str) -> None:
     old = await book(database, Line(CHANNEL, -5000), Line(CASH, 5000))
-    for names in ({"transfers": "transfers", "postings": "postings"}, {"transfers": leaf("transfers"), "postings": leaf("postings")}):
+    leaves = {"transfers": leaf("transfers"), "postings": leaf("postings")}
+    for names in ({"transfers": "transfers", "postings": "postings"}, leaves):
         text = ATTACKS[attack].format(**names, old=old, new=ids.new_id())
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await database.transact(lambda tx, text=text: tx.run(text))

@@ -46,7 +46,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Prepay:
-    """Answer to an order. On success `action` says what the payer does next: `qr` and `link` carry a text, `jsapi` a signed dict."""
+    """Answer to an order. On success `action` says what the payer does next: `qr` and `link` hold a text, `jsapi` a signed dict."""
 
     outcome: Outcome
     action: Literal["qr", "link", "jsapi"] | None = None

@@ -1,4 +1,4 @@
-/* data-bridge: opens the payment inside WeChat with the parameters that the server signed. The result is read from our own server. */
+/* data-bridge: opens the payment inside WeChat with the parameters that the server signed. The result is read from our server. */
 (function () {
   "use strict";
   const button = document.querySelector("[data-bridge]");
