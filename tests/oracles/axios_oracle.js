@@ -26,12 +26,14 @@ const doings = {
     });
     const headers = mode === "public_key" ? { "Wechatpay-Serial": merchant.public_key_id } : {};
     // The library wants paths without the leading slash.
-    const answer = await client.request(path.slice(1), method, body, { headers, validateStatus: (status) => status < 300, timeout: 10000 });
+    const options = { headers, validateStatus: (status) => status < 300, timeout: 10000 };
+    const answer = await client.request(path.slice(1), method, body, options);
     return { status: answer.status, content: answer.data === "" ? null : answer.data };
   },
   // Verify and open a callback with the library's parts; it has no single function for it.
   async callback({ merchant, headers, body }) {
-    const [stamp, nonce, serial, signature] = ["timestamp", "nonce", "serial", "signature"].map((name) => headers[`wechatpay-${name}`]);
+    const names = ["timestamp", "nonce", "serial", "signature"];
+    const [stamp, nonce, serial, signature] = names.map((name) => headers[`wechatpay-${name}`]);
     const key = channelKeys(merchant)[serial];
     if (!key) throw new Error("unknown serial");
     if (Math.abs(Formatter.timestamp() - Number(stamp)) > 300) throw new Error("stale");

@@ -63,7 +63,8 @@ def adapter(enrolment: Enrolment, url: str) -> WechatPay:
         "public_key_id": merchant.public_key_id,
         "public_key": merchant.public_key,
     }
-    row = ChannelRow(1, 1, "wechatpay", "微信支付", merchant.mchid, merchant.appid, ("native", "h5", "jsapi"), (url,), True, 1)  # noqa: FBT003
+    names = {"kind": "wechatpay", "name": "微信支付", "merchant": merchant.mchid, "app": merchant.appid}
+    row = ChannelRow(id=1, shop_id=1, **names, methods=("native", "h5", "jsapi"), hosts=(url,), enabled=True, version=1)
     return WechatPay(row, [read_keys(keys)], Transport(row.hosts, loopback=True))
 
 

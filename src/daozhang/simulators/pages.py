@@ -2,14 +2,14 @@
 
 from http.cookies import CookieError, SimpleCookie
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import jinja2
 
 from daozhang.money import MalformedAmount, parse_yuan, yuan
 from daozhang.simulators.faults import BadFault, Fault
-from daozhang.simulators.phone import REFUSALS, TRICKS, NotPayable, Phone
+from daozhang.simulators.phone import REFUSALS, TRICKS, NotPayable, Phone, Way
 from daozhang.simulators.views import dial_view, list_view, outcome_view, pay_view
 from daozhang.simulators.wechatpay.books import H5_VALID_S, Order
 from daozhang.simulators.wechatpay.signing import Keyring
@@ -175,7 +175,8 @@ class PhonePages:
         if way not in ("balance", "debit", "credit") or (trick and trick not in TRICKS) or otherwise_fen < 1:
             raise NotPayable("form")
         voucher_fen = 100 if request.form.get("voucher") == "1" else 0
-        self._phone.pay(order.code, way=way, trick=trick, amount_fen=otherwise_fen, voucher_fen=voucher_fen)  # type: ignore[arg-type]
+        chosen = cast("Way", way)
+        self._phone.pay(order.code, way=chosen, trick=trick, amount_fen=otherwise_fen, voucher_fen=voucher_fen)
         return {"trick": trick} if trick else {}
 
     def _dial(self, request: Request) -> Answer:

@@ -1,11 +1,13 @@
 -- name: schema
 create table if not exists merchants (mchid text primary key, balance_fen integer not null default 0) strict;
 create table if not exists orders (
-    mchid text not null, out_trade_no text not null, appid text not null, product text not null, description text not null,
-    attach text not null, total_fen integer not null, notify_url text not null, openid text not null, client_ip text not null,
+    mchid text not null, out_trade_no text not null, appid text not null, product text not null,
+    description text not null, attach text not null, total_fen integer not null, notify_url text not null,
+    openid text not null, client_ip text not null,
     fingerprint text not null, created_s real not null, expires_s real not null, code text not null unique,
     prepay_id text not null, state text not null, transaction_id text unique, charged_fen integer not null,
-    paid_s real, bank_type text not null, payer text not null, refunded_fen integer not null, voucher_fen integer not null, phone text not null,
+    paid_s real, bank_type text not null, payer text not null, refunded_fen integer not null,
+    voucher_fen integer not null, phone text not null,
     primary key (mchid, out_trade_no)
 ) strict;
 create index if not exists orders_waiting on orders (created_s) where state = 'NOTPAY';
@@ -57,8 +59,8 @@ select * from orders where code = ?;
 update orders set state = 'CLOSED' where mchid = ? and out_trade_no = ? and state = 'NOTPAY' returning *;
 
 -- name: pay_order
-update orders set state = 'SUCCESS', transaction_id = ?3, charged_fen = ?4, paid_s = ?5, bank_type = ?6, payer = ?7, voucher_fen = ?8,
-    phone = 'paid'
+update orders set state = 'SUCCESS', transaction_id = ?3, charged_fen = ?4, paid_s = ?5, bank_type = ?6, payer = ?7,
+    voucher_fen = ?8, phone = 'paid'
 where mchid = ?1 and out_trade_no = ?2 and state = 'NOTPAY' returning *;
 
 -- name: phone_saw

@@ -163,8 +163,7 @@ class ApiServer:
     def _certificates(self, keyring: Keyring) -> dict[str, Any]:
         certificates = keyring.merchant.platform_certificates
         if not certificates:
-            text = "无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥。可查看指引https://pay.weixin.qq.com/docs/merchant/products/platform-certificate/wxp-pub-key-guide.html"
-            raise ApiError("RESOURCE_NOT_EXISTS", text)
+            raise ApiError("RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥")
         now_s = self._watch.now_s()
         data = [
             {
