@@ -21,6 +21,7 @@ select t.id, t.booked_at, t.kind, p.amount_fen, p.balance_after_fen, t.source_id
 from accounts a
 join postings p on p.account_id = a.id
 join transfers t on t.id = p.transfer_id
-where a.shop_id = $1 and a.address = $2 and ($3::uuid is null or p.version < (select b.version from postings b where b.transfer_id = $3 and b.account_id = a.id order by b.line limit 1))
+where a.shop_id = $1 and a.address = $2
+  and ($3::uuid is null or p.version < (select b.version from postings b where b.transfer_id = $3 and b.account_id = a.id order by b.line limit 1))
 order by p.version desc
 limit $4;
