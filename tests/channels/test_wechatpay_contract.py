@@ -1,5 +1,6 @@
 """WeChat Pay keeps the contract, and what only WeChat Pay has."""
 
+import asyncio
 import socket
 import time
 from base64 import b64decode
@@ -13,7 +14,8 @@ from tests.channels.conftest import keys_of
 from tests.channels.contract import *  # noqa: F403 - the contract's tests are collected here.
 from tests.channels.contract import back, wish
 
-from daozhang.channels.port import Outcome
+from daozhang import clock
+from daozhang.channels.port import Invalid, Outcome
 from daozhang.simulators.merchant import enrol
 from daozhang.simulators.simulator import Simulator
 
@@ -302,3 +304,53 @@ async def test_a_simulator_with_its_clock_ahead_is_told_as_clock_skew(enrolment,
     async with Simulator(enrolment=enrolment, offset_s=900) as ahead:
         prepay = await make(hosts=(ahead.url,)).order(wish())
     assert (prepay.outcome, prepay.reason) == (Outcome.FAILURE, "channel.clock_skew")
+
+
+def only_api_key(merchant):
+    """A merchant in certificate mode that entered no certificate: they are all fetched."""
+    return keys_of(merchant, platform_certificates=[], public_key_id="", public_key="")
+
+
+async def test_cb_27_fetched_certificates_are_renewed_within_12_hours_beside_the_work(make, sim, exchanges) -> None:
+    channel = make([only_api_key(sim.merchant)])
+    try:
+        for hours, fetches in ((0, 1), (10, 1), (11.5, 2), (11.6, 2), (23.5, 3)):
+            clock.shift(hours * 3600)
+            assert (await channel.order(wish())).outcome is Outcome.SUCCESS, hours
+            await asyncio.sleep(0.1)
+            assert [exchange.subject.operation for exchange in exchanges].count("certificates") == fetches, hours
+    finally:
+        clock.shift(0)
+
+
+@pytest.mark.parametrize("kind", ["forge", "garbage", "stale", "unsigned", "empty_503", "truncate", "unknown_serial"])
+async def test_cb_27_a_certificate_list_that_does_not_hold_is_not_taken(make, sim, kind: str) -> None:
+    channel = make([only_api_key(sim.merchant)], total_s=1.0)
+    sim.fault("certificates", kind)
+    assert (await channel.order(wish())).outcome is Outcome.UNKNOWN
+    # Within the minute nothing is fetched again, so nothing verifies; after it everything does.
+    assert (await channel.order(wish())).outcome is Outcome.UNKNOWN
+    try:
+        clock.shift(61)
+        assert (await channel.order(wish())).outcome is Outcome.SUCCESS
+    finally:
+        clock.shift(0)
+
+
+async def test_cb_03_signtest_on_the_certificate_list_is_asked_again(make, sim) -> None:
+    channel = make([only_api_key(sim.merchant)])
+    sim.fault("certificates", "probe")
+    assert (await channel.order(wish())).outcome is Outcome.SUCCESS
+
+
+async def test_a_public_key_merchant_without_certificates_is_asked_once_an_hour(make, door, sim, exchanges) -> None:
+    async with Simulator(enrolment=enrol(mode="public_key")) as modern:
+        channel = make([keys_of(modern.merchant)], hosts=(modern.url,), merchant=modern.merchant.mchid, app=modern.merchant.appid)
+        assert (await channel.order(wish())).outcome is Outcome.SUCCESS
+        for n in range(5):
+            headers = {"wechatpay-timestamp": str(int(clock.now_s())), "wechatpay-nonce": "n", "wechatpay-signature": "eA=="}
+            with pytest.raises(Invalid, match="unknown_serial"):
+                await channel.read(headers | {"wechatpay-serial": f"{n:040X}"}, b"{}")
+            clock.shift(61.0 * n)
+    clock.shift(0)
+    assert [exchange.subject.operation for exchange in exchanges].count("certificates") == 1

@@ -56,15 +56,18 @@ class KeyRing:
         if key is not None:
             return key
         fetched = self._fetched.get(serial)
-        return fetched.key if fetched is not None and clock.now_s() < fetched.until_s else None
+        if fetched is None or clock.now_s() >= fetched.until_s:
+            return None
+        if clock.now_s() - self._fetched_at > KEPT_S:
+            # Renewed beside the work: what is in memory goes on verifying until the new list is here.
+            self._begin()
+        return fetched.key
 
     async def find(self, serial: str) -> RSAPublicKey:
         """The key that `serial` names, fetching certificates when it may be a new one. Raises `Invalid("unknown_serial")`.
 
         A shape no certificate has is refused with 401; a certificate we could not get with 503, so that the channel sends again.
         """
-        if self._due():
-            await self.refresh()
         key = self.known(serial)
         if key is not None:
             return key
@@ -78,15 +81,17 @@ class KeyRing:
 
     async def refresh(self) -> None:
         """Fetch the certificates, unless that was tried within the last minute. Concurrent callers share one fetch."""
+        refreshing = self._begin()
+        if refreshing is not None:
+            await asyncio.shield(refreshing)
+
+    def _begin(self) -> asyncio.Task[None] | None:
         if self._refreshing is None or self._refreshing.done():
             if clock.now_s() - self._tried_at < self._wait_s:
-                return
+                return None
             self._tried_at = clock.now_s()
             self._refreshing = asyncio.create_task(self._refresh())
-        await asyncio.shield(self._refreshing)
-
-    def _due(self) -> bool:
-        return bool(self._fetched) and clock.now_s() - self._fetched_at > KEPT_S
+        return self._refreshing
 
     async def _refresh(self) -> None:
         self._wait_s = REFRESH_LEAST_S
