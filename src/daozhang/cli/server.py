@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,7 +134,7 @@ def restore(file: Path, /, *, json: bool = False) -> None:
     sys.exit(0 if proof.ok else 1)
 
 
-def settle(work: Coroutine[Any, Any, T]) -> T:
+def settle(work: Coroutine[Any, Any, T], run: Callable[[Coroutine[Any, Any, T]], T] = asyncio.run) -> T:
     """Run it; what the operator can do something about becomes a sentence instead of a trace."""
     from daozhang.postgres.backup import BackupTrouble
     from daozhang.postgres.migrate import MigrationTrouble
@@ -142,7 +142,7 @@ def settle(work: Coroutine[Any, Any, T]) -> T:
     from daozhang.postgres.trouble import ServerTrouble
 
     try:
-        return asyncio.run(work)
+        return run(work)
     except (ServerTrouble, MigrationTrouble, BackupTrouble, OSError) as fault:
         raise Failed(str(fault)) from fault
     except (Unavailable, OutcomeUnknown) as fault:

@@ -18,3 +18,6 @@ select offset_s from clock_offset;
 
 -- name: ensure_partitions
 select ensure_partitions();
+
+-- name: set_test_mode
+update clock_offset set test_mode = $1, offset_s = case when $1 then offset_s else 0 end where test_mode <> $1;

@@ -1,0 +1,50 @@
+# The commands of this repository. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench chaos pins clean
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.ready: requirements.txt pyproject.toml tools/venv.sh
+	@tools/venv.sh $(VENV) requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
+	@tools/venv.sh $(VENV) requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.ready ## run the whole shop beside a simulated WeChat Pay, on this machine only
+	@exec $(BIN)/daozhang demo
+
+test: $(VENV)/.ready-dev ## set up what tests need, then run all of them
+	@tools/browser.sh
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+check: $(VENV)/.ready-dev ## format, lint, types, floors, the rules of the house
+	@$(BIN)/ruff format --check src tests
+	@$(BIN)/ruff check src tests
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/pytest -q tests/house
+
+format: $(VENV)/.ready-dev ## format the code
+	@$(BIN)/ruff format src tests
+	@$(BIN)/ruff check --fix src tests
+
+bench: $(VENV)/.ready-dev ## the figures, each with its yardstick (NAME=credit for one)
+	@for name in $(or $(NAME),credit notify place); do $(BIN)/daozhang bench $$name --json; done
+
+chaos: $(VENV)/.ready-dev ## the long counts: kills, races, random stories
+	@DAOZHANG_LONG=1 $(BIN)/pytest tests/chaos tests/flows tests/fuzz tests/postgres -n $(WORKERS) --dist loadgroup
+
+pins: $(VENV)/.ready-dev ## pin every requirement again, with hashes
+	@tools/pins.sh $(BIN)/uv
+
+clean: ## remove the virtual environment and caches (no data)
+	rm -rf $(VENV) .oracles .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/browser/node_modules

@@ -1,0 +1,140 @@
+"""The commands of channels: add, list, enable, rotate. Secrets come from files or standard input, never from the command line."""
+
+import json as jsonlib
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from daozhang.cli.frame import Failed, app, say, say_json
+from daozhang.cli.server import settle
+
+channel = App(name="channel", help="Channels: merchant accounts at payers' systems.")
+app.command(channel)
+
+
+@channel.command
+def add(file: Path, /, *, json: bool = False) -> None:
+    """Add a channel from a settings file (TOML, or JSON of the same shape); `-` reads standard input. It stays off until enabled.
+
+    Args:
+        file: kind, merchant, app, methods and a table `keys`.
+        json: end with one JSON line.
+    """
+    from daozhang.channels import console
+
+    wanted = console.read_channel(_content(file))
+    channel_id = _on(lambda database, vault, settings: console.add(database, vault, settings, wanted))
+    _said(json, f"channel {channel_id} added; its notifications come to /notify/{wanted.kind}/{channel_id}", id=channel_id)
+
+
+@channel.command(name="list")
+def list_channels(*, json: bool = False) -> None:
+    """List the channels, without their keys.
+
+    Args:
+        json: end with one JSON line.
+    """
+    from daozhang.channels import console
+
+    rows = _on(lambda database, _vault, _settings: console.listed(database))
+    if json:
+        say_json(channels=rows)
+        return
+    for row in rows:
+        state = "on " if row.enabled else "off"
+        say(f"{row.id:>3}  {state}  {row.kind}  {row.merchant}  {','.join(row.methods)}  {row.notify_path}  keys: {row.keys}")
+
+
+@channel.command
+def enable(channel_id: int, /, *, off: bool = False, json: bool = False) -> None:
+    """Let new orders use a channel (or, with --off, no longer). Refused while its keys are missing, empty or too short.
+
+    Args:
+        channel_id: its number.
+        off: disable it; payments under way are still taken in.
+        json: end with one JSON line.
+    """
+    from daozhang.channels import console
+
+    _on(lambda database, vault, settings: console.enable(database, vault, settings, channel_id, enabled=not off))
+    _said(json, f"channel {channel_id} is {'off' if off else 'on'}", id=channel_id, enabled=not off)
+
+
+@channel.command
+def rotate(channel_id: int, file: Path, /, *, json: bool = False) -> None:
+    """Give a channel new keys; the old ones go on verifying until they are retired.
+
+    Args:
+        channel_id: its number.
+        file: JSON with the table `keys`; `-` reads standard input.
+        json: end with one JSON line.
+    """
+    from daozhang.channels import console
+
+    try:
+        keys = jsonlib.loads(_content(file))
+    except ValueError:
+        raise Failed("the file is not JSON") from None
+    keys = keys.get("keys", keys) if isinstance(keys, dict) else {}
+    version = _on(lambda database, vault, _settings: console.rotate(database, vault, channel_id, keys))
+    _said(json, f"channel {channel_id} signs with key version {version} now", id=channel_id, version=version)
+
+
+@channel.command
+def retire(channel_id: int, before_version: int, /, *, json: bool = False) -> None:
+    """Retire a channel's keys older than a version.
+
+    Args:
+        channel_id: its number.
+        before_version: keys of lower versions end.
+        json: end with one JSON line.
+    """
+    from daozhang.channels import console
+
+    retired = _on(lambda database, _vault, _settings: console.retire(database, channel_id, before_version))
+    _said(json, f"{retired} key versions retired", id=channel_id, retired=retired)
+
+
+def _on(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
+    """Do it on the database. A refusal becomes a sentence in both languages."""
+    from daozhang.postgres.place import find_server
+    from daozhang.postgres.pool import Database
+    from daozhang.reasons.catalogue import catalogue
+    from daozhang.reasons.refusal import Refusal
+    from daozhang.serve import prepare
+    from daozhang.settings import read_settings
+    from daozhang.vault import Vault
+
+    settings = read_settings()
+
+    async def done() -> Any:
+        async with find_server(settings) as server:
+            await prepare(settings, server)
+            database = await Database.open(server.dsn("app"), size=2)
+            try:
+                return await work(database, await Vault.open(database, settings), settings)
+            finally:
+                await database.close()
+
+    try:
+        return settle(done())
+    except Refusal as refusal:
+        told = catalogue().get(refusal.reason).told("en", refusal.facts)
+        raise Failed(f"{refusal.reason}: {told.title} {told.cure}") from None
+
+
+def _content(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise Failed(f"{file} cannot be read: {fault}") from None
+
+
+def _said(json: bool, text: str, **facts: Any) -> None:  # noqa: FBT001 - the option's own name
+    if json:
+        say_json(**facts)
+    else:
+        say(text)
