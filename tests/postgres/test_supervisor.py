@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import queue
+import random
 import shutil
 import signal
 import subprocess
@@ -220,16 +221,25 @@ async def test_ft_03_program_and_postmaster_killed_together(data: Path, tmp_path
     assert not (await lost(last.hear()["dsn"], acks))[1]
 
 
-async def test_ft_03_a_start_while_the_predecessor_shuts_down_waits_for_it(
-    data: Path, tmp_path: Path, started: list[Program]
+async def test_ft_01_killed_at_random_points_it_resumes_within_seconds(
+    data: Path, tmp_path: Path, started: list[Program], seed: int
 ) -> None:
-    acks = tmp_path / "acks"
+    acks, dice = tmp_path / "acks", random.Random(seed)
     started.append(Program(data, acks))
-    started[0].hear()
-    await grows(acks, 20)
-    started[0].kill()
-    started.append(Program(data))
-    assert not (await lost(started[1].hear()["dsn"], acks))[1]
+    started[-1].hear()
+    for _ in range(ROUNDS):
+        await grows(acks, 1)
+        await asyncio.sleep(dice.random() / 2)
+        started[-1].kill()
+        # The next one starts while the server of the last still shuts down, and waits for it.
+        began = time.monotonic()
+        started.append(Program(data, acks))
+        dsn = started[-1].hear()["dsn"]
+        await grows(acks, 1)
+        assert time.monotonic() - began < 10
+    count, missing = await lost(dsn, acks)
+    assert count >= ROUNDS
+    assert not missing
 
 
 @pytest.mark.parametrize("damage", ["recycled", "zombie", "empty", "noise"])
@@ -360,6 +370,24 @@ async def test_a_long_path_gets_a_short_socket(data: Path) -> None:
         short = server.home.sockets
     gone_within(deep, 5)
     shutil.rmtree(short)
+
+
+async def test_a_second_process_finds_the_socket_wherever_the_first_put_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    deep = data / ("long" * 30)
+    async with Supervisor(Settings(data=deep)) as first:
+        place = first.home.sockets
+        monkeypatch.setenv("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="dz-"))
+        second = Supervisor(Settings(data=deep))
+        await second.start()
+        assert not second.owned
+        await answers(second.dsn("app"), 1)
+        await second.stop()
+        await answers(first.dsn("app"), 1)
+        Path(os.environ["XDG_RUNTIME_DIR"]).rmdir()
+        monkeypatch.undo()
+    shutil.rmtree(place)
 
 
 async def test_the_roles_and_the_settings_that_money_rests_on(data: Path) -> None:

@@ -50,6 +50,7 @@ class Supervisor:
         self._lock: int | None = None
         self._child: Child | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._log: RotatingFileHandler | None = None
         self._stopping = False
 
     async def __aenter__(self) -> Self:
@@ -73,9 +74,12 @@ class Supervisor:
 
     def dsn(self, role: Role, database: str = DATABASE) -> str:
         """An asyncpg DSN with the password in it: never log it."""
+        # Whoever started the server may have another runtime folder than we have: the server tells where its socket is.
+        found = read_pid_file(self.home.cluster)
+        sockets = found.socket if found and found.socket else str(self.home.sockets)
         return (
             f"postgresql://{ROLES[role]}:{self.home.password(role)}@/{quote(database, safe='')}"
-            f"?host={quote(str(self.home.sockets), safe='')}&port=5432"
+            f"?host={quote(sockets, safe='')}&port=5432"
         )
 
     def direct(self) -> str:
@@ -172,11 +176,13 @@ class Supervisor:
     async def _launch(self, home: Home, binaries: Binaries, who: RunAs) -> None:
         argv = [binaries.path("postgres"), "-D", str(home.cluster), "-c", "listen_addresses="]
         argv += ["-c", f"unix_socket_directories={home.sockets}", "-c", "port=5432"]
-        handler = RotatingFileHandler(home.log, maxBytes=2_000_000, backupCount=2)
-        home.log.chmod(0o600)
+        if self._log is None:
+            self._log = RotatingFileHandler(home.log, maxBytes=2_000_000, backupCount=2)
+            home.log.chmod(0o600)
+        handler = self._log
 
         def hear(line: bytes) -> None:
-            handler.emit(logging.LogRecord("postgres", logging.INFO, "", 0, line.decode("utf-8", "replace").rstrip(), None, None))
+            handler.handle(logging.LogRecord("postgres", logging.INFO, "", 0, line.decode("utf-8", "replace").rstrip(), None, None))
 
         child = self._child = Child(argv, who, on_death=signal.SIGINT, hear=hear)
         pid = await child.start()
@@ -199,6 +205,9 @@ class Supervisor:
 
     async def _end(self) -> None:
         await self._end_child()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
