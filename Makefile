@@ -24,6 +24,7 @@ demo: $(VENV)/.ready ## run the whole shop beside a simulated WeChat Pay, on thi
 
 test: $(VENV)/.ready-dev ## set up what tests need, then run all of them
 	@tools/browser.sh
+	@$(BIN)/python -m tests.oracles.environment
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 check: $(VENV)/.ready-dev ## format, lint, types, floors, the rules of the house

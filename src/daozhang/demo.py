@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ async def demo(settings: Settings, told: Callable[[Addresses], None]) -> None:
     card_file.unlink(missing_ok=True)
     simulator = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "daozhang.simulators", "--port", str(settings.simulator_port), "--data", str(folder),
-        "--config", str(card_file), stdout=asyncio.subprocess.DEVNULL,
+        "--config", str(card_file), "--parent", str(os.getpid()), stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
         base = f"http://127.0.0.1:{settings.simulator_port}"
