@@ -1,10 +1,7 @@
 """A real browser in front of the real pages: the shop on a loopback port, the simulated phone beside it, Debian's Chromium."""
 
-import asyncio
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,16 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from msgspec.structs import replace
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.web.stage import Stage, open_stage
 
 from daozhang.postgres import Database
 from daozhang.settings import Settings
-from daozhang.simulators.merchant import enrol
-from daozhang.simulators.simulator import Simulator
-from daozhang.web.doors import make_app
 
 HERE = Path(__file__).parent
 AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
@@ -71,32 +63,8 @@ async def chromium() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def shop(database: Database, settings: Settings) -> AsyncIterator[Shop]:
     """The pages on a free port, with a simulator of their own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    settings = replace(settings, port=port)
-    async with Simulator(enrolment=enrol()) as sim, open_stage(database, settings, sim=sim) as stage:
-        config = uvicorn.Config(
-            make_app(stage.house), loop="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
-        )
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve([listener]))
-        chasing = asyncio.create_task(_chase(stage))
-        yield Shop(stage, f"http://127.0.0.1:{port}")
-        stage.house.closing.set()
-        chasing.cancel()
-        server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError):
-            await chasing
-        await serving
-
-
-async def _chase(stage: Stage) -> None:
-    """Ask the channel about every order that waits, twice a second: what the worker of the program does at a calmer pace."""
-    while True:
-        await asyncio.sleep(0.5)
-        for row in await stage.house.database.rows("select distinct order_id from attempts where state in ('open', 'closing')"):
-            await stage.house.desk.look(row["order_id"])
-            stage.house.hub.tell()
+    async with open_stage(database, settings, work=True) as stage:
+        yield Shop(stage, stage.shop.url)
 
 
 async def context_for(

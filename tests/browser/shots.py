@@ -4,13 +4,11 @@ Starts a shop of its own (PostgreSQL, desk, simulator, browser), walks to every 
 """
 
 import asyncio
-import socket
 import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import uvicorn
 from playwright.async_api import BrowserContext, async_playwright
 from tests.browser.conftest import CHROMIUM, FLAGS, Shop, context_for, log_in
 from tests.web.stage import PASSWORD, PHONE, Stage, open_stage
@@ -21,8 +19,6 @@ from daozhang.postgres.migrate import migrate
 from daozhang.postgres.throwaway import throwaway
 from daozhang.settings import Settings
 from daozhang.simulators.faults import Fault
-from daozhang.simulators.simulator import Simulator
-from daozhang.web.doors import make_app
 
 LOOKS = "zh-390-light,zh-1280-light,en-390-light,en-1280-light,zh-390-dark,en-1280-dark"
 
@@ -36,15 +32,9 @@ async def main(folder: Path, looks: list[str]) -> None:
         await migrate(running.dsn("owner"))
         database = await Database.open(running.dsn("app"))
         stack.push_async_callback(database.close)
-        listener = socket.create_server(("127.0.0.1", 0))
-        settings = Settings(data=home / "data", test_mode=True, port=listener.getsockname()[1])
-        sim = await stack.enter_async_context(Simulator())
-        stage = await stack.enter_async_context(open_stage(database, settings, sim=sim))
-        server = uvicorn.Server(
-            uvicorn.Config(make_app(stage.house), loop="none", lifespan="off", log_config=None, access_log=False)
-        )
-        serving = asyncio.create_task(server.serve([listener]))
-        shop = Shop(stage, settings.url())
+        settings = Settings(data=home / "data", test_mode=True)
+        stage = await stack.enter_async_context(open_stage(database, settings))
+        shop = Shop(stage, stage.shop.url)
         playwright = await stack.enter_async_context(async_playwright())
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for look in looks:
@@ -53,9 +43,6 @@ async def main(folder: Path, looks: list[str]) -> None:
             await Walk(context, shop, folder, look).all()
             await context.close()
         await browser.close()
-        stage.house.closing.set()
-        server.should_exit = True
-        await serving
 
 
 class Walk:

@@ -10,7 +10,6 @@ from tests.web.test_sessions import Browser
 from daozhang.postgres import Database
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
-from daozhang.simulators.simulator import Simulator
 from daozhang.web.doors import make_app
 
 
@@ -23,7 +22,7 @@ def enrolment() -> Enrolment:
 @pytest.fixture
 async def stage(database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Stage]:
     """A shop with one user and one channel at a simulator of its own."""
-    async with Simulator(enrolment=enrolment) as sim, open_stage(database, settings, sim=sim) as made:
+    async with open_stage(database, settings, enrolment=enrolment) as made:
         yield made
 
 
