@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.web.stage import Stage, open_stage
+from tests.flows.shop import Shop, open_shop
 
+from daozhang import __version__
 from daozhang.policy.book import defaults
 from daozhang.policy.books import Books
 from daozhang.policy.examine import examine
@@ -15,7 +16,6 @@ from daozhang.postgres import Database
 from daozhang.recharge.model import OrderView, PlaceRequest
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
-from daozhang.simulators.simulator import Simulator
 
 
 @pytest.fixture(scope="module")
@@ -24,56 +24,50 @@ def enrolment() -> Enrolment:
 
 
 @pytest.fixture
-async def stage(database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Stage]:
+async def shop(database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop whose day holds 200 yuan."""
     rules = defaults()
     day = msgspec.structs.replace(rules, day=msgspec.structs.replace(rules.day, max_fen=20_000))
     assert await Books(database).publish(1, day, version=1, author="tester", note="a small day")
-    async with Simulator(enrolment=enrolment) as sim, open_stage(database, settings, sim=sim) as made:
-        yield made
+    async with open_shop(database, settings, enrolment=enrolment) as opened:
+        yield opened
 
 
-@pytest.fixture
-async def user_id(stage: Stage, database: Database) -> int:
-    found: int = await database.value("select id from users")
-    return found
-
-
-def wish(stage: Stage, user_id: int, number: int, **changes: Any) -> PlaceRequest:
+def wish(shop: Shop, number: int, **changes: Any) -> PlaceRequest:
     given = {
         "shop_id": 1,
-        "user_id": user_id,
+        "user_id": shop.user_id,
         "amount_fen": 5_000,
-        "channel_id": stage.channel_id,
+        "channel_id": shop.channel_id,
         "method": "native",
         "key": f"key-{number:08d}",
-        "page_version": "test-1",
+        "page_version": __version__,
         "client_ip": "192.0.2.1",
         **changes,
     }
     return PlaceRequest(**given)
 
 
-async def place(stage: Stage, user_id: int, number: int, **changes: Any) -> OrderView:
-    view: OrderView = await stage.house.desk.place(wish(stage, user_id, number, **changes))
+async def place(shop: Shop, number: int, **changes: Any) -> OrderView:
+    view: OrderView = await shop.program.desk.place(wish(shop, number, **changes))
     return view
 
 
-async def test_four_times_fifty_fill_a_day_of_two_hundred(stage: Stage, user_id: int) -> None:
-    views = [await place(stage, user_id, number) for number in range(5)]
+async def test_four_times_fifty_fill_a_day_of_two_hundred(shop: Shop) -> None:
+    views = [await place(shop, number) for number in range(5)]
     assert [view.state for view in views] == ["awaiting_payment"] * 4 + ["refused"]
     assert (views[4].reason, views[4].reason_facts["left_fen"]) == ("limits.day", 0)
     assert views[4].money == "none"
 
 
-async def test_the_whole_day_in_one_order_and_not_a_fen_more(stage: Stage, user_id: int) -> None:
-    assert (await place(stage, user_id, 1, amount_fen=20_001)).reason == "limits.day"
-    assert (await place(stage, user_id, 2, amount_fen=20_000)).state == "awaiting_payment"
-    assert (await place(stage, user_id, 3, amount_fen=100)).reason_facts["left_fen"] == 0
+async def test_the_whole_day_in_one_order_and_not_a_fen_more(shop: Shop) -> None:
+    assert (await place(shop, 1, amount_fen=20_001)).reason == "limits.day"
+    assert (await place(shop, 2, amount_fen=20_000)).state == "awaiting_payment"
+    assert (await place(shop, 3, amount_fen=100)).reason_facts["left_fen"] == 0
 
 
-async def test_twenty_at_once_fill_the_day_exactly(stage: Stage, user_id: int, database: Database) -> None:
-    views = await asyncio.gather(*(place(stage, user_id, number) for number in range(20)))
+async def test_twenty_at_once_fill_the_day_exactly(shop: Shop, database: Database) -> None:
+    views = await asyncio.gather(*(place(shop, number) for number in range(20)))
     assert sorted(view.state for view in views) == ["awaiting_payment"] * 4 + ["refused"] * 16
     assert {view.reason for view in views if view.state == "refused"} == {"limits.day"}
     kept = await database.rows("select outcome, count(*) as count from decisions where stage = 'place' group by 1 order by 1")
@@ -81,30 +75,29 @@ async def test_twenty_at_once_fill_the_day_exactly(stage: Stage, user_id: int, d
     assert (await examine(database)).ok
 
 
-async def test_an_order_tried_again_is_not_counted_twice(stage: Stage, user_id: int) -> None:
-    first = await place(stage, user_id, 1, amount_fen=15_000)
-    again = await stage.house.desk.retry(user_id, first.id, stage.channel_id, "h5", "192.0.2.1")
+async def test_an_order_tried_again_is_not_counted_twice(shop: Shop) -> None:
+    first = await place(shop, 1, amount_fen=15_000)
+    again = await shop.program.desk.retry(shop.user_id, first.id, shop.channel_id, "h5", "192.0.2.1")
     assert (again.state, again.reason) == ("awaiting_payment", None)
-    assert (await place(stage, user_id, 2)).state == "awaiting_payment"
-    assert (await place(stage, user_id, 3, amount_fen=100)).reason == "limits.day"
+    assert (await place(shop, 2)).state == "awaiting_payment"
+    assert (await place(shop, 3, amount_fen=100)).reason == "limits.day"
 
 
-async def test_a_page_of_yesterday_is_renewed_and_orders_nothing(stage: Stage, user_id: int) -> None:
-    view = await place(stage, user_id, 1, page_version="older")
+async def test_a_page_of_yesterday_is_renewed_and_orders_nothing(shop: Shop) -> None:
+    view = await place(shop, 1, page_version="older")
     assert (view.state, view.reason) == ("refused", "operation.page_outdated")
     assert view.verdicts
 
 
-async def test_a_frozen_user_is_refused_and_money_on_its_way_is_held(stage: Stage, user_id: int) -> None:
-    before = await place(stage, user_id, 1)
-    await stage.house.identity.freeze(user_id, actor="tester", reason="risk_review")
-    refused = await place(stage, user_id, 2)
+async def test_a_frozen_user_is_refused_and_money_on_its_way_is_held(shop: Shop) -> None:
+    before = await place(shop, 1)
+    await shop.program.house.identity.freeze(shop.user_id, actor="tester", reason="risk_review")
+    refused = await place(shop, 2)
     assert (refused.reason, refused.reason_facts["why"]) == ("account.frozen", "risk_review")
-    await stage.pay(before.id)
-    held = await stage.house.desk.order(user_id, before.id)
-    assert held is not None
-    assert (held.state, held.money) == ("held", "received")
+    await shop.pay(before)
+    held = await shop.reach(before.id, "held")
+    assert held.money == "received"
     assert (held.reason, held.reason_facts.get("why")) == ("account.frozen", "risk_review")
-    wallet = await stage.house.desk.wallet(user_id)
+    wallet = await shop.program.desk.wallet(shop.user_id)
     assert (wallet.cash_fen, wallet.review_fen) == (0, 5_000)
     assert {verdict["outcome"] for verdict in held.verdicts} == {"hold"}
