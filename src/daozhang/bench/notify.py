@@ -1,0 +1,152 @@
+"""`notify`: signed WeChat callbacks per second over HTTP, verified, decrypted, stored, credited, committed and acknowledged.
+
+The yardstick is a handler that does nothing, in the same server process, under the same requests on as many connections. The load
+comes from a process of its own with requests signed beforehand; when the yardstick needs more than 80 % of what that process can
+send, the ratio would measure the generator, and none is printed.
+"""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import msgspec
+
+from daozhang import ids
+from daozhang.bench import seed
+from daozhang.bench.child import Child, ChildTrouble, child
+from daozhang.bench.machine import machine
+from daozhang.bench.stage import Stage, stage
+from daozhang.bench.usage import cpu_s
+from daozhang.proof import prove
+from daozhang.simulators.merchant import Enrolment, enrol
+from daozhang.simulators.presign import Payment, presign_many
+
+MOST_OF_CEILING = 0.8
+NOBODY = "http://127.0.0.1:9"
+"""The channel's interface in this bench: callbacks are verified with keys of the row, so nobody is called."""
+PAUSE_MS = 4.0
+WARM_UP = 200
+
+
+async def bench(
+    *, messages: int = 20_000, singles: int = 400, connections: int = 192, users: int = 10_000, empty_s: float = 1.5
+) -> dict[str, Any]:
+    """Measure: single messages first, then the two loads in turn, since a machine's pace drifts."""
+    enrolment = enrol(seed.MERCHANT, seed.APP)
+    async with stage(users) as set_up:
+        channel_id = await set_up.add_channel(enrolment.merchant, NOBODY)
+        port, file = _free_port(), set_up.settings.data / "requests"
+        orders = await seed.make_orders(set_up.app, set_up.people, WARM_UP + singles + messages, channel_id)
+        _write_requests(file, enrolment, orders, port)
+        async with child("daozhang.bench.program", environment=_environment(set_up, port)) as program:
+            await program.hear()
+            async with child("daozhang.bench.generator", str(file)) as generator, child("daozhang.bench.sink") as sink:
+                load = Load(generator, program, set_up.server.pid or 0, port, channel_id, connections)
+                idle_ms = await load.idle(singles)
+                await load.measure(WARM_UP + singles, WARM_UP + singles + messages, empty_s)
+                ceiling = await load.ceiling((await sink.hear())["port"], empty_s)
+        credited = await set_up.app.value("select count(*) from orders where state = 'credited'")
+        proof = await prove(set_up.app)
+    yardstick, figure = mean(load.empty_per_s), messages / load.credit_took_s
+    below = max(yardstick, figure) <= MOST_OF_CEILING * ceiling
+    return {
+        "name": "notify",
+        "figure": round(figure, 1),
+        "unit": "callbacks/s",
+        "yardstick": round(yardstick, 1),
+        "yardstick_is": "an empty ASGI handler in the same server process under the same requests, answers/s",
+        "ratio": round(figure / yardstick, 3) if below else None,
+        "generator_ceiling": round(ceiling, 1),
+        "connections": connections,
+        "messages": len(orders),
+        "idle_p50_ms": _percentile(idle_ms, 50),
+        "idle_p99_ms": _percentile(idle_ms, 99),
+        "empty_cpu_us": load.empty_cpu_us,
+        "program_cpu_us": round(load.program_cpu_s / messages * 1e6),
+        "postgres_cpu_us": round(load.postgres_cpu_s / messages * 1e6),
+        "proof_ok": proof.ok and credited == len(orders),
+        "machine": machine(),
+    }
+
+
+class Load:
+    """The loads of this bench and what they cost."""
+
+    def __init__(self, generator: Child, program: Child, postgres_pid: int, port: int, channel_id: int, connections: int) -> None:
+        self._generator, self._program_pid, self._postgres_pid = generator, program.pid, postgres_pid
+        self._port, self._connections, self._door = port, connections, f"/notify/wechatpay/{channel_id}"
+        self.empty_per_s: list[float] = []
+        self.empty_cpu_us = 0
+        self.credit_took_s = self.program_cpu_s = self.postgres_cpu_s = 0.0
+
+    async def idle(self, singles: int) -> list[float]:
+        """How long each of so many single messages took, in ms, with nothing else going on."""
+        await self._run(path=self._door, connections=8, first=0, last=WARM_UP)
+        await asyncio.sleep(0.5)
+        run = await self._run(path=self._door, first=WARM_UP, last=WARM_UP + singles, pause_ms=PAUSE_MS)
+        times_ms: list[float] = run["times_ms"]
+        return times_ms
+
+    async def measure(self, first: int, last: int, empty_s: float) -> None:
+        """Nothing, half of the messages, nothing, the other half, nothing."""
+        middle = (first + last) // 2
+        await self._empty(empty_s)
+        for start, stop in ((first, middle), (middle, last)):
+            before = cpu_s(self._program_pid), cpu_s(self._postgres_pid)
+            run = await self._run(path=self._door, connections=self._connections, first=start, last=stop)
+            self.credit_took_s += run["took_s"]
+            self.program_cpu_s += cpu_s(self._program_pid) - before[0]
+            self.postgres_cpu_s += cpu_s(self._postgres_pid) - before[1]
+            await self._empty(empty_s)
+
+    async def ceiling(self, port: int, seconds: float) -> float:
+        """What the generator can send when whoever answers does nothing at all."""
+        run = await self._run(port=port, path="/", connections=self._connections, seconds=seconds)
+        return float(run["answers"] / run["took_s"])
+
+    async def _empty(self, seconds: float) -> None:
+        before = cpu_s(self._program_pid)
+        run = await self._run(path="/empty", connections=self._connections, seconds=seconds)
+        self.empty_per_s.append(run["answers"] / run["took_s"])
+        self.empty_cpu_us = round((cpu_s(self._program_pid) - before) / run["answers"] * 1e6)
+
+    async def _run(self, **order: Any) -> dict[str, Any]:
+        run = await self._generator.ask(**({"port": self._port} | order))
+        if run["other"] or not run["answers"]:
+            raise ChildTrouble(f"{order['path']} was not answered with 204: {run['other']}")
+        return run
+
+
+def _write_requests(file: Path, enrolment: Enrolment, orders: list[seed.Waiting], port: int) -> None:
+    """Sign a callback for each order; the generator sends these bytes behind a first line with its path."""
+    payments = [Payment(ids.text26(order.attempt_id), order.amount_fen) for order in orders]
+    with file.open("wb") as out:
+        for signed in presign_many(enrolment, payments):
+            body = signed.body.encode()
+            headers = {"host": f"127.0.0.1:{port}", **signed.headers, "content-length": str(len(body))}
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+            out.write(msgspec.json.encode((head + b"\r\n" + body).decode("latin-1")) + b"\n")
+
+
+def _environment(set_up: Stage, port: int) -> dict[str, str]:
+    ours = {
+        "DAOZHANG_DATA": str(set_up.settings.data),
+        "DAOZHANG_DATABASE": set_up.server.dsn("app"),
+        "DAOZHANG_PORT": str(port),
+        "DAOZHANG_TEST_MODE": "1",
+    }
+    return {name: value for name, value in os.environ.items() if not name.startswith("DAOZHANG_")} | ours
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _percentile(times_ms: list[float], percent: int) -> float:
+    ordered = sorted(times_ms)
+    return round(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)], 2)
