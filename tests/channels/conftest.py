@@ -54,6 +54,11 @@ def enrolment() -> Enrolment:
     return enrol()
 
 
+@pytest.fixture(scope="session")
+def merchant_keys(enrolment: Enrolment) -> WechatKeys:
+    return keys_of(enrolment.merchant)
+
+
 @pytest.fixture
 async def sim(enrolment: Enrolment) -> AsyncIterator[Simulator]:
     async with Simulator(enrolment=enrolment) as running:
@@ -69,7 +74,7 @@ Make = Callable[..., WechatPay]
 
 
 @pytest.fixture
-async def make(sim: Simulator, exchanges: list[Exchange]) -> AsyncIterator[Make]:
+async def make(sim: Simulator, exchanges: list[Exchange], merchant_keys: WechatKeys) -> AsyncIterator[Make]:
     """Makes adapters for the simulator's merchant; `hosts`, `keys` and `total_s` may differ."""
     made: list[WechatPay] = []
 
@@ -88,7 +93,7 @@ async def make(sim: Simulator, exchanges: list[Exchange]) -> AsyncIterator[Make]
         )
         changed = replace(base, **row)
         transport = Transport(changed.hosts, loopback=True, recorder=exchanges.append, total_s=total_s)
-        made.append(WechatPay(changed, keys or [keys_of(sim.merchant)], transport))
+        made.append(WechatPay(changed, keys or [merchant_keys], transport))
         return made[-1]
 
     yield build

@@ -5,18 +5,22 @@ import secrets
 import time
 import tomllib
 from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.channels.conftest import keys_of
 
 from daozhang import clock
 from daozhang.channels.kinds.wechatpay.adapter import WechatPay
 from daozhang.channels.kinds.wechatpay.keys import read_certificate, read_keys
 from daozhang.channels.kinds.wechatpay.signing import decrypt, read_seal, verify
 from daozhang.channels.port import Invalid, Outcome
+from daozhang.channels.rows import ChannelRow
+from daozhang.outbound import Transport
 from daozhang.reasons.refusal import Refusal
 from daozhang.simulators.merchant import Enrolment, enrol
 from daozhang.simulators.wechatpay.signing import Keyring
@@ -27,6 +31,16 @@ VECTOR = tomllib.loads((Path(__file__).parent / "vectors" / "wechatpay_notice.to
 @pytest.fixture(scope="session")
 def ring(enrolment: Enrolment) -> Keyring:
     return Keyring(enrolment)
+
+
+@pytest.fixture(scope="module")
+async def channel(enrolment: Enrolment) -> AsyncIterator[WechatPay]:
+    """One adapter for all messages; its own calls go nowhere."""
+    merchant, nowhere = enrolment.merchant, ("http://127.0.0.1:9",)
+    row = ChannelRow(7, 1, "wechatpay", "微信支付", merchant.mchid, merchant.appid, ("native",), nowhere, enabled=True, version=1)
+    made = WechatPay(row, [keys_of(merchant)], Transport(nowhere, loopback=True))
+    yield made
+    await made.close_connections()
 
 
 def paid(ring: Keyring, **changes: object) -> dict[str, object]:
