@@ -84,6 +84,9 @@ class Callbacks:
         except (Unavailable, OutcomeUnknown, Full) as fault:
             log.warning("a message was not taken in (%s); the channel sends it again", type(fault).__name__)
             return channel.acknowledge(Invalid("unavailable", http=503))
+        except Exception:
+            log.exception("a message met a fault of ours; the channel sends it again")
+            return channel.acknowledge(Invalid("unavailable", http=500))
         self._changed()
         return answer
 

@@ -12,7 +12,7 @@ from litestar.response import Redirect
 
 from daozhang import clock, ids
 from daozhang.money import yuan
-from daozhang.reasons import Layer, Reason, Refusal, Retry, Told, catalogue
+from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catalogue
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
 from daozhang.web.front import checks, path
@@ -168,7 +168,8 @@ async def _ended(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
         same = next((choice for choice in usable if (choice.channel_id, choice.method) == (view.channel_id, view.method)), None)
         others = [choice for choice in usable if choice is not same]
         prefer_other = reason is not None and reason.retry is Retry.OTHER_CHANNEL
-        order = [*others, same] if prefer_other else [same, *others]
+        hopeless = reason is not None and reason.cured_by is CuredBy.PLATFORM
+        order = ([*others] if hopeless else [*others, same]) if prefer_other else [same, *others]
         retry_with = next((choice for choice in order if choice is not None), None)
     said = checks.rules(view.verdicts, locale_of(request))
     if reason is not None and view.state == "failed":

@@ -5,7 +5,8 @@ asked to stop, when the order rests, or after ten minutes; the page then asks fr
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,9 @@ from daozhang.web.pages import house_of
 BEAT_S = 15.0
 """A comment this often keeps proxies from taking silence for death."""
 LONGEST_S = 600.0
+MOST_PER_USER = 8
+MOST = 5_000
+"""How many streams one process keeps open, for one user and for all: whoever is refused asks from time to time instead."""
 _HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
 
 
@@ -33,10 +37,30 @@ async def stream(request: Request[Any, Any, Any], shown: FromPath[str]) -> Strea
     identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None
     if identifier is None or await house.desk.order(session.user_id, identifier) is None:
         raise Refusal("operation.not_found")
-    return Stream(_events(house, session.user_id, identifier), media_type="text/event-stream", headers=_HEADERS)
+    if _open[session.user_id] >= MOST_PER_USER or _open.total() >= MOST:
+        raise Refusal("operation.too_many", wait_s=int(BEAT_S))
+    return Stream(
+        _counted(session.user_id, _events(house, session.user_id, identifier)), media_type="text/event-stream", headers=_HEADERS
+    )
 
 
-async def _events(house: House, user_id: int, order_id: UUID) -> AsyncIterator[bytes]:
+_open: Counter[int] = Counter()
+
+
+async def _counted(user_id: int, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The same events, counted as one open stream of the user for as long as they are sent."""
+    _open[user_id] += 1
+    try:
+        async for event in events:
+            yield event
+    finally:
+        await events.aclose()
+        _open[user_id] -= 1
+        if not _open[user_id]:
+            del _open[user_id]
+
+
+async def _events(house: House, user_id: int, order_id: UUID) -> AsyncGenerator[bytes, None]:
     """The first event comes at once: what changed between the page and this stream must not be lost."""
     changes = aiter(house.hub.changes(order_id))
     ends_at = asyncio.get_running_loop().time() + LONGEST_S

@@ -7,6 +7,7 @@
   let wait = 2000;
   let source = null;
   let done = false;
+  let asking = false;
 
   function news(seen) {
     if (done || !seen || seen === mark) return;
@@ -16,6 +17,7 @@
   }
 
   function ask() {
+    asking = true;
     if (done) return;
     fetch(box.dataset.live + "/state", { headers: { accept: "application/json" } })
       .then(function (response) { return response.ok ? response.json() : null; })
@@ -30,20 +32,19 @@
   function listen() {
     source = new EventSource(box.dataset.live + "/stream");
     source.addEventListener("state", function (event) { news(event.data); });
-    source.addEventListener("end", function () { source.close(); ask(); });
+    source.addEventListener("end", function () { source.close(); if (!asking) ask(); });
     source.addEventListener("error", function () {
-      if (source.readyState === EventSource.CLOSED) ask();
+      if (source.readyState === EventSource.CLOSED && !asking) ask();
     });
   }
 
   if (window.EventSource) listen();
   else ask();
+  /* A page nobody looks at holds no connection; looked at again, the first event tells what it missed. */
   document.addEventListener("visibilitychange", function () {
-    if (document.hidden || done) return;
-    fetch(box.dataset.live + "/state", { headers: { accept: "application/json" } })
-      .then(function (response) { return response.json(); })
-      .then(function (state) { news(state.mark); })
-      .catch(function () {});
+    if (done || !window.EventSource) return;
+    if (source) source.close();
+    if (!document.hidden) listen();
   });
   window.addEventListener("pagehide", function () { if (source) source.close(); });
 })();
