@@ -87,7 +87,8 @@ async def refused(channel: WechatPay, headers: dict[str, str], body: bytes) -> I
 
 
 async def test_the_published_vector_verifies_and_opens() -> None:
-    serial, key = read_certificate(VECTOR["certificate"].strip().encode())
+    serial, verifier = read_certificate(VECTOR["certificate"].strip().encode())
+    key = verifier.key
     assert serial == VECTOR["headers"]["wechatpay-serial"]
     body = VECTOR["body"].encode()
     verify(read_seal(VECTOR["headers"], 1624523846), body, key)
@@ -332,3 +333,27 @@ async def test_in_10_hostile_xml_takes_linear_time(channel) -> None:
         with pytest.raises(Invalid):
             await channel.read({}, body)
     assert time.perf_counter() - started < 2.0
+
+
+async def test_an_expired_certificate_verifies_nothing(channel, ring, enrolment) -> None:
+    try:
+        clock.shift(6 * 365 * 86_400)
+        serial = next(iter(enrolment.merchant.platform_certificates))
+        body = message(ring, paid(ring))[1]
+        headers = {name.lower(): value for name, value in ring.headers(body, serial, int(clock.now_s())).items()}
+        assert (await refused(channel, headers, body)).code == "unknown_serial"
+        # The public key has no end of its own, so the other mode goes on.
+        headers = {
+            name.lower(): value for name, value in ring.headers(body, enrolment.merchant.public_key_id, int(clock.now_s())).items()
+        }
+        assert (await channel.read(headers, body)).report is not None
+    finally:
+        clock.shift(0)
+
+
+def test_keys_copied_through_windows_are_read(enrolment) -> None:
+    merchant = enrolment.merchant
+    mangled = {name: f"  {getattr(merchant, name)} ".replace("\n", " \r\n") for name in ("private_key", "public_key")}
+    certificates = [pem.replace("\n", "\r\n") for pem in merchant.platform_certificates.values()]
+    keys = keys_of(merchant, platform_certificates=certificates, **mangled)
+    assert set(keys.verifiers()) == {*merchant.platform_certificates, merchant.public_key_id}

@@ -56,7 +56,7 @@ class WechatPay:
         self._shop_id, self._transport = row.shop_id, transport
         self._ciphers = tuple(AESGCM(key.encode()) for key in dict.fromkeys(version.api_v3_key for version in keys))
         self._encode = msgspec.json.Encoder().encode
-        fixed = {serial: key for version in keys for serial, key in version.verifying_keys().items()}
+        fixed = {serial: key for version in keys for serial, key in version.verifiers().items()}
         signer = Signer(row.merchant, newest.serial_no, newest.signing_key())
         self._caller = Caller(signer, transport, row.hosts, newest.public_key_id)
         # Certificates are asked for in public-key mode too: while a merchant migrates, WeChat Pay signs callbacks with either.

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from daozhang import clock
 from daozhang.channels.kinds.wechatpay.caller import Caller
-from daozhang.channels.kinds.wechatpay.ring import Fetched, NoCertificates, NotFetched
-from daozhang.channels.kinds.wechatpay.signing import decrypt, read_seal, verify
+from daozhang.channels.kinds.wechatpay.ring import NoCertificates, NotFetched
+from daozhang.channels.kinds.wechatpay.signing import Verifier, decrypt, read_seal, verify
 from daozhang.channels.port import Invalid
 from daozhang.channels.strict import Unclear, object_of, read_object, text_of
 from daozhang.outbound import Fault, Reply, Subject
@@ -19,10 +19,10 @@ _MOST_BYTES = 128 * 1024
 _MOST_CERTIFICATES = 16
 
 
-def fetcher(caller: Caller, ciphers: tuple[AESGCM, ...], subject: Subject) -> Callable[[], Awaitable[dict[str, Fetched]]]:
+def fetcher(caller: Caller, ciphers: tuple[AESGCM, ...], subject: Subject) -> Callable[[], Awaitable[dict[str, Verifier]]]:
     """A function that fetches the certificates once. It raises `NoCertificates` or `NotFetched`."""
 
-    async def once() -> dict[str, Fetched]:
+    async def once() -> dict[str, Verifier]:
         try:
             reply = await caller.send("GET", _TARGET, b"", subject)
         except Fault as fault:
@@ -33,7 +33,7 @@ def fetcher(caller: Caller, ciphers: tuple[AESGCM, ...], subject: Subject) -> Ca
             raise NotFetched(f"HTTP {reply.status}")
         return _read(reply, ciphers, caller)
 
-    async def fetch() -> dict[str, Fetched]:
+    async def fetch() -> dict[str, Verifier]:
         try:
             try:
                 return await once()
@@ -47,11 +47,11 @@ def fetcher(caller: Caller, ciphers: tuple[AESGCM, ...], subject: Subject) -> Ca
     return fetch
 
 
-def _read(reply: Reply, ciphers: tuple[AESGCM, ...], caller: Caller) -> dict[str, Fetched]:
+def _read(reply: Reply, ciphers: tuple[AESGCM, ...], caller: Caller) -> dict[str, Verifier]:
     entries = read_object(reply.body, _MOST_BYTES).get("data")
     if type(entries) is not list or not 0 < len(entries) <= _MOST_CERTIFICATES:
         raise Unclear("data is not a list of certificates")
-    found: dict[str, Fetched] = {}
+    found: dict[str, Verifier] = {}
     for entry in entries:
         if type(entry) is not dict:
             raise Unclear("an entry is not an object")
@@ -67,7 +67,7 @@ def _read(reply: Reply, ciphers: tuple[AESGCM, ...], caller: Caller) -> dict[str
         if not isinstance(key, RSAPublicKey) or serial != text_of(entry, "serial_no", 64):
             raise Unclear("a certificate that is not what its entry says")
         if certificate.not_valid_before_utc <= clock.now() < certificate.not_valid_after_utc:
-            found[serial] = Fetched(key, certificate.not_valid_after_utc.timestamp())
+            found[serial] = Verifier(key, certificate.not_valid_after_utc.timestamp())
     # The signature proves that this list is whole and new; that each certificate is genuine the APIv3 key has shown already.
     seal = read_seal(reply.headers, clock.now_s())
     known = caller.ring.known(seal.serial) or (found[seal.serial].key if seal.serial in found else None)

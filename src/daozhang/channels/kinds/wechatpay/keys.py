@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from daozhang.channels.kinds.wechatpay.signing import Verifier
 from daozhang.channels.strict import named_field
 from daozhang.reasons.refusal import Refusal
 
@@ -44,18 +45,18 @@ class WechatKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise Refusal("channel.secret_weak", field="private_key")
         return key
 
-    def verifying_keys(self) -> dict[str, RSAPublicKey]:
+    def verifiers(self) -> dict[str, Verifier]:
         """Keys that verify what WeChat Pay signs, by serial number or public key id. Raises `Refusal`."""
-        keys: dict[str, RSAPublicKey] = {}
+        keys: dict[str, Verifier] = {}
         for text in self.platform_certificates:
-            serial, key = read_certificate(_pem(text))
-            keys[serial] = key
+            serial, verifier = read_certificate(_pem(text))
+            keys[serial] = verifier
         if self.public_key_id:
             try:
                 public = load_pem_public_key(_pem(self.public_key))
             except ValueError:
                 raise Refusal("channel.malformed", field="public_key") from None
-            keys[self.public_key_id] = _rsa(public, "public_key")
+            keys[self.public_key_id] = Verifier(_rsa(public, "public_key"))
         return keys
 
 
@@ -77,15 +78,16 @@ def read_keys(raw: Any) -> WechatKeys:
     if keys.public_key_id and not _PUBLIC_KEY_ID.fullmatch(keys.public_key_id):
         raise Refusal("channel.malformed", field="public_key_id")
     keys.signing_key()
-    keys.verifying_keys()
+    keys.verifiers()
     return keys
 
 
-def read_certificate(pem: bytes) -> tuple[str, RSAPublicKey]:
+def read_certificate(pem: bytes) -> tuple[str, Verifier]:
     """Serial number (40 hex digits, as WeChat Pay writes it) and key of a platform certificate. Raises `Refusal`."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
-        return f"{certificate.serial_number:X}", _rsa(certificate.public_key(), "platform_certificates")
+        key = _rsa(certificate.public_key(), "platform_certificates")
+        return f"{certificate.serial_number:X}", Verifier(key, certificate.not_valid_after_utc.timestamp())
     except ValueError:
         raise Refusal("channel.malformed", field="platform_certificates") from None
 

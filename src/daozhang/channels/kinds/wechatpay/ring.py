@@ -8,11 +8,11 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from daozhang import clock
+from daozhang.channels.kinds.wechatpay.signing import Verifier
 from daozhang.channels.port import Invalid
 
 log = logging.getLogger(__name__)
@@ -31,30 +31,22 @@ class NotFetched(Exception):
     """The certificates could not be fetched now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A platform certificate's key and until when the certificate is valid (seconds since 1970)."""
-
-    key: RSAPublicKey
-    until_s: float
-
-
 class KeyRing:
     """`fixed` keys come from the channel row; `fetch` asks `/v3/certificates` for the others."""
 
-    def __init__(self, fixed: dict[str, RSAPublicKey], fetch: Callable[[], Awaitable[dict[str, Fetched]]]) -> None:
+    def __init__(self, fixed: dict[str, Verifier], fetch: Callable[[], Awaitable[dict[str, Verifier]]]) -> None:
         """Fetches nothing yet."""
         self._fixed, self._fetch = fixed, fetch
-        self._fetched: dict[str, Fetched] = {}
+        self._fetched: dict[str, Verifier] = {}
         self._fetched_at = self._tried_at = float("-inf")
         self._wait_s = REFRESH_LEAST_S
         self._refreshing: asyncio.Task[None] | None = None
 
     def known(self, serial: str) -> RSAPublicKey | None:
         """The key of a serial number that is in memory and valid."""
-        key = self._fixed.get(serial)
-        if key is not None:
-            return key
+        fixed = self._fixed.get(serial)
+        if fixed is not None and clock.now_s() < fixed.until_s:
+            return fixed.key
         fetched = self._fetched.get(serial)
         if fetched is None or clock.now_s() >= fetched.until_s:
             return None

@@ -54,6 +54,14 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True)
+class Verifier:
+    """A key that verifies, and until when its certificate is valid (seconds since 1970); a bare public key has no end."""
+
+    key: RSAPublicKey
+    until_s: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
 class Seal:
     """The signature headers of an answer or a callback, shaped right and not yet verified."""
 
