@@ -83,9 +83,6 @@ from attempts a where a.next_query_at <= $1 order by a.next_query_at limit $2 fo
 update attempts a set next_query_at = u.due_at, queries = a.queries + 1
 from unnest($1::uuid[], $2::timestamptz[]) as u (id, due_at) where a.id = u.id;
 
--- name: look_soon
-update attempts set next_query_at = $2 where id = $1 and (next_query_at is null or next_query_at > $2) and state not in ('paid', 'closed');
-
 -- name: live_attempts
 select id, state, version, channel_id, queries from attempts where order_id = $1 and id >= $1 and state not in ('paid', 'closed') order by id;
 
@@ -133,9 +130,6 @@ order by 1;
 -- name: order_anomalies
 select kind from anomalies where order_id = $1 order by at;
 
--- name: order_refunds
-select id, state, amount_fen, created_at, moved_at, origin, reason from refunds where order_id = $1 order by created_at;
-
 -- name: newest_verdicts
 select verdicts::text as verdicts from decisions where order_id = $1 order by id desc limit 1;
 
@@ -148,7 +142,9 @@ left join lateral (
 where o.user_id = $1 and o.shop_id = $2 and ($3::uuid is null or o.id < $3) order by o.id desc limit $4;
 
 -- name: order_version
-select version, state, moved_at from orders where id = $1;
+select o.version, o.state, o.moved_at,
+  exists (select from attempts a where a.order_id = o.id and a.id >= o.id and a.state = 'prepared') as unasked
+from orders o where o.id = $1;
 
 -- name: paid_attempt
 select a.id, a.channel_id, a.channel_txn, a.paid_fen, a.moved_at
@@ -174,9 +170,6 @@ from refunds r where r.next_query_at <= $1 order by r.next_query_at limit $2 for
 -- name: postpone_refund
 update refunds set next_query_at = $2, queries = queries + 1 where id = $1;
 
--- name: stop_refund
-update refunds set next_query_at = null where id = $1;
-
 -- name: lock_refund
 select id, shop_id, order_id, attempt_id, channel_id, hold_id, origin, state, amount_fen, total_fen, actor, created_at
 from refunds where id = $1 for no key update;
@@ -196,7 +189,7 @@ update notifications set next_try_at = null, state = 'settled', why = $2 where i
 
 -- name: refund_in_work
 select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amount_fen, r.total_fen, r.why, r.queries, r.created_at,
-  r.moved_at, r.reason, r.origin, a.channel_txn, a.user_id
+  r.moved_at, r.reason, r.origin, a.channel_txn, a.user_id, a.merchant, a.currency
 from refunds r join attempts a on a.id = r.attempt_id where r.id = $1;
 
 -- name: count_look
