@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from litestar.types import ASGIApp
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 SHOP = 1
 """The shop that a migration makes; more shops come with the issue that needs them."""
+AGAIN_S = 1.0
+"""Pause before a loop that broke begins again."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,11 @@ async def open_program(
         )  # fmt: skip
         asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
         dues = _dues(database, desk, door, hub)
-        loops: list[Coroutine[Any, Any, None]] = [registry.watch(), hub.run(), follow_clock(database, test_mode=settings.test_mode)]
+        loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            registry.watch, hub.run, partial(follow_clock, database, test_mode=settings.test_mode)
+        ]  # fmt: skip
         if work:
-            loops += [due.run() for due in dues]
-            loops.append(Timetable(database).run())
+            loops += [*(due.run for due in dues), Timetable(database).run]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
         yield Program(asgi, house, database, vault, registry, desk, door, settle, accounts, dues)
         house.closing.set()
@@ -129,11 +133,11 @@ def _dues(database: Database, desk: Desk, door: Door, hub: Hub) -> tuple[Due, ..
     )
 
 
-async def _kept_alive(loop: Coroutine[Any, Any, None]) -> None:
-    """A loop beside the doors never ends by itself; when one does, that is a bug and is said loudly."""
-    try:
-        await loop
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        log.exception("a loop beside the doors ended")
+async def _kept_alive(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """A loop beside the doors never breaks; when one does, that is a bug: it is said loudly, and the loop begins again."""
+    while True:
+        try:
+            return await loop()
+        except Exception:
+            log.exception("a loop beside the doors broke and begins again")
+        await asyncio.sleep(AGAIN_S)

@@ -168,10 +168,13 @@ class Database:
         return await self._read("fetchval", sql, *args)
 
     async def _read(self, how: str, sql: str, *args: Any) -> Any:
+        connection = await self._acquire()
         try:
-            return await getattr(self.pool, how)(sql, *args)
+            return await getattr(connection, how)(sql, *args)
         except (*_LOST, TimeoutError) as fault:
             raise Unavailable(type(fault).__name__) from fault
+        finally:
+            await self._release(connection)
 
 
 def _cut(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:

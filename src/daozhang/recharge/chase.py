@@ -6,6 +6,7 @@ closed at the channel first, asked once more, and only then closed here.
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +17,14 @@ from daozhang.recharge import moves, schedule
 from daozhang.recharge.ending import end_unpaid
 from daozhang.recharge.place import Place, Try
 from daozhang.recharge.settle import Arrival, Settle
+from daozhang.recharge.states import UNPAID
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
 log = logging.getLogger(__name__)
+
+LAST_WORDS = timedelta(minutes=1)
+"""An order that expires sooner cannot be asked for in the same words again (a channel wants a minute at least), so it is not."""
 
 
 async def claim(tx: Tx, most: int) -> Sequence[Any]:
@@ -55,15 +60,18 @@ class Chase:
         if row is None or channel is None or row["state"] in ("paid", "closed"):
             return
         expired = clock.now() >= row["expires_at"]
-        if row["state"] in ("prepared", "unknown") and not expired and row["order_state"] == "created":
-            await self._place.ask(self._try(row, channel))
-            return
+        same_words = clock.now() + LAST_WORDS < row["expires_at"]
+        if row["state"] in ("prepared", "unknown") and same_words and row["order_state"] == "created":
+            asked = await self._place.ask(self._try(row, channel))
+            if asked.outcome is not Outcome.UNKNOWN:
+                return
         number = ids.text26(attempt_id)
         answer = await channel.query(number)
         if await self._ended(row, answer):
             return
         known_unpaid = answer.outcome is Outcome.PENDING or answer.exists is False
-        if known_unpaid and (expired or row["state"] == "closing" or row["order_state"] == "closing"):
+        needless = row["state"] == "closing" or row["order_state"] == "closing" or row["order_state"] not in UNPAID
+        if known_unpaid and (expired or needless):
             await self._close(row, channel, number)
 
     async def close(self, attempt_id: UUID) -> None:
@@ -75,10 +83,11 @@ class Chase:
 
     async def _close(self, row: Any, channel: Channel, number: str) -> None:
         closed = await channel.close(number)
-        if closed.outcome is Outcome.UNKNOWN:
-            return
         answer = await channel.query(number)
-        if not await self._ended(row, answer) and closed.outcome is Outcome.SUCCESS and answer.exists is False:
+        if await self._ended(row, answer):
+            return
+        nothing_there = answer.exists is False and (closed.outcome is Outcome.SUCCESS or closed.exists is False)
+        if nothing_there:
             await end_unpaid(self._database, row["id"])
 
     async def _ended(self, row: Any, answer: Answer) -> bool:

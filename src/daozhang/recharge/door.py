@@ -10,6 +10,7 @@ from typing import Any
 from daozhang import clock, ids
 from daozhang.channels.port import Acknowledgement, Channel, Invalid, Notification
 from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable
+from daozhang.postgres.batch import Full
 from daozhang.recharge import inbox
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.settle import Arrival, Settle
@@ -24,12 +25,15 @@ class Door:
         self._database, self._settle, self._refunds = database, settle, refunds
 
     async def knock(self, shop_id: int, channel: Channel, headers: dict[str, str], body: bytes) -> Acknowledgement:
-        """Take in one message. Raises `Invalid` when it does not hold, `Unavailable` when we can neither settle nor keep it."""
+        """Take in one message.
+
+        Raises `Invalid` when it does not hold; `Unavailable`, `OutcomeUnknown` or `Full` when we can neither settle nor keep it.
+        """
         notification = await channel.read(headers, body)
         raw = inbox.Raw(ids.new_id(), channel.id, notification.key, inbox.kept_headers(headers), body)
         try:
             await self._take(shop_id, notification, raw)
-        except (Unavailable, OutcomeUnknown):
+        except (Unavailable, OutcomeUnknown, Full):
             raise
         except Exception as fault:
             log.exception("a valid message could not be settled; it is kept")

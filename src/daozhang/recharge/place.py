@@ -132,7 +132,7 @@ class Place:
         """The first request of this key may still be with the channel: wait for its answer, then the row is the answer."""
         for _ in range(int(RIVAL_WAIT_S / 0.1)):
             row = await self._database.row(sql.order_version, order_id)
-            if row is None or row["state"] != "created" or (clock.now() - row["moved_at"]).total_seconds() > RIVAL_WAIT_S:
+            if row is None or not row["unasked"] or (clock.now() - row["moved_at"]).total_seconds() > RIVAL_WAIT_S:
                 return
             await asyncio.sleep(0.1)
         raise Refusal("operation.key_busy", order=f"RC-{ids.text26(order_id)}")

@@ -79,7 +79,7 @@ class Refunds:
         assert order is not None, order_id
         if order["state"] not in REFUNDABLE:
             raise Refusal("refund.not_paid")
-        left_fen = order["amount_fen"] - order["refunded_fen"]
+        left_fen = attempt["paid_fen"] - order["refunded_fen"]
         if not 0 < amount_fen <= left_fen:
             raise Refusal("refund.exceeds", left_fen=left_fen)
         if at - attempt["moved_at"] > OLDEST:
@@ -124,11 +124,14 @@ class Refunds:
         await self.take(refund_id, answer.outcome, answer.report, answer)
 
     async def settle(self, report: Report) -> str:
-        """A report about a refund, from any witness: `done`, `failed`, `noted` or `unknown`."""
+        """A report about a refund, from any witness: `done`, `failed`, `noted`, `foreign` or `unknown`."""
         refund_id = ids.parse26(report.number)
         row = await self._database.row(sql.refund_in_work, refund_id) if refund_id else None
-        if refund_id is None or row is None or row["channel_id"] != report.channel_id:
+        if refund_id is None or row is None:
             return "unknown"
+        told = (report.channel_id, report.merchant, report.currency)
+        if told != (row["channel_id"], row["merchant"], row["currency"]):
+            return "foreign"
         return await self.take(refund_id, report.outcome, report, None)
 
     async def take(self, refund_id: UUID, outcome: Outcome, report: Report | None, answer: Answer | None) -> str:

@@ -9,7 +9,8 @@ import logging
 import re
 from collections.abc import Callable
 
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from daozhang.channels.port import Acknowledgement, Channel, Invalid
 from daozhang.channels.registry import Registry
@@ -45,7 +46,7 @@ class Callbacks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or not scope["path"].startswith("/notify/"):
+        if scope["type"] != ScopeType.HTTP or not scope["path"].startswith("/notify/"):
             await self._pages(scope, receive, send)
             return
         answer = await self._answer(scope, receive)
@@ -62,7 +63,7 @@ class Callbacks:
         })  # fmt: skip
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement:
+    async def _answer(self, scope: HTTPScope, receive: Receive) -> Acknowledgement:
         match = _PATH.fullmatch(scope["path"])
         channel = self._registry.get(int(match.group(2))) if match else None
         row = self._registry.row(channel.id) if channel else None
@@ -72,23 +73,27 @@ class Callbacks:
             return Acknowledgement(405)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         body = b""
+        no: Invalid
         try:
             body = await _body(headers, receive)
             answer = await self._door.knock(row.shop_id, channel, headers, body)
         except Invalid as invalid:
             await self._keep_junk(row.shop_id, channel, headers, body, invalid, scope)
-            return channel.acknowledge(invalid)
-        except (_TooLarge, TimeoutError) as fault:
-            slow = isinstance(fault, TimeoutError)
-            return channel.acknowledge(Invalid("slow", http=408) if slow else Invalid("oversize", http=413))
+            no = invalid
+        except _TooLarge:
+            no = Invalid("oversize", http=413)
+        except TimeoutError:
+            no = Invalid("slow", http=408)
         except (Unavailable, OutcomeUnknown, Full) as fault:
             log.warning("a message was not taken in (%s); the channel sends it again", type(fault).__name__)
-            return channel.acknowledge(Invalid("unavailable", http=503))
+            no = Invalid("unavailable", http=503)
         except Exception:
             log.exception("a message met a fault of ours; the channel sends it again")
-            return channel.acknowledge(Invalid("unavailable", http=500))
-        self._changed()
-        return answer
+            no = Invalid("unavailable", http=500)
+        else:
+            self._changed()
+            return answer
+        return channel.acknowledge(no)
 
     async def _keep_junk(
         self, shop_id: int, channel: Channel, headers: dict[str, str], body: bytes, invalid: Invalid, scope: Scope
