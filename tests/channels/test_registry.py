@@ -15,7 +15,7 @@ from daozhang.channels.port import Outcome
 from daozhang.channels.registry import Registry
 from daozhang.events.interface_log import InterfaceLog
 from daozhang.ids import parse26
-from daozhang.postgres import Database
+from daozhang.postgres import Database, Unavailable
 from daozhang.reasons.refusal import Refusal
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, Merchant, enrol
@@ -277,3 +277,21 @@ async def test_a_channel_is_pointed_elsewhere_and_taken_up_anew(database, vault,
     await console.point(database, settings, channel_id, ())
     await registry.load()
     assert registry.row(channel_id).hosts == ("https://api.mch.weixin.qq.com", "https://api2.mch.weixin.qq.com")
+
+
+async def test_a_database_that_is_away_takes_no_door_away(database, vault, settings, registry, enrolment, monkeypatch) -> None:
+    channel_id = await console.add(database, vault, settings, wanted(enrolment.merchant))
+    await registry.load()
+    before = registry.get(channel_id)
+    await console.enable(database, vault, settings, channel_id)
+
+    async def away(row: object) -> None:
+        raise Unavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "_make", away)
+        with pytest.raises(Unavailable):
+            await registry.load()
+    assert registry.get(channel_id) is before
+    await registry.load()
+    assert [row.id for row in registry.enabled()] == [channel_id]

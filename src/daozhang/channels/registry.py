@@ -22,7 +22,8 @@ from daozhang.vault import Unreadable, Vault
 log = logging.getLogger(__name__)
 
 LOOK_S = 2.0
-_GRACE_S = 10.0
+_GRACE_S = 40.0
+"""Longer than any call: two hosts of 8 s each, and once more after a probe."""
 
 
 def seal_place(channel_id: int, version: int) -> str:
@@ -91,14 +92,18 @@ class Registry:
         self._rows.clear()
 
     async def _take(self, row: ChannelRow) -> None:
-        old = self._channels.pop(row.id, None)
-        if old is not None:
-            self._part(old)
+        # The old one answers until the new one is made; a database that is away for a moment takes no door away.
+        made: Channel | None = None
         try:
-            self._channels[row.id] = await self._make(row)
+            made = await self._make(row)
         except (Refusal, Unreadable, ForbiddenHost, ValueError) as fault:
             why = str(fault) or type(fault).__name__
             log.error("channel %d (%s) cannot be used: %s", row.id, row.kind, why)  # noqa: TRY400 - a trace could show a key.
+        old = self._channels.pop(row.id, None)
+        if made is not None:
+            self._channels[row.id] = made
+        if old is not None:
+            self._part(old)
 
     async def _make(self, row: ChannelRow) -> Channel:
         kind = KINDS.get(row.kind)
