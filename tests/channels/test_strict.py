@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daozhang.channels.strict import Unclear, read_object, text_of, whole_of
+from daozhang.channels.strict import Unclear, _read_slowly, read_object, text_of, whole_of
 
 VALUES = st.recursive(
     st.none()
@@ -78,3 +78,46 @@ def test_cb_24_hostile_bodies_cost_little() -> None:
     with pytest.raises(Unclear):
         read_object(b" " * 65_537)
     assert time.perf_counter() - started < 1.0
+
+
+JSON_PARTS = st.sampled_from(
+    [
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        '"a"',
+        '"b"',
+        '"支"',
+        '"\\u0061"',
+        "1",
+        "1.0",
+        "1e3",
+        "-0",
+        "01",
+        "NaN",
+        "true",
+        "null",
+        " ",
+        '"\\ud800"',
+        "9" * 30,
+    ]
+)
+
+
+@given(
+    st.lists(JSON_PARTS, max_size=14).map("".join)
+    | st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), max_size=4).map(
+        lambda pairs: "{" + ",".join(f'"{name}":{value}' for name, value in pairs) + "}"
+    )
+)
+def test_the_quick_reader_takes_nothing_that_the_slow_one_refuses(text: str) -> None:
+    def result(read) -> object:
+        try:
+            return repr(read(text.encode()))
+        except Unclear:
+            return None
+
+    assert result(read_object) == result(_read_slowly)

@@ -25,6 +25,18 @@ def read_object(body: bytes, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
         raise Unclear(f"above {most_bytes} bytes")
     if body.count(b"{") + body.count(b"[") > _MOST_OPENINGS:
         raise Unclear("nested too deeply")
+    if b"\\" not in body:
+        # What a second writer gives back byte for byte had no key twice and nothing that is not JSON; that costs a fifth.
+        try:
+            value = msgspec.json.decode(body)
+            if type(value) is dict and msgspec.json.encode(value) == body:
+                return value
+        except (ValueError, RecursionError):
+            pass
+    return _read_slowly(body)
+
+
+def _read_slowly(body: bytes) -> dict[str, Any]:
     try:
         value = _DECODER.decode(body.decode())
         if b"\\u" in body:
