@@ -74,7 +74,7 @@ async def serve(
             backlog=2048,
             limit_concurrency=5_000,
         )
-        _settle_memory()
+        settle_memory()
         await Doors(config, program.house.closing).serve(sockets=[listener])
 
 
@@ -84,7 +84,7 @@ async def work(settings: Settings) -> None:
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     async with _opened(settings, work=True):
-        _settle_memory()
+        settle_memory()
         await stop.wait()
 
 
@@ -136,7 +136,7 @@ def _listen(settings: Settings) -> socket.socket:
         raise PortTaken(f"{settings.host}:{settings.port} cannot be listened on: {fault.strerror}") from None
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """What was built at start stays for good: the collector need not look at it again, and looks less often at the rest."""
     gc.collect()
     gc.freeze()

@@ -96,7 +96,7 @@ class Line(asyncio.Protocol):
 
 async def flood(run: Run, requests: list[bytes]) -> Outcome:
     """Keep every connection busy."""
-    todo = _until(time.perf_counter() + run.seconds, requests) if run.seconds else iter(requests)
+    todo = _in_turn(run.seconds, requests) if run.seconds else iter(requests)
     lines = await asyncio.gather(*(_connect(run.port, todo) for _ in range(run.connections)))
     began, began_cpu = time.perf_counter(), time.process_time()
     for line in lines:
@@ -130,7 +130,9 @@ async def trickle(run: Run, requests: list[bytes]) -> Outcome:
     )  # fmt: skip
 
 
-def _until(end: float, requests: list[bytes]) -> Iterator[bytes]:
+def _in_turn(seconds: float, requests: list[bytes]) -> Iterator[bytes]:
+    """The requests again and again, for so long after the first is asked for."""
+    end = time.perf_counter() + seconds
     for request in itertools.cycle(requests):
         if time.perf_counter() > end:
             return
