@@ -1,11 +1,15 @@
 """A shop for each story, and the proof at its end: whatever happened, the books add up."""
 
+import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
 from tests.flows.shop import Shop, open_shop
 
 from daozhang.postgres import Database
+from daozhang.postgres.supervisor import Supervisor
 from daozhang.proof import prove
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
@@ -17,11 +21,54 @@ def enrolment() -> Enrolment:
     return enrol()
 
 
+@pytest.fixture(scope="session")
+def stranger() -> Enrolment:
+    """Another merchant of the same platform, with keys of its own."""
+    return enrol("1900009999", "wx9999999999999999", "别家")
+
+
 @pytest.fixture
 async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop; after the story its books are proved."""
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+    await let_time_pass(owner_database)
     async with open_shop(database, settings, enrolment=enrolment) as opened:
         yield opened
-        proof = await prove(database)
-        assert proof.ok, [check for check in proof.checks if check.wrong]
+        await proved(database)
+
+
+@pytest.fixture(scope="module")
+async def stall(
+    server: Supervisor, enrolment: Enrolment, stranger: Enrolment, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shop]:
+    """One shop for all the attacks of a file, which leave nothing behind: opening one for each takes longer than the attack."""
+    settings = Settings(data=tmp_path_factory.mktemp("stall"), test_mode=True)
+    async with (
+        fresh_database(server) as database,
+        open_shop(database, settings, enrolment=enrolment, others=(stranger,)) as opened,
+    ):
+        yield opened
+        await proved(database)
+
+
+@asynccontextmanager
+async def fresh_database(server: Supervisor) -> AsyncIterator[Database]:
+    """A database of its own for whatever outlives one test."""
+    name = f"m{secrets.token_hex(6)}"
+    admin = await asyncpg.connect(server.dsn("superuser", "postgres"))
+    await admin.execute(f'create database "{name}" template daozhang owner daozhang_owner strategy file_copy')
+    opened = await Database.open(server.dsn("app", name))
+    yield opened
+    await opened.close()
+    await admin.execute(f'drop database "{name}" with (force)')
+    await admin.close()
+
+
+async def let_time_pass(owner_database: Database) -> None:
+    """Allow the clock of a database to be shifted."""
+    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+
+
+async def proved(database: Database) -> None:
+    """The whole book adds up."""
+    proof = await prove(database)
+    assert proof.ok, [check for check in proof.checks if check.wrong]

@@ -46,6 +46,7 @@ class Shop:
     url: str
     channel_id: int
     user_id: int
+    enrolment: Enrolment
 
     async def place(self, amount_fen: int = 5_000, *, key: str = "", user_id: int = 0, method: str = "native") -> OrderView:
         """Place an order as a door would."""
@@ -111,14 +112,19 @@ async def open_shop(
     enrolment: Enrolment | None = None,
     others: tuple[Enrolment, ...] = (),
     work: bool = False,
+    certificates: int | None = None,
 ) -> AsyncIterator[Shop]:
-    """One shop with one enabled channel at a simulator, and one user. `work=True` lets the program's own loops run."""
+    """One shop with one enabled channel at a simulator, and one user. `work=True` lets the program's own loops run.
+
+    `certificates` is how many of the channel's platform certificates the shop was told of; it may ask for the others.
+    """
+    enrolment = enrolment or enrol()
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = replace(settings, port=listener.getsockname()[1])
-    async with Simulator(enrolment=enrolment or enrol(), more=others) as sim:
+    async with Simulator(enrolment=enrolment, more=others) as sim:
         vault = await Vault.open(database, settings)
-        channel_id = await add_channel(database, vault, settings, sim, sim.merchant)
+        channel_id = await add_channel(database, vault, settings, sim, sim.merchant, certificates)
         async with open_program(settings, database.dsn, database.dsn, work=work, public_url=url) as program:
             await program.house.identity.register(1, PHONE, PASSWORD, Visitor("192.0.2.1", "192.0.2.0/24"))
             user_id = await program.house.identity.find(1, PHONE)
@@ -131,7 +137,7 @@ async def open_shop(
             while not server.started:
                 await asyncio.sleep(0.005)
             try:
-                yield Shop(program, sim, url, channel_id, user_id)
+                yield Shop(program, sim, url, channel_id, user_id, enrolment)
             finally:
                 clock.shift(0)
                 program.house.closing.set()
@@ -139,7 +145,9 @@ async def open_shop(
                 await serving
 
 
-async def add_channel(database: Database, vault: Vault, settings: Settings, sim: Simulator, merchant: Merchant) -> int:
+async def add_channel(
+    database: Database, vault: Vault, settings: Settings, sim: Simulator, merchant: Merchant, certificates: int | None = None
+) -> int:
     """An enabled channel for one of the simulator's merchants."""
     wanted = console.ChannelSettings(
         kind="wechatpay",
@@ -151,7 +159,7 @@ async def add_channel(database: Database, vault: Vault, settings: Settings, sim:
             "serial_no": merchant.serial_no,
             "private_key": merchant.private_key,
             "api_v3_key": merchant.api_v3_key,
-            "platform_certificates": list(merchant.platform_certificates.values()),
+            "platform_certificates": list(merchant.platform_certificates.values())[:certificates],
             "public_key_id": merchant.public_key_id,
             "public_key": merchant.public_key,
         },

@@ -86,7 +86,13 @@ select (select count(*) from orders where state = 'credited') as looked_at, w.cu
 with wrong as (
   select coalesce(a.id::text, f.channel_txn) as culprit
   from (select * from attempts where state = 'paid') a
-  full join (select * from fact_keys where attempt_id is not null) f on f.attempt_id = a.id and f.channel_txn = a.channel_txn
+  full join (
+    select channel_txn, attempt_id from fact_keys where attempt_id is not null
+    union all
+    select n.facts ->> 'channel_txn', substr(n.resolution, 8)::uuid from anomalies n
+    join fact_keys k on k.channel_id = n.channel_id and k.channel_txn = n.facts ->> 'channel_txn' and k.attempt_id is null
+    where n.kind = 'unknown_order' and n.resolution like 'found: %'
+  ) f on f.attempt_id = a.id and f.channel_txn = a.channel_txn
   left join attempts b on b.id = f.attempt_id
   where f.channel_txn is null or (a.id is null and b.state is distinct from 'paid')
 )

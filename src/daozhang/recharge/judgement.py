@@ -6,6 +6,9 @@ from typing import Any, Protocol
 from daozhang.channels.port import Outcome, Report
 from daozhang.recharge.states import UNPAID
 
+RETURNED = "operation.refunded"
+"""The reason of a report that money came and part or all of it has gone back already, by hand at the channel: a person looks."""
+
 
 class Row(Protocol):
     """A row by the names of its columns."""
@@ -27,6 +30,8 @@ class Effect(StrEnum):
     """The order was paid before: booked to suspense and sent back."""
     UNKNOWN_ORDER = "unknown_order"
     """We know no such number: booked to suspense."""
+    FOUND = "found"
+    """Stands in suspense under a number that we did not know; now we know whose it is."""
     AGAIN = "again"
     """Settled before; nothing to do."""
     FOREIGN = "foreign"
@@ -55,7 +60,7 @@ def judge(report: Report, attempt: Row | None) -> tuple[Effect, str]:  # noqa: P
 
     `attempt` is the locked row of the attempt joined with its order (`order_state`) and with `fact_attempt`, the attempt that this
     channel transaction was booked for before; None when we know no such number. CREDITED stands for "as asked": whether it is
-    credited or held is for the policy to say.
+    credited or held is for the policy to say, and whether what is FOUND can be taken out of suspense is for the books.
     """
     if report.subject != "payment" or report.outcome is not Outcome.SUCCESS:
         return Effect.NOTED, f"{report.subject} {report.outcome}"
@@ -66,11 +71,17 @@ def judge(report: Report, attempt: Row | None) -> tuple[Effect, str]:  # noqa: P
     wrong = differing(report, attempt)
     if wrong:
         return Effect.FOREIGN, "differs: " + ", ".join(wrong)
+    if attempt["fact_attempt"] == attempt["id"] or attempt["channel_txn"] == report.channel_txn:
+        return Effect.AGAIN, "settled before"
+    unpaid = attempt["state"] != "paid" and attempt["order_state"] in UNPAID
+    fits = report.amount_fen == attempt["amount_fen"]
     if attempt["fact_known"]:
-        same = attempt["fact_attempt"] == attempt["id"]
-        return (Effect.AGAIN, "settled before") if same else (Effect.FOREIGN, "transaction of another order")
-    if attempt["state"] == "paid" or attempt["order_state"] not in UNPAID:
+        found = attempt["fact_attempt"] is None and unpaid and fits
+        return (Effect.FOUND, "stood in suspense") if found else (Effect.FOREIGN, "transaction of another order")
+    if not unpaid:
         return Effect.TWICE, "order paid before"
-    if report.amount_fen != attempt["amount_fen"]:
+    if not fits:
         return Effect.MISFIT, f"asked {attempt['amount_fen']} fen, received {report.amount_fen}"
+    if report.reason == RETURNED:
+        return Effect.HELD, RETURNED
     return Effect.CREDITED, "as asked"

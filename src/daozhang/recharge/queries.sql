@@ -3,7 +3,7 @@ select lock_for_settlement($1);
 
 -- name: read_for_settlement
 select a.id, a.order_id, a.user_id, a.channel_id, a.method, a.merchant, a.app, a.currency, a.amount_fen, a.state, a.version,
-  o.state as order_state, o.version as order_version, o.expires_at, o.created_at,
+  a.channel_txn, o.state as order_state, o.version as order_version, o.expires_at, o.created_at,
   f.channel_txn is not null as fact_known, f.attempt_id as fact_attempt
 from unnest($1::uuid[], $2::bigint[], $3::text[]) as u (id, channel_id, txn)
 join attempts a on a.id = u.id
@@ -13,6 +13,15 @@ left join fact_keys f on f.channel_id = u.channel_id and f.channel_txn = u.txn;
 -- name: known_facts
 select f.channel_id, f.channel_txn from unnest($1::bigint[], $2::text[]) as u (channel_id, txn)
 join fact_keys f on f.channel_id = u.channel_id and f.channel_txn = u.txn;
+
+-- name: resolve_stray
+update anomalies set resolved_at = $4, resolution = $5
+where id = (
+  select a.id from anomalies a
+  where a.kind = 'unknown_order' and a.resolved_at is null and a.channel_id = $1 and a.facts ->> 'channel_txn' = $2 and a.amount_fen = $3
+  limit 1
+) and resolved_at is null
+returning id;
 
 -- name: claim_facts
 insert into fact_keys (channel_id, channel_txn, attempt_id)

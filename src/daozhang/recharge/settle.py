@@ -61,6 +61,8 @@ class Case:
     attempt: Row | None
     effect: Effect
     why: str
+    found: bool = False
+    """The money stands in suspense already."""
 
     def settled(self) -> Settled:
         """The answer to whoever brought the report."""
@@ -144,6 +146,7 @@ class Settle:
             results.append(Case(arrival, attempt, *judge(arrival.report, attempt)))
         cases = [case for case in results if case]
         await self._refuse_known_strangers(tx, cases)
+        await _take_out(tx, at, [case for case in cases if case.effect is Effect.FOUND])
         opened = await self._write(tx, shop_id, book, at, cases)
         return [case.settled() if case else None for case in results], opened
 
@@ -175,13 +178,17 @@ class Settle:
     async def _write(self, tx: Tx, shop_id: int, book: Book, at: datetime, cases: Sequence[Case]) -> dict[str, int]:
         booked = [case for case in cases if case.effect in BOOKED]
         if booked:
+            fresh = [c for c in booked if not c.found]
             await tx.run(
                 sql.claim_facts,
-                [c.arrival.report.channel_id for c in booked],
-                [c.arrival.report.channel_txn for c in booked],
-                [c.attempt["id"] if c.attempt else None for c in booked],
+                [c.arrival.report.channel_id for c in fresh],
+                [c.arrival.report.channel_txn for c in fresh],
+                [c.attempt["id"] if c.attempt else None for c in fresh],
             )
-            await _decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
+            held = [(c.attempt["order_id"], c.why, "{}") for c in booked if c.effect is Effect.HELD and c.attempt]
+            held += await _decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
+            if held:
+                await tx.run(sql.give_reasons, *map(list, zip(*held, strict=True)))
             _expect(await moves.pay_attempts(tx, at, ACTOR, steps := self._payments(booked)), steps)
             _expect(await moves.move_orders(tx, at, ACTOR, turns := _order_steps(booked)), turns)
             await moves.note_anomalies(tx, shop_id, at, _anomalies(booked))
@@ -209,19 +216,34 @@ class Settle:
         return paid
 
 
-async def _decide(tx: Tx, book: Book, cases: Sequence[Case]) -> None:
-    """Ask the policy again now that the money is here; what it says is stored with what it saw."""
+async def _take_out(tx: Tx, at: datetime, cases: Sequence[Case]) -> None:
+    """Money that stood in suspense under an unknown number is taken out once; what is not there in just that amount is foreign."""
+    for case in cases:
+        report, attempt = case.arrival.report, case.attempt
+        assert attempt is not None
+        resolution = f"found: {attempt['id']}"
+        taken = await tx.row(sql.resolve_stray, report.channel_id, report.channel_txn, report.amount_fen, at, resolution)
+        case.found = taken is not None
+        case.effect, case.why = (
+            (Effect.CREDITED, "found in suspense") if taken else (Effect.FOREIGN, "transaction of another order")
+        )
+
+
+async def _decide(tx: Tx, book: Book, cases: Sequence[Case]) -> list[tuple[UUID, str, str]]:
+    """Ask the policy again now that the money is here; what it says is stored with what it saw.
+
+    Answers the orders that are held: id, reason and its facts as JSON.
+    """
     asked = [(case, case.attempt) for case in cases if case.attempt]
     if not asked:
-        return
+        return []
     wishes = [(a["order_id"], Wish(book.shop_id, a["user_id"], a["amount_fen"], a["channel_id"], a["method"])) for _, a in asked]
     held = []
     for (case, attempt), decision in zip(asked, await enforce(tx, Stage.PAID, wishes, book), strict=True):
         if not decision.admits:
             case.effect, case.why = Effect.HELD, decision.reason or "held"
-            held.append((attempt["order_id"], decision.reason, msgspec.json.encode(decision.facts).decode()))
-    if held:
-        await tx.run(sql.give_reasons, *map(list, zip(*held, strict=True)))
+            held.append((attempt["order_id"], case.why, msgspec.json.encode(decision.facts).decode()))
+    return held
 
 
 def _fact(place: int, report: Report) -> tuple[object, ...]:
@@ -259,6 +281,9 @@ def _anomalies(booked: Sequence[Case]) -> list[moves.Anomaly]:
         if attempt and attempt["order_state"] in ENDED_UNPAID and case.effect is not Effect.TWICE:
             kinds.append("late")
         order_id, attempt_id = (attempt["order_id"], attempt["id"]) if attempt else (None, None)
+        if attempt and case.effect is Effect.TWICE and attempt["state"] == "paid":
+            # A second transaction of the same number: the attempt itself stands for the first one, which was rightly credited.
+            attempt_id = None
         facts = {"channel_txn": report.channel_txn, "number": report.number[:64], "witness": report.witness, "why": case.why}
         found.extend(
             moves.Anomaly(kind, order_id, attempt_id, report.channel_id, report.amount_fen, msgspec.json.encode(facts).decode())
@@ -285,5 +310,6 @@ def _transfer(case: Case, at: datetime) -> Transfer:
         kind, source, target = "recharge", attempt["order_id"], _TARGET[case.effect](attempt["user_id"])
     else:
         kind, source, target = f"recharge.{case.effect}", transfer_id, accounts.SUSPENSE
-    lines = (Line(accounts.receivable(report.channel_id), -report.amount_fen), Line(target, report.amount_fen))
+    origin = accounts.SUSPENSE if case.found else accounts.receivable(report.channel_id)
+    lines = (Line(origin, -report.amount_fen), Line(target, report.amount_fen))
     return Transfer(transfer_id, kind, source, report.happened_at or at, lines, report.channel_txn)
