@@ -2,13 +2,16 @@
 select lock_for_settlement($1);
 
 -- name: read_for_settlement
+-- One look by key for each number: `limit 1` keeps the planner from reading a whole table that it has no statistics of yet.
 select a.id, a.order_id, a.user_id, a.channel_id, a.method, a.merchant, a.app, a.currency, a.amount_fen, a.state, a.version,
   a.channel_txn, o.state as order_state, o.version as order_version, o.expires_at, o.created_at,
   f.channel_txn is not null as fact_known, f.attempt_id as fact_attempt
 from unnest($1::uuid[], $2::bigint[], $3::text[]) as u (id, channel_id, txn)
-join attempts a on a.id = u.id
-join orders o on o.id = a.order_id
-left join fact_keys f on f.channel_id = u.channel_id and f.channel_txn = u.txn;
+cross join lateral (select * from attempts where id = u.id limit 1) a
+cross join lateral (select * from orders where id = a.order_id limit 1) o
+left join lateral (
+  select * from fact_keys k where k.channel_id = u.channel_id and k.channel_txn = u.txn limit 1
+) f on true;
 
 -- name: known_facts
 select f.channel_id, f.channel_txn from unnest($1::bigint[], $2::text[]) as u (channel_id, txn)
