@@ -37,7 +37,7 @@ HEADERS = msgspec.json.encode({
 BODY = b'{"id":"","create_time":"2026-11-22T14:02:10+08:00","resource":{"ciphertext":"' + b"A" * 800 + b'"}}'
 
 
-async def bench(*, seconds: int = 6, users: int = 10_000, at_once: int = 1_024, writers: int = 2) -> dict[str, Any]:
+async def bench(*, seconds: int = 6, users: int = 5_000, at_once: int = 1_024, writers: int = 2) -> dict[str, Any]:
     """Measure; half of the yardstick before the figure and half after it, since a machine's pace drifts."""
     async with throwaway() as server:
         await migrate(server.dsn("owner"))

@@ -40,7 +40,7 @@ async def post(
     """
     if not transfers:
         return
-    lines = [(t.id, number, line) for t in transfers for number, line in enumerate(t.lines, 1)]
+    lines = [line for transfer in transfers for line in transfer.lines]
     await tx.value(
         sql.post_transfers,
         shop_id,
@@ -52,8 +52,6 @@ async def post(
         [t.happened_at for t in transfers],
         [t.reason for t in transfers],
         [len(t.lines) for t in transfers],
-        [transfer_id for transfer_id, _, _ in lines],
-        [number for _, number, _ in lines],
-        [account_ids[line.address] for _, _, line in lines],
-        [line.amount_fen for _, _, line in lines],
+        [account_ids[line.address] for line in lines],
+        [line.amount_fen for line in lines],
     )

@@ -2,7 +2,7 @@
 select address, id from open_accounts($1, $2);
 
 -- name: post_transfers
-select post_transfers($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+select post_transfers($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: begin_hold
 select begin_hold($1, $2, $3, $4, $5, $6);

@@ -44,7 +44,7 @@ async def gather(
     check passes. `besides` are orders that today's sum leaves out: those under judgement, when their rows are there already.
     """
     if stage is Stage.PAID:
-        rows = await reader.rows(sql.facts_paid, [wish.shop_id for wish in wishes], [wish.user_id for wish in wishes])
+        rows = await reader.rows(sql.facts_paid, wishes[0].shop_id, [wish.user_id for wish in wishes]) if wishes else []
         return [_paid(wish, row) for wish, row in zip(wishes, rows, strict=True)]
     rows = await reader.rows(
         sql.facts_before,

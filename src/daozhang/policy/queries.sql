@@ -34,16 +34,15 @@ order by w.place
 
 -- name: facts_paid
 select clock_now() as at, i.standing, i.standing_why, i.standing_until, i.standing_review_at
-from unnest($1::bigint[], $2::bigint[]) with ordinality as w (shop_id, user_id, place)
-left join identity_facts i on i.user_id = w.user_id and i.shop_id = w.shop_id
+from unnest($2::bigint[]) with ordinality as w (user_id, place)
+left join identity_facts i on i.user_id = w.user_id and i.shop_id = $1
 order by w.place
 
 -- name: add_decisions
 insert into decisions (id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash, latency_us, at)
-select * from unnest(
-  $1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::jsonb[], $10::jsonb[],
-  $11::bytea[], $12::integer[], $13::timestamptz[]
-)
+select u.id, $1, u.user_id, u.order_id, $2, u.outcome, u.reason, $3, u.facts::json, u.verdicts::json, u.hash, u.latency_us, $4
+from unnest($5::uuid[], $6::bigint[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::integer[])
+  as u (id, user_id, order_id, outcome, reason, facts, verdicts, hash, latency_us)
 
 -- name: decisions_after
 select id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash

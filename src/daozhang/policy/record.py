@@ -45,24 +45,27 @@ def judged(stage: Stage, facts: Facts, book: Book) -> Record:
 
 
 async def store(tx: Tx, records: Sequence[tuple[UUID | None, Record]]) -> None:
-    """Keep decisions, each with the order it is about, in one statement of the transaction that acts on them."""
+    """Keep decisions of one shop, stage and book, each with the order it is about, in one statement of the transaction that acts."""
     if not records:
         return
+    first = records[0][1]
+    same = (first.facts.shop_id, first.decision.stage, first.decision.book_version)
+    assert all((r.facts.shop_id, r.decision.stage, r.decision.book_version) == same for _, r in records), same
     await tx.run(
         sql.add_decisions,
+        first.facts.shop_id,
+        first.decision.stage.value,
+        first.decision.book_version,
+        first.facts.at,
         [record.id for _, record in records],
-        [record.facts.shop_id for _, record in records],
         [record.facts.user_id for _, record in records],
         [order_id for order_id, _ in records],
-        [record.decision.stage.value for _, record in records],
         [record.decision.outcome.value for _, record in records],
         [record.decision.reason for _, record in records],
-        [record.decision.book_version for _, record in records],
         [record.facts_json for _, record in records],
         [record.verdicts_json for _, record in records],
         [record.hash for _, record in records],
         [record.latency_us for _, record in records],
-        [record.facts.at for _, record in records],
     )
 
 

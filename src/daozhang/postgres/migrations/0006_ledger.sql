@@ -192,11 +192,11 @@ begin
 end $$;
 
 -- Book a batch of transfers in one statement, after taking the accounts' locks in the order of their ids. The postings' trigger
--- moves the balances.
+-- moves the balances. The lines of all transfers follow each other in l_accounts and l_amounts; p_counts says how many each has.
 create function post_transfers(
   p_shop bigint, p_at timestamptz, p_actor text,
   p_ids uuid[], p_kinds text[], p_sources uuid[], p_happened timestamptz[], p_reasons text[], p_counts smallint[],
-  l_transfers uuid[], l_lines smallint[], l_accounts bigint[], l_amounts bigint[]
+  l_accounts bigint[], l_amounts bigint[]
 ) returns integer
 language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
@@ -206,11 +206,17 @@ begin
   perform from (select distinct unnest(l_accounts) as id) u join accounts a on a.id = u.id order by a.id for no key update of a;
   insert into posting_keys (source_id, kind, transfer_id)
   select * from unnest(p_sources, p_kinds, p_ids);
-  with running as (
+  with starts as (
+    select u.id, u.lines, sum(u.lines) over (order by u.place) - u.lines as before
+    from unnest(p_ids, p_counts) with ordinality as u (id, lines, place)
+  ), lines as (
+    select s.id as transfer_id, n as line, l_accounts[s.before + n] as account_id, l_amounts[s.before + n] as amount_fen,
+      s.before + n as place
+    from starts s, generate_series(1, s.lines) as n
+  ), running as (
     select l.transfer_id, l.line, l.account_id, l.amount_fen,
       (a.balance_fen + sum(l.amount_fen) over so_far)::bigint as balance_after_fen, a.version + row_number() over so_far as version
-    from unnest(l_transfers, l_lines, l_accounts, l_amounts) with ordinality as l (transfer_id, line, account_id, amount_fen, place)
-    join accounts a on a.id = l.account_id
+    from lines l join accounts a on a.id = l.account_id
     window so_far as (partition by l.account_id order by l.place rows unbounded preceding)
   ), booked as (
     insert into transfers (id, shop_id, kind, source_id, line_count, happened_at, booked_at, actor, reason)
@@ -242,6 +248,6 @@ create view ledger_facts as
 
 grant execute on function open_accounts(bigint, text[]), begin_hold(bigint, uuid, bigint, bigint, bigint, timestamptz),
   end_hold(uuid, text, timestamptz),
-  post_transfers(bigint, timestamptz, text, uuid[], text[], uuid[], timestamptz[], text[], smallint[], uuid[], smallint[], bigint[], bigint[])
+  post_transfers(bigint, timestamptz, text, uuid[], text[], uuid[], timestamptz[], text[], smallint[], bigint[], bigint[])
   to daozhang_app;
 grant select on chart, accounts, transfers, postings, posting_keys, holds, ledger_facts to daozhang_app;

@@ -24,8 +24,8 @@ create table decisions (
   outcome text not null check (outcome in ('admit', 'monitor', 'challenge', 'hold', 'refuse')),
   reason text check ((reason is null) = (outcome = 'admit')),
   book_version integer not null,
-  facts jsonb not null,
-  verdicts jsonb not null,
+  facts json not null,
+  verdicts json not null,
   hash bytea not null check (length(hash) = 32),
   latency_us integer not null,
   at timestamptz not null
