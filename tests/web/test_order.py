@@ -66,6 +66,16 @@ async def test_a_cancelled_order_says_that_no_money_moved_and_can_be_paid_again(
     assert "It has arrived" in (await buyer.get(path)).text
 
 
+async def test_a_cancel_or_a_retry_that_comes_too_late_shows_what_became_of_the_order(buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    token = await buyer.token(path)
+    await stage.pay(order_id)
+    for what in ("cancel", "retry"):
+        answer = await buyer.post(f"{path}/{what}", {"csrf": token, "method": f"{stage.channel_id}:native"})
+        assert (answer.status_code, answer.headers["location"]) == (303, path), what
+    assert "It has arrived" in (await buyer.get(path)).text
+
+
 async def test_an_unknown_outcome_is_checking_and_never_failed(buyer: Browser, stage: Stage) -> None:
     stage.sim.dial.set(Fault(point="order", kind="error", times=20))
     path, _ = await place(buyer)

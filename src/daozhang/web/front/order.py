@@ -61,17 +61,24 @@ async def check(request: AnyRequest, shown: FromPath[str]) -> Redirect:
 
 @post("/orders/{shown:str}/cancel", status_code=303)
 async def cancel(request: AnyRequest, shown: FromPath[str]) -> Redirect:
-    """Ask for the payment to be closed at its channel; the order is cancelled once the channel says so."""
+    """Ask for the payment to be closed at its channel; the order is cancelled once the channel says so.
+
+    An order that was paid or ended meanwhile answers for itself: its page says what became of it.
+    """
     session = await sessions.require(request)
     await sessions.check_csrf(request, await forms.read(request))
     view = await _find(request, session, shown)
-    await house_of(request).desk.cancel(session.user_id, view.id)
+    try:
+        await house_of(request).desk.cancel(session.user_id, view.id)
+    except Refusal as refusal:
+        if refusal.reason != "operation.not_cancellable":
+            raise
     return Redirect(f"/orders/{view.shown}", status_code=303)
 
 
 @post("/orders/{shown:str}/retry", status_code=303)
 async def retry(request: AnyRequest, shown: FromPath[str]) -> Redirect:
-    """Pay the same order another way: a new attempt."""
+    """Pay the same order another way: a new attempt. An order that moved on meanwhile answers for itself."""
     session = await sessions.require(request)
     form = await forms.read(request)
     await sessions.check_csrf(request, form)
@@ -79,7 +86,11 @@ async def retry(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     match = _METHOD.fullmatch(form.get("method", ""))
     if match is None:
         raise Refusal("channel.not_configured")
-    await house_of(request).desk.retry(session.user_id, view.id, int(match.group(1)), match.group(2), client_ip(request))
+    try:
+        await house_of(request).desk.retry(session.user_id, view.id, int(match.group(1)), match.group(2), client_ip(request))
+    except Refusal as refusal:
+        if refusal.reason != "operation.not_retryable":
+            raise
     return Redirect(f"/orders/{view.shown}", status_code=303)
 
 
