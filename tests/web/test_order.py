@@ -12,6 +12,7 @@ from tests.web.test_sessions import Browser
 from daozhang import ids
 from daozhang.identity import Visitor
 from daozhang.simulators.faults import Fault
+from daozhang.web.front import stream
 from daozhang.web.front.stream import MOST_PER_USER
 
 
@@ -188,7 +189,9 @@ async def test_without_script_the_waiting_page_renews_itself(buyer: Browser) -> 
 async def test_a_user_holds_only_so_many_streams(buyer: Browser, stage: Stage) -> None:
     path, _ = await place(buyer)
     held = [asyncio.create_task(buyer.get(f"{path}/stream")) for _ in range(MOST_PER_USER)]
-    await asyncio.sleep(0.5)
+    while stream.open_streams() < MOST_PER_USER:  # noqa: ASYNC110 -- what is waited for is a count, not an event
+        await asyncio.sleep(0.05)
     assert (await buyer.get(f"{path}/stream", accept="text/event-stream")).status_code == 429
     stage.house.closing.set()
     assert {answer.status_code for answer in await asyncio.gather(*held)} == {200}
+    assert stream.open_streams() == 0

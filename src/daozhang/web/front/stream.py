@@ -37,7 +37,7 @@ async def stream(request: Request[Any, Any, Any], shown: FromPath[str]) -> Strea
     identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None
     if identifier is None or await house.desk.order(session.user_id, identifier) is None:
         raise Refusal("operation.not_found")
-    if _open[session.user_id] >= MOST_PER_USER or _open.total() >= MOST:
+    if _open[session.user_id] >= MOST_PER_USER or open_streams() >= MOST:
         raise Refusal("operation.too_many", wait_s=int(BEAT_S))
     return Stream(
         _counted(session.user_id, _events(house, session.user_id, identifier)), media_type="text/event-stream", headers=_HEADERS
@@ -45,6 +45,11 @@ async def stream(request: Request[Any, Any, Any], shown: FromPath[str]) -> Strea
 
 
 _open: Counter[int] = Counter()
+
+
+def open_streams() -> int:
+    """How many streams this process holds open now."""
+    return _open.total()
 
 
 async def _counted(user_id: int, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
