@@ -25,17 +25,22 @@ select
   not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes
 from wishes w
 cross join moment m
-left join identity_facts i on i.user_id = w.user_id and i.shop_id = w.shop_id
-left join channels_facts c on c.channel_id = w.channel_id and c.shop_id = w.shop_id
+left join lateral (select * from identity_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id limit 1) i on true
+left join lateral (select * from channels_facts f where f.channel_id = w.channel_id and f.shop_id = w.shop_id limit 1) c on true
 left join admitted_since(
   $2::bigint[], (select business_day(at)::timestamp at time zone 'Asia/Shanghai' from moment), $4::uuid[]
 ) a on a.user_id = w.user_id
 order by w.place
 
 -- name: facts_paid
-select clock_now() as at, i.standing, i.standing_why, i.standing_until, i.standing_review_at
+-- A look by key for each user (`limit 1` leaves the planner no other way), and one moment for all.
+with moment as materialized (
+  select clock_now() as at
+)
+select m.at, i.standing, i.standing_why, i.standing_until, i.standing_review_at
 from unnest($2::bigint[]) with ordinality as w (user_id, place)
-left join identity_facts i on i.user_id = w.user_id and i.shop_id = $1
+cross join moment m
+left join lateral (select * from identity_facts f where f.user_id = w.user_id and f.shop_id = $1 limit 1) i on true
 order by w.place
 
 -- name: add_decisions

@@ -308,27 +308,29 @@ create function create_orders(
   p_shop bigint, p_at timestamptz, p_ids uuid[], p_users bigint[], p_amounts bigint[], p_channels bigint[], p_methods text[],
   p_pages text[], p_ips text[], p_locales text[], p_expires timestamptz[]
 ) returns void
-language sql security definer set search_path = public, pg_temp as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
   insert into orders (id, shop_id, user_id, purpose, state, version, amount_fen, currency, channel_id, method, page_version, client_ip,
     locale, created_at, expires_at, moved_at)
   select u.id, p_shop, u.user_id, 'wallet', 'created', 0, u.amount_fen, 'CNY', u.channel_id, u.method, u.page, u.ip, u.locale, p_at,
     u.expires_at, p_at
   from unnest(p_ids, p_users, p_amounts, p_channels, p_methods, p_pages, p_ips, p_locales, p_expires)
-    as u (id, user_id, amount_fen, channel_id, method, page, ip, locale, expires_at)
-$$;
+    as u (id, user_id, amount_fen, channel_id, method, page, ip, locale, expires_at);
+end $$;
 
 create function create_attempts(
   p_shop bigint, p_at timestamptz, p_ids uuid[], p_orders uuid[], p_users bigint[], p_channels bigint[], p_kinds text[], p_methods text[],
   p_merchants text[], p_apps text[], p_amounts bigint[], p_ips text[], p_openids bytea[], p_expires timestamptz[], p_due timestamptz[]
 ) returns void
-language sql security definer set search_path = public, pg_temp as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
   insert into attempts (id, order_id, shop_id, user_id, channel_id, kind, method, merchant, app, state, version, amount_fen, currency,
     client_ip, payer_openid, created_at, expires_at, moved_at, next_query_at)
   select u.id, u.order_id, p_shop, u.user_id, u.channel_id, u.kind, u.method, u.merchant, u.app, 'prepared', 0, u.amount_fen, 'CNY',
     u.ip, u.openid, p_at, u.expires_at, p_at, u.due_at
   from unnest(p_ids, p_orders, p_users, p_channels, p_kinds, p_methods, p_merchants, p_apps, p_amounts, p_ips, p_openids, p_expires, p_due)
-    as u (id, order_id, user_id, channel_id, kind, method, merchant, app, amount_fen, ip, openid, expires_at, due_at)
-$$;
+    as u (id, order_id, user_id, channel_id, kind, method, merchant, app, amount_fen, ip, openid, expires_at, due_at);
+end $$;
 
 -- Move orders: each row names the version and state it leaves, so a stale move touches nothing; the log's judge refuses an illegal
 -- one. `then` is a second step at once (paid, then credited), null for none. Answers the orders that moved.
@@ -336,8 +338,10 @@ create function move_orders(
   p_at timestamptz, p_actor text, p_ids uuid[], p_versions integer[], p_from text[], p_moves text[], p_to text[], p_reasons text[],
   p_then_moves text[], p_then_to text[], p_then_reasons text[]
 ) returns setof uuid
-language sql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
+begin
+  return query
   with moved as (
     update orders o set state = coalesce(s.then_to, s.to_state), version = s.version + (s.then_to is not null)::integer, moved_at = p_at,
       credited_at = case when coalesce(s.then_to, s.to_state) = 'credited' then p_at else o.credited_at end
@@ -351,15 +355,17 @@ set enable_hashjoin = off set enable_mergejoin = off set enable_material = off a
     union all
     select id, version + 1, to_state, then_move, then_to, p_actor, then_reason, p_at from moved where then_to is not null
   )
-  select id from moved
-$$;
+  select id from moved;
+end $$;
 
 create function move_attempts(
   p_at timestamptz, p_actor text, p_ids uuid[], p_versions integer[], p_from text[], p_moves text[], p_to text[], p_reasons text[],
   p_due timestamptz[]
 ) returns setof uuid
-language sql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
+begin
+  return query
   with moved as (
     update attempts a set state = s.to_state, version = s.version, moved_at = p_at, next_query_at = s.due_at
     from unnest(p_ids, p_versions, p_from, p_moves, p_to, p_reasons, p_due)
@@ -370,15 +376,17 @@ set enable_hashjoin = off set enable_mergejoin = off set enable_material = off a
     insert into attempt_moves (attempt_id, version, from_state, move, to_state, actor, reason, at)
     select id, version, from_state, move, to_state, p_actor, reason, p_at from moved
   )
-  select id from moved
-$$;
+  select id from moved;
+end $$;
 
 -- What a payment told us stays with its attempt; written once, with the move `paid`.
 create function pay_attempts(
   p_at timestamptz, p_actor text, p_ids uuid[], p_versions integer[], p_from text[], p_txns text[], p_payers bytea[], p_amounts bigint[]
 ) returns setof uuid
-language sql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
+begin
+  return query
   with moved as (
     update attempts a set state = 'paid', version = s.version, moved_at = p_at, next_query_at = null,
       channel_txn = s.txn, payer = s.payer, paid_fen = s.paid_fen, reason = null
@@ -389,8 +397,8 @@ set enable_hashjoin = off set enable_mergejoin = off set enable_material = off a
     insert into attempt_moves (attempt_id, version, from_state, move, to_state, actor, reason, at)
     select id, version, from_state, 'paid', 'paid', p_actor, '', p_at from moved
   )
-  select id from moved
-$$;
+  select id from moved;
+end $$;
 
 create function create_refund(
   p_shop bigint, p_at timestamptz, p_id uuid, p_order uuid, p_attempt uuid, p_channel bigint, p_hold uuid, p_origin text,
@@ -454,14 +462,17 @@ end $$;
 
 -- What a user was admitted to since a moment (an order counts while it is open or paid; refused, failed and given-up ones never do).
 create function admitted_since(p_users bigint[], p_from timestamptz, p_besides uuid[]) returns table (user_id bigint, admitted_fen bigint)
-language sql stable security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql stable security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
+#variable_conflict use_column
+begin
+  return query
   select u.id, coalesce(sum(o.amount_fen), 0)::bigint
   from unnest(p_users) as u (id)
   left join orders o on o.user_id = u.id and o.id >= id_floor(p_from) and o.id <> all (p_besides)
     and o.state not in ('refused', 'abandoned', 'failed', 'expired', 'cancelled', 'refunded')
-  group by u.id
-$$;
+  group by u.id;
+end $$;
 
 create view recharge_facts as
   select o.shop_id, o.user_id, o.id as order_id, o.state, o.amount_fen, o.refunded_fen, o.channel_id, o.method, o.created_at from orders o;
