@@ -6,9 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from daozhang import ids
-from daozhang.postgres import Tx, statements
-
-sql = statements("daozhang.events")
+from daozhang.postgres import Tx
 
 
 class Event(NamedTuple):
@@ -20,17 +18,11 @@ class Event(NamedTuple):
     data: str
 
 
+_COLUMNS = ("id", "shop_id", "kind", "order_id", "user_id", "actor", "data", "at")
+
+
 async def append(tx: Tx, shop_id: int, at: datetime, actor: str, events: Sequence[Event]) -> None:
     """Write the events, in their order."""
     if events:
-        await tx.run(
-            sql.append_events,
-            shop_id,
-            actor,
-            at,
-            [ids.new_id() for _ in events],
-            [event.kind for event in events],
-            [event.order_id for event in events],
-            [event.user_id for event in events],
-            [event.data for event in events],
-        )
+        rows = [(ids.new_id(), shop_id, kind, order_id, user_id, actor, data, at) for kind, order_id, user_id, data in events]
+        await tx.copy("events", _COLUMNS, rows)

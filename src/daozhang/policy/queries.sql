@@ -43,12 +43,6 @@ cross join moment m
 left join lateral (select * from identity_facts f where f.user_id = w.user_id and f.shop_id = $1 limit 1) i on true
 order by w.place
 
--- name: add_decisions
-insert into decisions (id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash, latency_us, at)
-select u.id, $1, u.user_id, u.order_id, $2, u.outcome, u.reason, $3, u.facts::json, u.verdicts::json, u.hash, u.latency_us, $4
-from unnest($5::uuid[], $6::bigint[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::integer[])
-  as u (id, user_id, order_id, outcome, reason, facts, verdicts, hash, latency_us)
-
 -- name: decisions_after
 select id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash
 from decisions where id > $1 order by id limit $2

@@ -44,29 +44,24 @@ def judged(stage: Stage, facts: Facts, book: Book) -> Record:
     return Record(ids.new_id(), decision, facts, facts_json.decode(), verdicts_json.decode(), digest, took_us)
 
 
+_COLUMNS = (
+    "id", "shop_id", "user_id", "order_id", "stage", "outcome", "reason", "book_version", "facts", "verdicts", "hash", "latency_us",
+    "at",
+)  # fmt: skip
+
+
 async def store(tx: Tx, records: Sequence[tuple[UUID | None, Record]]) -> None:
-    """Keep decisions of one shop, stage and book, each with the order it is about, in one statement of the transaction that acts."""
-    if not records:
-        return
-    first = records[0][1]
-    same = (first.facts.shop_id, first.decision.stage, first.decision.book_version)
-    assert all((r.facts.shop_id, r.decision.stage, r.decision.book_version) == same for _, r in records), same
-    await tx.run(
-        sql.add_decisions,
-        first.facts.shop_id,
-        first.decision.stage.value,
-        first.decision.book_version,
-        first.facts.at,
-        [record.id for _, record in records],
-        [record.facts.user_id for _, record in records],
-        [order_id for order_id, _ in records],
-        [record.decision.outcome.value for _, record in records],
-        [record.decision.reason for _, record in records],
-        [record.facts_json for _, record in records],
-        [record.verdicts_json for _, record in records],
-        [record.hash for _, record in records],
-        [record.latency_us for _, record in records],
-    )
+    """Keep decisions, each with the order it is about, in the transaction that acts on them."""
+    if records:
+        await tx.copy("decisions", _COLUMNS, [_row(order_id, record) for order_id, record in records])
+
+
+def _row(order_id: UUID | None, record: Record) -> tuple[Any, ...]:
+    decision, facts = record.decision, record.facts
+    return (
+        record.id, facts.shop_id, facts.user_id, order_id, decision.stage.value, decision.outcome.value, decision.reason,
+        decision.book_version, record.facts_json, record.verdicts_json, record.hash, record.latency_us, facts.at,
+    )  # fmt: skip
 
 
 def read_facts(content: str) -> Facts:

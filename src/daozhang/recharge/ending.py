@@ -14,6 +14,8 @@ _ENDINGS = {
     "created": ("expired", "operation.expired"),
     "closing": ("closed", "operation.cancelled"),
 }
+_UNSURE = (None, "channel.checking", "channel.unknown_answer")
+"""What was said while nobody knew; at the end it is known that the channel never took the order."""
 
 
 async def end_unpaid(database: Database, attempt_id: UUID) -> None:
@@ -30,7 +32,7 @@ async def end_unpaid(database: Database, attempt_id: UUID) -> None:
         if ending and not row["others_live"]:
             move, reason = ending
             if row["state"] in ("prepared", "unknown") and row["order_state"] == "created":
-                reason = row["reason"] or "channel.unreachable"
+                reason = "channel.unreachable" if row["reason"] in _UNSURE else row["reason"]
             steps = [moves.Step(row["order_id"], row["order_version"], row["order_state"], move, reason)]
             await moves.move_orders(tx, at, "chase", steps)
             await tx.run(sql.give_reasons, [row["order_id"]], [reason], ["{}"])

@@ -26,21 +26,11 @@ where id = (
 ) and resolved_at is null
 returning id;
 
--- name: claim_facts
-insert into fact_keys (channel_id, channel_txn, attempt_id)
-select * from unnest($1::bigint[], $2::text[], $3::uuid[]) as u (channel_id, txn, attempt_id) order by channel_id, txn;
-
 -- name: claim_notifications
 insert into notification_keys (channel_id, key, notification_id)
 select * from unnest($1::bigint[], $2::text[], $3::uuid[]) as u (channel_id, key, id) order by channel_id, key
 on conflict (channel_id, key) do update set seen = notification_keys.seen + 1
 returning notification_id;
-
--- name: store_notifications
-insert into notifications (id, shop_id, channel_id, state, why, headers, body, at)
-select u.id, $1, u.channel_id, u.state, u.why, u.headers::json, u.body, $2
-from unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[])
-  as u (id, channel_id, state, why, headers, body);
 
 -- name: defer_notification
 insert into notifications (id, shop_id, channel_id, state, why, headers, body, report, next_try_at, at)

@@ -74,7 +74,7 @@ class Settle:
 
     def __init__(self, database: Database, books: Books, vault: Vault, ledger_accounts: Accounts, *, writers: int = 2) -> None:
         self._database, self._books, self._vault, self._accounts = database, books, vault, ledger_accounts
-        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=256, writers=writers)
+        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=512, writers=writers)
 
     async def __call__(self, arrival: Arrival) -> Settled:
         """Settle one report; returns after the commit. Raises `Unavailable` or `OutcomeUnknown` when the database is lost."""
@@ -179,12 +179,7 @@ class Settle:
         booked = [case for case in cases if case.effect in BOOKED]
         if booked:
             fresh = [c for c in booked if not c.found]
-            await tx.run(
-                sql.claim_facts,
-                [c.arrival.report.channel_id for c in fresh],
-                [c.arrival.report.channel_txn for c in fresh],
-                [c.attempt["id"] if c.attempt else None for c in fresh],
-            )
+            await tx.copy("fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(map(_fact_key, booked)))
             held = [(c.attempt["order_id"], c.why, "{}") for c in booked if c.effect is Effect.HELD and c.attempt]
             held += await _decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
             if held:
@@ -244,6 +239,11 @@ async def _decide(tx: Tx, book: Book, cases: Sequence[Case]) -> list[tuple[UUID,
             case.effect, case.why = Effect.HELD, decision.reason or "held"
             held.append((attempt["order_id"], case.why, msgspec.json.encode(decision.facts).decode()))
     return held
+
+
+def _fact_key(case: Case) -> tuple[int, str, UUID | None]:
+    report = case.arrival.report
+    return report.channel_id, report.channel_txn, case.attempt["id"] if case.attempt else None
 
 
 def _fact(place: int, report: Report) -> tuple[object, ...]:
