@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from daozhang.events.interface_log import InterfaceLog
 from daozhang.identity import Identity, Limiter
 from daozhang.jobs.clockwork import follow_clock
 from daozhang.jobs.due import Due
-from daozhang.jobs.timetable import Timetable
+from daozhang.jobs.timetable import ENTRIES, Entry, Timetable
 from daozhang.ledger import Accounts
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
@@ -86,17 +87,21 @@ async def open_program(
         )  # fmt: skip
         door = Door(database, settle, desk.refunds)
         limiter = Limiter(database)
+        identity = Identity(database, vault, limiter)
         house = House(
-            settings=settings, database=database, identity=Identity(database, vault, limiter), limiter=limiter, desk=desk, hub=hub,
+            settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
             channels=registry, shop_id=SHOP, phone_url=phone_url,
         )  # fmt: skip
         asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
         dues = _dues(database, desk, door, hub)
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            registry.watch, hub.run, partial(follow_clock, database, test_mode=settings.test_mode)
+            registry.watch, hub.run, partial(vault.watch, database, settings), partial(follow_clock, database, test_mode=settings.test_mode)
         ]  # fmt: skip
         if work:
-            loops += [*(due.run for due in dues), Timetable(database).run]
+            loops += [
+                *(due.run for due in dues),
+                Timetable(database, (*ENTRIES, Entry("identity", timedelta(days=1), _swept(identity)))).run,
+            ]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
         yield Program(asgi, house, database, vault, registry, desk, door, settle, accounts, dues)
         house.closing.set()
@@ -105,11 +110,21 @@ async def open_program(
         await desk.drain()
         await interface_log.drain()
         await registry.close()
+        identity.hasher.close()
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await database.close()
+
+
+def _swept(identity: Identity) -> Callable[[Database], Coroutine[Any, Any, None]]:
+    """Daily: remove sessions, tries and buckets that nobody needs any more."""
+
+    async def work(_: Database) -> None:
+        await identity.sweep()
+
+    return work
 
 
 def _notify_url(url: str) -> Callable[[Channel], str]:
