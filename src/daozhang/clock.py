@@ -26,7 +26,7 @@ def now_ms() -> int:
 
 def shift(offset_s: float) -> None:
     """Follow the offset row of the database. Only test mode ever writes that row."""
-    global _offset_s
+    global _offset_s  # noqa: PLW0603 - one clock per process, moved by the test clock only
     _offset_s = offset_s
 
 

@@ -7,7 +7,7 @@ import os
 from datetime import UTC, datetime
 from uuid import UUID
 
-from asyncpg.pgproto.pgproto import UUID as FastUUID
+from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811
 
 from daozhang import clock
 

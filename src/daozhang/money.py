@@ -1,6 +1,6 @@
-"""Money is a whole number of fen (1 yuan = 100 fen). One strict parser reads every amount a person types.
+r"""Money is a whole number of fen (1 yuan = 100 fen). One strict parser reads every amount a person types.
 
-`Decimal()`, `int()` and `\\d` all accept full-width and Arabic digits, underscores, blanks or a trailing newline,
+`Decimal()`, `int()` and `\d` all accept full-width and Arabic digits, underscores, blanks or a trailing newline,
 so foreign text never reaches them.
 """
 

@@ -1,0 +1,1 @@
+"""What happened: the append-only log, who waits for it, and what was said to and by channels."""

@@ -91,7 +91,7 @@ class Batch(Generic[Item, Result]):
             return await self._work(items)
         except Unavailable as fault:
             return [fault] * len(items)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever failed the batch is tried one by one
             if len(items) == 1:
                 return [fault]
         return [await self._single(item) for item in items]
@@ -99,5 +99,5 @@ class Batch(Generic[Item, Result]):
     async def _single(self, item: Item) -> Result | BaseException:
         try:
             return (await self._work([item]))[0]
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - it goes to the caller whose item failed
             return fault

@@ -131,7 +131,7 @@ class Database:
             result = await work(Tx(connection))
             if await connection.execute("COMMIT") != "COMMIT":
                 # PostgreSQL answers so when a statement had failed and `work` went on as if it had not: nothing was kept.
-                raise asyncpg.InFailedSQLTransactionError("a failed statement was passed over in this transaction")
+                raise asyncpg.InFailedSQLTransactionError("a failed statement was passed over in this transaction")  # noqa: TRY301
         except _LOST as fault:
             if isinstance(fault, asyncpg.InterfaceError) and _open(connection):
                 # The driver says InterfaceError of a closed connection and of our own misuse alike; this is the latter.
