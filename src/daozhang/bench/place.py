@@ -1,4 +1,4 @@
-"""`place`: orders placed per second, each decided, committed, signed, asked of the channel, its signed answer verified and committed.
+"""`place`: orders placed per second, each decided, committed, signed, asked of the channel, the answer verified and committed.
 
 The channel is the simulator in a process of its own. The yardstick is how often one core signs with an RSA-2048 key and does
 nothing else, measured before and after: an order costs one such signature here and one at the channel.

@@ -7,7 +7,7 @@ _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_s(pid: int) -> float:
-    """Seconds of processor time that a process, its living children and those that ended have used. 0 where `/proc` is not there."""
+    """Seconds of processor time of a process, its living children and those that ended. 0 where `/proc` is not there."""
     own = _times(pid)
     return sum(own) + sum(sum(_times(each)) for each in _children(pid)) if own else 0.0
 

@@ -1,7 +1,7 @@
 """Natural batching: what arrives while a commit is under way is taken together by the next one. No timer, no added wait.
 
-A batch that fails is tried again one by one, so that only the culprit fails. Callers wait shielded: a caller that gives up
-takes nothing back.
+A batch that fails is tried again one by one, so that only the culprit fails. A caller that gives up takes nothing
+back.
 """
 
 import asyncio
@@ -48,7 +48,8 @@ class Batch(Generic[Item, Result]):
             writer = asyncio.create_task(self._write())
             self._busy.add(writer)
             writer.add_done_callback(self._busy.discard)
-        return await asyncio.shield(future)
+        # A caller that is cancelled cancels this future and nothing else: the work goes on without it.
+        return await future
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""
