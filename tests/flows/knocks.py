@@ -96,7 +96,9 @@ def sealed(enrolment: Enrolment, content: dict[str, Any] | bytes, *, event: str 
     return json.dumps(envelope, ensure_ascii=False).encode()
 
 
-def signed(enrolment: Enrolment, body: bytes, *, age_s: int = 0, serial: str = "", probe: bool = False, forged: bool = False) -> Message:
+def signed(
+    enrolment: Enrolment, body: bytes, *, age_s: int = 0, serial: str = "", probe: bool = False, forged: bool = False
+) -> Message:
     """A body with the channel's signature over it."""
     keyring = Keyring(enrolment)
     headers = keyring.headers(body, serial or keyring.default_serial(), int(clock.now_s()) - age_s, probe=probe, forged=forged)

@@ -1,0 +1,127 @@
+"""Money that comes when nobody waits for it any more: it is still the payer's money, and is credited once."""
+
+import pytest
+from tests.flows.knocks import knock, payment
+from tests.flows.shop import Shop
+from tests.flows.test_amounts import balance, refunds_done
+
+from daozhang.channels import console
+from daozhang.ledger import accounts
+from daozhang.reasons.refusal import Refusal
+from daozhang.recharge.model import OrderView
+from daozhang.recharge.release import reject, release
+from daozhang.settings import Settings
+from daozhang.simulators.wechatpay.books import Totals
+
+
+async def ended(shop: Shop, how: str) -> tuple[OrderView, str]:
+    """An order that ended without money, and its number at the channel."""
+    if how == "failed":
+        shop.sim.fault("order", "error", code="NO_AUTH", http=403)
+    order = await shop.place()
+    if how == "expired":
+        await shop.later(16 * 60)
+        while await shop.work():
+            pass
+    if how == "cancelled":
+        await shop.program.desk.cancel(shop.user_id, order.id)
+    seen = await shop.order(order.id)
+    assert (seen.state, seen.money) == (how, "none")
+    return seen, await shop.number(order.id)
+
+
+@pytest.mark.parametrize("how", ["failed", "expired", "cancelled"])
+async def test_cb_17_success_after_the_end_is_credited_with_its_anomaly(shop: Shop, how: str) -> None:
+    order, number = await ended(shop, how)
+    message = payment(shop.enrolment, number)
+    for _ in range(3):
+        assert (await knock(shop, message)).status == 204
+    seen = await shop.order(order.id)
+    assert (seen.state, seen.money, seen.reason, seen.anomalies) == ("credited", "credited", None, ("late",))
+    assert await shop.cash() == 5_000
+
+
+async def test_cb_17_late_and_of_another_amount(shop: Shop) -> None:
+    order, number = await ended(shop, "expired")
+    assert (await knock(shop, payment(shop.enrolment, number, 4_999))).status == 204
+    seen = await shop.order(order.id)
+    assert seen.state == "misfit"
+    assert set(seen.anomalies) == {"amount", "late"}
+    assert await balance(shop, accounts.SUSPENSE) == 4_999
+
+
+async def test_am_11_paid_after_the_channel_was_switched_off(shop: Shop, settings: Settings) -> None:
+    order = await shop.place()
+    await console.enable(shop.program.database, shop.program.vault, settings, shop.channel_id, enabled=False)
+    await shop.program.registry.load()
+    await shop.pay(order)
+    await shop.reach(order.id, "credited")
+    refused = await shop.place(6_000)
+    assert (refused.state, refused.reason, refused.money) == ("refused", "channel.not_configured", "none")
+
+
+async def test_a_second_attempt_that_is_paid_too_goes_back_by_itself(shop: Shop) -> None:
+    order = await shop.place()
+    first = await shop.number(order.id)
+    for point in ("close", "query"):
+        shop.sim.fault(point, "error", http=500)
+    await shop.program.desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9")
+    second = await shop.number(order.id)
+    assert second != first
+    shop.sim.phone.pay(first)
+    shop.sim.phone.pay(second)
+    await shop.sim.quiet()
+    seen = await shop.order(order.id)
+    assert (seen.state, seen.anomalies) == ("credited", ("twice",))
+    assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_000, 5_000)
+    await refunds_done(shop)
+    assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_000, 0)
+    assert shop.sim.books.refund_totals() == Totals(1, 5_000)
+    assert (await shop.order(order.id)).refunded_fen == 0
+    # What stayed can still be refunded, once and in full.
+    await shop.program.desk.refund(order.id, 5_000, "不想要了", "staff:1")
+    await refunds_done(shop)
+    assert shop.sim.books.refund_totals().sum_fen == 10_000
+    assert await shop.cash() == 0
+
+
+async def test_an_attempt_nobody_needs_any_more_is_closed_at_the_channel(shop: Shop) -> None:
+    order = await shop.place()
+    first = await shop.number(order.id)
+    for point in ("close", "query"):
+        shop.sim.fault(point, "error", http=500)
+    await shop.program.desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9")
+    await shop.pay(order)
+    await shop.reach(order.id, "credited")
+    await shop.later(20)
+    await shop.work()
+    at_channel = shop.sim.books.order(shop.sim.merchant.mchid, first)
+    assert at_channel is not None
+    assert at_channel.trade_state == "CLOSED"
+
+
+async def test_money_of_a_frozen_user_is_held_and_released(shop: Shop) -> None:
+    order = await shop.place()
+    await shop.program.house.identity.freeze(shop.user_id, actor="staff:1", reason="risk")
+    await shop.pay(order)
+    seen = await shop.reach(order.id, "held")
+    assert (seen.money, seen.reason) == ("received", "account.frozen")
+    assert (await shop.cash(), await balance(shop, accounts.review(shop.user_id))) == (0, 5_000)
+    with pytest.raises(Refusal, match="refund.not_paid"):
+        await shop.program.desk.refund(order.id, 5_000, "held", "staff:1")
+    await release(shop.program.database, shop.program.accounts, order.id, "staff:1", "papers were shown")
+    assert (await shop.order(order.id)).state == "credited"
+    assert (await shop.cash(), await balance(shop, accounts.review(shop.user_id))) == (5_000, 0)
+
+
+async def test_money_of_a_frozen_user_is_held_and_sent_back(shop: Shop) -> None:
+    order = await shop.place()
+    await shop.program.house.identity.freeze(shop.user_id, actor="staff:1", reason="risk")
+    await shop.pay(order)
+    await shop.reach(order.id, "held")
+    await reject(shop.program.database, shop.program.accounts, order.id, "staff:1", "not theirs")
+    await refunds_done(shop)
+    seen = await shop.order(order.id)
+    assert (seen.state, seen.money) == ("refunded", "returned")
+    assert (await shop.cash(), await balance(shop, accounts.review(shop.user_id))) == (0, 0)
+    assert shop.sim.books.refund_totals().sum_fen == 5_000

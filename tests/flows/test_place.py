@@ -1,0 +1,186 @@
+"""Placing: the same wish twice is one order, limits hold under any haste, and an answer that says nothing sure is no failure."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from tests.flows.shop import Shop
+
+from daozhang import clock, ids
+from daozhang.channels import console
+from daozhang.recharge import place
+from daozhang.reasons.refusal import Refusal
+from daozhang.settings import Settings
+
+
+async def test_rc_01_one_key_fifty_times_at_once_is_one_order(shop: Shop) -> None:
+    shop.sim.fault("order", "delay", seconds=0.3)
+    seen = await asyncio.gather(*(shop.place(key="one-wish-only") for _ in range(50)))
+    assert {order.id for order in seen} == {seen[0].id}
+    assert {(order.state, str(order.payload)) for order in seen} == {("awaiting_payment", str(seen[0].payload))}
+    assert await shop.program.database.value("select count(*) from attempts") == 1
+    assert len(shop.sim.books.waiting()) == 1
+    assert await shop.program.database.value("select seen from idempotency_keys") == 50
+
+
+async def test_rc_01_a_replay_tells_what_became_of_the_order(shop: Shop) -> None:
+    order = await shop.place(key="told-as-it-is-now")
+    await shop.pay(order)
+    await shop.reach(order.id, "credited")
+    again = await shop.place(key="told-as-it-is-now")
+    assert (again.id, again.state) == (order.id, "credited")
+
+
+async def test_rc_01_a_rival_gives_up_with_the_orders_address(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, "RIVAL_WAIT_S", 0.4)
+    shop.sim.fault("order", "delay", seconds=1.0)
+    first = asyncio.create_task(shop.place(key="slow-channel"))
+    await asyncio.sleep(0.2)
+    # A rival believes an order that is older than its own patience to be nobody's; to this one it looks new.
+    monkeypatch.setattr(clock, "now", lambda earlier=clock.now: earlier() - timedelta(seconds=5))
+    with pytest.raises(Refusal, match="operation.key_busy") as told:
+        await shop.place(key="slow-channel")
+    assert told.value.facts["order"] == (await first).shown
+
+
+@pytest.mark.parametrize("other", [{"amount_fen": 5_001}, {"method": "h5"}])
+async def test_rc_03_a_key_used_for_another_wish_is_refused(shop: Shop, other: dict[str, object]) -> None:
+    order = await shop.place(5_000, key="used-before")
+    with pytest.raises(Refusal, match="operation.key_reused"):
+        await shop.place(**({"amount_fen": 5_000} | other), key="used-before")  # type: ignore[arg-type]
+    assert await shop.program.database.value("select count(*) from orders") == 1
+    assert (await shop.place(5_000, key="used-before")).id == order.id
+
+
+@pytest.mark.parametrize("key", ["", "short", "x" * 65, "tab\there-and-more", "钥匙钥匙钥匙钥匙"])
+async def test_rc_03_a_malformed_key_makes_nothing(stall: Shop, key: str) -> None:
+    before = await stall.program.database.value("select count(*) from orders")
+    with pytest.raises(Refusal, match="operation.key_malformed"):
+        await stall.program.desk.place(_request(stall, key))
+    assert await stall.program.database.value("select count(*) from orders") == before
+
+
+@pytest.mark.parametrize("amount_fen", [0, -1, 10**10, 2**63])
+async def test_am_03_an_amount_no_order_can_have_makes_nothing(stall: Shop, amount_fen: int) -> None:
+    before = await stall.program.database.value("select count(*) from orders")
+    with pytest.raises(Refusal, match="operation.amount.malformed"):
+        await stall.place(amount_fen)
+    assert await stall.program.database.value("select count(*) from orders") == before
+
+
+@pytest.mark.parametrize(("amount_fen", "reason"), [(99, "operation.amount.too_small"), (500_001, "operation.amount.too_large")])
+async def test_am_07_a_refusal_by_policy_is_an_order_with_its_reason(stall: Shop, amount_fen: int, reason: str) -> None:
+    seen = await stall.place(amount_fen)
+    assert (seen.state, seen.money, seen.reason, seen.terminal) == ("refused", "none", reason, True)
+    assert seen.verdicts
+    assert await stall.program.database.value("select count(*) from attempts where order_id = $1", seen.id) == 0
+
+
+@pytest.mark.parametrize("amount_fen", [100, 500_000])
+async def test_am_07_the_bounds_themselves_are_admitted(shop: Shop, amount_fen: int) -> None:
+    assert (await shop.place(amount_fen)).state == "awaiting_payment"
+
+
+async def test_am_07_twenty_orders_at_once_never_exceed_the_day(shop: Shop) -> None:
+    """The day holds 2,000,000 fen; each wants 300,000: six fit, and none of the others."""
+    seen = await asyncio.gather(*(shop.place(300_000) for _ in range(20)))
+    states = [order.state for order in seen]
+    assert (states.count("awaiting_payment"), states.count("refused")) == (6, 14)
+    assert {order.reason for order in seen if order.state == "refused"} == {"limits.day"}
+    assert (await shop.place(200_000)).state == "awaiting_payment"
+    assert (await shop.place(100)).state == "refused"
+
+
+@pytest.mark.parametrize(
+    "fault", ["hang", "booked_error", "error", "empty_503", "truncate", "garbage", "unsigned", "forge", "stale"]
+)
+async def test_nf_01_nf_04_an_unsure_answer_is_checking_and_never_failed(shop: Shop, fault: str) -> None:
+    """Whether the order was placed we cannot know. The chase asks again in the same words: the channel has one order."""
+    settle_fast(shop)
+    shop.sim.fault("order", fault, http=500, seconds=1.2)
+    order = await shop.place()
+    assert (order.state, order.money, order.reason) == ("created", "checking", "channel.checking")
+    assert order.payload == {}
+    number = await shop.number(order.id)
+    await shop.later(6)
+    await shop.work()
+    seen = await shop.order(order.id)
+    assert (seen.state, seen.money, seen.action) == ("awaiting_payment", "none", "qr")
+    assert await shop.number(order.id) == number
+    assert len(shop.sim.books.waiting()) == 1
+    await shop.pay(seen)
+    await shop.reach(order.id, "credited")
+
+
+async def test_nf_01_a_channel_that_never_answers_ends_in_expired_and_not_before_it_is_sure(shop: Shop) -> None:
+    settle_fast(shop)
+    shop.sim.fault("api", "error", http=500, times=None)
+    order = await shop.place()
+    await shop.later(20 * 60)
+    await shop.work()
+    assert (await shop.order(order.id)).money == "checking"
+    shop.sim.dial.clear()
+    await shop.later(10 * 60)
+    await shop.work()
+    seen = await shop.order(order.id)
+    assert (seen.state, seen.money, seen.reason) == ("expired", "none", "channel.unreachable")
+
+
+async def test_nf_01_nobody_at_home_at_the_channel_is_a_plain_failure(shop: Shop, settings: Settings) -> None:
+    """A connection that was never made sent nothing, so nothing can have happened."""
+    await console.point(shop.program.database, settings, shop.channel_id, ("http://127.0.0.1:9",))
+    await shop.program.registry.load()
+    order = await shop.place()
+    assert (order.state, order.money, order.reason) == ("failed", "none", "channel.unreachable")
+
+
+async def test_a_native_refusal_fails_the_order_with_its_reason_and_a_retry_is_a_new_attempt(shop: Shop) -> None:
+    shop.sim.fault("order", "error", code="NO_AUTH", http=403)
+    order = await shop.place()
+    assert (order.state, order.money, order.native_code) == ("failed", "none", "NO_AUTH")
+    first = await shop.number(order.id)
+    again = await shop.program.desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9")
+    assert (again.id, again.state, again.reason) == (order.id, "awaiting_payment", None)
+    assert await shop.number(order.id) != first
+    await shop.pay(again)
+    await shop.reach(order.id, "credited")
+    with pytest.raises(Refusal, match="operation.not_retryable"):
+        await shop.program.desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9")
+
+
+async def test_ten_retries_at_once_make_one_attempt_that_lives(shop: Shop) -> None:
+    shop.sim.fault("order", "error", code="NO_AUTH", http=403)
+    order = await shop.place()
+    desk = shop.program.desk
+    await asyncio.gather(
+        *(desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9") for _ in range(10)), return_exceptions=True
+    )
+    seen = await shop.order(order.id)
+    assert seen.state == "awaiting_payment"
+    await shop.pay(seen)
+    await shop.reach(order.id, "credited")
+    assert await shop.cash() == 5_000
+
+
+async def test_somebody_elses_order_can_be_neither_cancelled_nor_retried(shop: Shop) -> None:
+    order = await shop.place()
+    for act in (
+        shop.program.desk.cancel(shop.user_id + 1, order.id),
+        shop.program.desk.cancel(shop.user_id, ids.new_id()),
+        shop.program.desk.retry(shop.user_id + 1, order.id, shop.channel_id, "native", "203.0.113.9"),
+    ):
+        with pytest.raises(Refusal, match="operation.not_found"):
+            await act
+    assert (await shop.order(order.id)).state == "awaiting_payment"
+
+
+def settle_fast(shop: Shop) -> None:
+    """Wait for the channel a second and not eight."""
+    channel = shop.program.registry.get(shop.channel_id)
+    transport = channel._transport  # type: ignore[union-attr]
+    transport._timeout = transport._timeout.__class__(total=0.8, connect=0.5, sock_connect=0.5)
+    transport._total_s = 0.8
+
+
+def _request(shop: Shop, key: str) -> place.PlaceRequest:
+    return place.PlaceRequest(1, shop.user_id, 5_000, shop.channel_id, "native", key, shop.program.desk.page_version, "203.0.113.9")
