@@ -54,6 +54,7 @@ class Program:
     door: Door
     settle: Settle
     accounts: Accounts
+    interface_log: InterfaceLog
     dues: tuple[Due, ...]
 
 
@@ -103,7 +104,7 @@ async def open_program(
                 Timetable(database, (*ENTRIES, Entry("identity", timedelta(days=1), _swept(identity)))).run,
             ]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
-        yield Program(asgi, house, database, vault, registry, desk, door, settle, accounts, dues)
+        yield Program(asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues)
         house.closing.set()
         for due in dues:
             due.stop()

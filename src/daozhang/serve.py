@@ -108,6 +108,15 @@ async def prepare(settings: Settings, server: Server) -> None:
     await owner.close()
 
 
+async def in_test_mode(server: Server) -> bool:
+    """Whether the database belongs to a demo or a test, so that a command beside it may use the same simulated channels."""
+    database = await Database.open(server.dsn("app"), size=1)
+    try:
+        return bool(await database.value(statements("daozhang.jobs").test_mode))
+    finally:
+        await database.close()
+
+
 def start_logging(level: int = logging.INFO) -> None:
     """One JSON line per record on standard error. Libraries that print addresses with keys in them are kept quiet."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))

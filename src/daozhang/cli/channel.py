@@ -123,7 +123,7 @@ def _on(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
         return settle(done())
     except Refusal as refusal:
         told = catalogue().get(refusal.reason).told("en", refusal.facts)
-        raise Failed(f"{refusal.reason}: {told.title} {told.cure}") from None
+        raise Failed(f"{refusal.reason}: {told.title}. {told.cure}") from None
 
 
 def _content(file: Path) -> str:

@@ -21,3 +21,6 @@ select ensure_partitions();
 
 -- name: set_test_mode
 update clock_offset set test_mode = $1, offset_s = case when $1 then offset_s else 0 end where test_mode <> $1;
+
+-- name: test_mode
+select test_mode from clock_offset;

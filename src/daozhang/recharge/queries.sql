@@ -118,16 +118,16 @@ left join lateral (
 where o.id = $1 and ($2::bigint is null or o.user_id = $2);
 
 -- name: order_steps
-select m.at, 'order.' || m.move as what, m.actor, m.reason from order_moves m where m.order_id = $1
+select m.at, 'order.' || m.move as what, m.actor, m.reason, m.version from order_moves m where m.order_id = $1
 union all
-select m.at, 'attempt.' || m.move, m.actor, m.reason
+select m.at, 'attempt.' || m.move, m.actor, m.reason, m.version
 from attempts a join attempt_moves m on m.attempt_id = a.id where a.order_id = $1 and a.id >= $1 and m.move <> 'paid'
 union all
-select r.created_at, 'refund.asked', r.actor, r.amount_fen::text from refunds r where r.order_id = $1
+select r.created_at, 'refund.asked', r.actor, r.amount_fen::text, 0 from refunds r where r.order_id = $1
 union all
-select m.at, 'refund.' || m.move, m.actor, r.amount_fen::text
+select m.at, 'refund.' || m.move, m.actor, r.amount_fen::text, m.version
 from refunds r join refund_moves m on m.refund_id = r.id where r.order_id = $1
-order by 1;
+order by 1, 5;
 
 -- name: order_anomalies
 select kind from anomalies where order_id = $1 order by at;
@@ -163,6 +163,9 @@ select count_refund($1, $2);
 
 -- name: refunds_of_attempt
 select count(*) as number, max(created_at) as latest from refunds where attempt_id = $1;
+
+-- name: hand_asked
+select id from anomalies where attempt_id = $1 and kind = 'unresolved' and resolved_at is null limit 1;
 
 -- name: due_refunds
 select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amount_fen, r.total_fen, r.why, r.queries, r.created_at,

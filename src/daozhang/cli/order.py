@@ -1,0 +1,131 @@
+"""The commands about one order: what happened, what was said to the channel, and what staff may do about its money."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from cyclopts import App
+
+from daozhang.cli.frame import Failed, app, say, say_json
+from daozhang.cli.server import settle
+
+order = App(name="order", help="One order: show it, return its money, or decide about money that waits.")
+app.command(order)
+
+
+@order.command
+def show(number: str, /, *, json: bool = False) -> None:
+    """Show an order, each step of it, and what was said to its channel (redacted).
+
+    Args:
+        number: as the buyer sees it, RC-...
+        json: end with one JSON line.
+    """
+    from daozhang.recharge.view import order_view
+
+    async def work(program: Any, order_id: UUID) -> Any:
+        return await order_view(program.database, order_id), await program.interface_log.of_order(order_id)
+
+    view, said = _on(number, work)
+    if view is None:
+        raise Failed("there is no such order")
+    if json:
+        say_json(order=view, interface_log=said)
+        return
+    from daozhang.money import yuan
+
+    say(f"{view.shown}  ¥{yuan(view.amount_fen)}  {view.state}  money: {view.money}  returned: ¥{yuan(view.refunded_fen)}")
+    if view.reason:
+        say(f"reason: {view.reason} {view.native_code}")
+    if view.anomalies:
+        say(f"anomalies: {', '.join(view.anomalies)}")
+    for step in view.steps:
+        say(f"  {step.at:%Y-%m-%d %H:%M:%S}  {step.what:22} {step.actor:10} {step.facts.get('why', '')}")
+    for entry in said:
+        took_ms = entry.duration_us / 1000
+        answer = f"{entry.result:10} {entry.status or '-'} {took_ms:.0f} ms"
+        say(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.operation:22} {answer}  {entry.trace}")
+
+
+@order.command
+def refund(number: str, amount: str, why: str, /, *, actor: str = "operator", json: bool = False) -> None:
+    """Return money of a credited order to where it came from; it is taken from the user's balance first.
+
+    Args:
+        number: as the buyer sees it, RC-...
+        amount: yuan, such as 12.50.
+        why: the reason the payer reads, at most 80 characters.
+        actor: who does it, for the record.
+        json: end with one JSON line.
+    """
+    from daozhang.money import MalformedAmount, parse_yuan
+
+    try:
+        amount_fen = parse_yuan(amount)
+    except MalformedAmount:
+        raise Failed("the amount is yuan with at most two decimals, such as 12.50") from None
+    view = _on(number, lambda program, order_id: program.desk.refund(order_id, amount_fen, why, actor))
+    if json:
+        say_json(refund=view)
+    else:
+        say(f"refund {view.state}; the channel is asked until it has ended")
+
+
+@order.command
+def release(number: str, why: str, /, *, actor: str = "operator") -> None:
+    """Credit money that is held, or keep a payment of another amount, to the user's balance.
+
+    Args:
+        number: as the buyer sees it, RC-...
+        why: for the record.
+        actor: who does it, for the record.
+    """
+    from daozhang.recharge.release import release as credit
+
+    _on(number, lambda program, order_id: credit(program.database, program.accounts, order_id, actor, why))
+    say("credited")
+
+
+@order.command
+def reject(number: str, why: str, /, *, actor: str = "operator") -> None:
+    """Send money that is held, or a payment of another amount, back to where it came from.
+
+    Args:
+        number: as the buyer sees it, RC-...
+        why: the reason the payer reads, at most 80 characters.
+        actor: who does it, for the record.
+    """
+    from daozhang.recharge.release import reject as return_it
+
+    _on(number, lambda program, order_id: return_it(program.database, program.accounts, order_id, actor, why))
+    say("on its way back; the channel is asked until it has ended")
+
+
+def _on(number: str, work: Callable[[Any, UUID], Awaitable[Any]]) -> Any:
+    """Do it with the program on its database, beside a running one. A refusal becomes a sentence."""
+    from msgspec.structs import replace
+
+    from daozhang.app import open_program
+    from daozhang.postgres.place import find_server
+    from daozhang.reasons.catalogue import catalogue
+    from daozhang.reasons.refusal import Refusal
+    from daozhang.recharge.view import parse_shown
+    from daozhang.serve import in_test_mode
+    from daozhang.settings import read_settings
+
+    order_id = parse_shown(number)
+    if order_id is None:
+        raise Failed("an order's number is RC- and 26 letters or digits")
+    settings = read_settings()
+
+    async def done() -> Any:
+        async with find_server(settings) as server:
+            same = replace(settings, test_mode=settings.test_mode or await in_test_mode(server))
+            async with open_program(same, server.dsn("app"), server.direct(), work=False) as program:
+                return await work(program, order_id)
+
+    try:
+        return settle(done())
+    except Refusal as refusal:
+        told = catalogue().get(refusal.reason).told("en", refusal.facts)
+        raise Failed(f"{refusal.reason}: {told.title}. {told.cure}") from None
