@@ -83,7 +83,7 @@ class Line(asyncio.Protocol):
         self.begin()
         await self.answered
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's own signature
         """The other side went away."""
         if not self.answered.done():
             self.other = self.other or b"connection lost"
@@ -106,9 +106,7 @@ async def flood(run: Run, requests: list[bytes]) -> Outcome:
     for line in lines:
         line.transport.close()
     other = next((line.other for line in lines if line.other), b"")
-    return Outcome(
-        answers=sum(line.answers for line in lines), other=other[:300].decode("latin-1"), took_s=took_s, cpu_s=cpu_s
-    )
+    return Outcome(answers=sum(line.answers for line in lines), other=other[:300].decode("latin-1"), took_s=took_s, cpu_s=cpu_s)
 
 
 async def trickle(run: Run, requests: list[bytes]) -> Outcome:
@@ -144,9 +142,9 @@ async def _connect(port: int, requests: Iterator[bytes]) -> Line:
     return line
 
 
-async def _main() -> None:
-    """Runs until standard input ends. The only argument is the file of the requests: each a JSON text of one line."""
-    rests = [msgspec.json.decode(line, type=str).encode("latin-1") for line in Path(sys.argv[1]).read_bytes().splitlines()]
+async def _main(file: Path) -> None:
+    """Runs until standard input ends."""
+    rests = _read(file)
     while order := await asyncio.to_thread(sys.stdin.buffer.readline):
         run = msgspec.json.decode(order, type=Run)
         head = f"POST {run.path} HTTP/1.1\r\n".encode()
@@ -156,5 +154,10 @@ async def _main() -> None:
         sys.stdout.buffer.flush()
 
 
+def _read(file: Path) -> list[bytes]:
+    """The requests without their first lines: each a JSON text of one line."""
+    return [msgspec.json.decode(line, type=str).encode("latin-1") for line in file.read_bytes().splitlines()]
+
+
 if __name__ == "__main__":
-    uvloop.run(_main())
+    uvloop.run(_main(Path(sys.argv[1])))

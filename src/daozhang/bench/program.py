@@ -21,7 +21,7 @@ def beside(doors: ASGIApp) -> ASGIApp:
     """The doors with `/empty` in front of them."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/empty":
+        if scope["path"] == "/empty":
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:

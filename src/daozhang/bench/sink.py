@@ -1,4 +1,4 @@
-"""Something that answers as fast as anything can in this language: it counts bytes and says 204. It measures the generator.
+"""Something that answers as fast as anything can in this language: it counts bytes and says 204. It measures the generator."""
 
 import asyncio
 import os

@@ -1,13 +1,12 @@
 """Natural batching: what arrives while a commit is under way is taken together by the next one. No timer, no added wait.
 
-A batch that fails is tried again one by one, so that only the culprit fails. A caller that gives up takes nothing
-back.
+A batch that fails is tried again one by one, so that only the culprit fails. A caller that gives up takes nothing back.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from daozhang.postgres.pool import Unavailable
 
@@ -44,10 +43,8 @@ class Batch(Generic[Item, Result]):
             raise Full
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append((item, future))
-        if len(self._busy) < self._writers:
-            writer = asyncio.create_task(self._write())
-            self._busy.add(writer)
-            writer.add_done_callback(self._busy.discard)
+        if len(self._busy) < self._wanted():
+            self._busy.add(asyncio.create_task(self._write()))
         # A caller that is cancelled cancels this future and nothing else: the work goes on without it.
         return await future
 
@@ -57,16 +54,27 @@ class Batch(Generic[Item, Result]):
             await asyncio.wait(set(self._busy))
 
     async def _write(self) -> None:
-        while self._queue:
-            taken = self._take()
-            for (_, future), outcome in zip(taken, await self._outcomes([item for item, _ in taken]), strict=True):
-                if future.done():
-                    continue
-                if isinstance(outcome, BaseException):
-                    future.set_exception(outcome)
-                    future.exception()
-                else:
-                    future.set_result(outcome)
+        try:
+            # No writer stays beside another for less than a full batch: few large commits cost less than many small ones.
+            while self._queue and len(self._busy) <= self._wanted():
+                await self._do(self._take())
+        finally:
+            # Here and not in a callback: whoever looks next must count only writers that go on.
+            self._busy.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _do(self, taken: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        for (_, future), outcome in zip(taken, await self._outcomes([item for item, _ in taken]), strict=True):
+            if future.done():
+                continue
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+                future.exception()
+            else:
+                future.set_result(outcome)
+
+    def _wanted(self) -> int:
+        """How many writers what waits is worth."""
+        return min(self._writers, 1 + len(self._queue) // self._most)
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         taken: list[tuple[Item, asyncio.Future[Result]]] = []
