@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import secrets
 import socket
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
+import pytest
 import uvicorn
 from msgspec.structs import replace
 
@@ -19,6 +21,7 @@ from daozhang.app import Program, open_program
 from daozhang.channels import console
 from daozhang.identity import Visitor
 from daozhang.postgres import Database
+from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.model import OrderView, PlaceRequest
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, Merchant, enrol
@@ -32,7 +35,7 @@ class Server(uvicorn.Server):
     """A server that leaves the process's signals alone."""
 
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def capture_signals(self):  # type: ignore[no-untyped-def]
         """Do nothing."""
         yield
 
@@ -134,7 +137,7 @@ async def open_shop(
             )
             server = Server(config)
             serving = asyncio.create_task(server.serve([listener]))
-            while not server.started:
+            while not server.started:  # noqa: ASYNC110 - uvicorn tells it no other way
                 await asyncio.sleep(0.005)
             try:
                 yield Shop(program, sim, url, channel_id, user_id, enrolment)
@@ -180,3 +183,8 @@ async def make_users(server_dsn: str, count: int) -> list[int]:
     )
     await connection.close()
     return [row["id"] for row in rows]
+
+
+def refuses(code: str) -> "pytest.RaisesExc[Refusal]":
+    """The reason with that code is given."""
+    return pytest.raises(Refusal, match=f"^{re.escape(code)}$")

@@ -4,12 +4,11 @@ import asyncio
 
 import pytest
 from tests.flows.knocks import book, knock, payment, sealed, signed, told
-from tests.flows.shop import Shop, add_channel, open_shop
+from tests.flows.shop import Shop, add_channel, open_shop, refuses
 
 from daozhang import ids
 from daozhang.ledger import accounts
 from daozhang.postgres import Database
-from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.release import reject, release
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment
@@ -63,7 +62,7 @@ async def test_cb_07_a_misfit_may_be_kept(shop: Shop, charged_fen: int) -> None:
     assert (await shop.order(order.id)).state == "credited"
     assert await shop.cash() == charged_fen
     assert await balance(shop, accounts.SUSPENSE) == 0
-    with pytest.raises(Refusal, match="refund.exceeds"):
+    with refuses("refund.exceeds"):
         await shop.program.desk.refund(order.id, charged_fen + 1, "too much", "staff:1")
     await shop.program.desk.refund(order.id, charged_fen, "all of it", "staff:1")
     await refunds_done(shop)
@@ -85,7 +84,7 @@ async def test_cb_07_a_misfit_may_be_sent_back(shop: Shop, charged_fen: int) -> 
     assert await balance(shop, accounts.SUSPENSE) == 0
     assert await shop.cash() == 0
     for again in (release, reject):
-        with pytest.raises(Refusal, match="operation.not_waiting"):
+        with refuses("operation.not_waiting"):
             await again(shop.program.database, shop.program.accounts, order.id, "staff:1", "twice")
 
 

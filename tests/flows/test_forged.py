@@ -8,7 +8,7 @@ import asyncio
 import gzip
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -33,6 +33,10 @@ class Attack:
         """What the channel itself would send."""
         return payment(self.shop.enrolment, self.number)
 
+    def told(self, **changes: object) -> dict[str, object]:
+        """What the channel would seal, except for the `changes`."""
+        return told(self.shop.enrolment, self.number, **changes)
+
     async def bounces(self, message: Message, *statuses: int, why: str = "") -> None:
         """The door refuses the message, keeps it with why, and nothing changes."""
         database = self.shop.program.database
@@ -48,17 +52,17 @@ class Attack:
 
 
 @pytest.fixture
-async def attack(stall: Shop) -> AsyncIterator[Attack]:
+async def attack(stall: Shop) -> Attack:
     """A fresh order in a shop whose bin of junk is empty."""
     stall.program.asgi._limiter = Generous()  # type: ignore[attr-defined]
     order = await stall.place(100)
-    yield Attack(stall, await stall.number(order.id))
+    return Attack(stall, await stall.number(order.id))
 
 
 class Generous:
     """A limiter that keeps everything: how much is kept is a test of its own."""
 
-    async def take(self, name: str, key: str | int, cost: float = 1) -> float:
+    async def take(self, *_: object) -> float:
         """Always taken."""
         return 0
 
@@ -129,17 +133,17 @@ NONSENSE: dict[str, Callable[[Attack], bytes]] = {
     "empty": lambda _: b"",
     "text": lambda _: b"success",
     "list": lambda _: b"[]",
-    "nan": lambda a: sealed(a.shop.enrolment, told(a.shop.enrolment, a.number)).replace(b'{"id"', b'{"x": NaN, "id"', 1),
-    "twice": lambda a: sealed(a.shop.enrolment, told(a.shop.enrolment, a.number)).replace(b'{"id"', b'{"id": "1", "id"', 1),
-    "twice_inside": lambda a: sealed(a.shop.enrolment, b'{"amount": {"total": 1},' + json.dumps(told(a.shop.enrolment, a.number)).encode()[1:]),
+    "nan": lambda a: sealed(a.shop.enrolment, a.told()).replace(b'{"id"', b'{"x": NaN, "id"', 1),
+    "twice": lambda a: sealed(a.shop.enrolment, a.told()).replace(b'{"id"', b'{"id": "1", "id"', 1),
+    "twice_inside": lambda a: sealed(a.shop.enrolment, b'{"x": 1, "x": 1,' + json.dumps(a.told()).encode()[1:]),
     "deep": lambda _: b"[" * 10_000 + b"]" * 10_000,
     "deep_inside": lambda a: sealed(a.shop.enrolment, b"[" * 10_000 + b"]" * 10_000),
     "zipped": lambda _: gzip.compress(b"0" * 10_000_000),
-    "utf16": lambda a: json.dumps(told(a.shop.enrolment, a.number)).encode("utf-16"),
-    "float": lambda a: sealed(a.shop.enrolment, told(a.shop.enrolment, a.number, amount={"total": 100.0, "currency": "CNY"})),
-    "text_amount": lambda a: sealed(a.shop.enrolment, told(a.shop.enrolment, a.number, amount={"total": "100", "currency": "CNY"})),
-    "huge_amount": lambda a: sealed(a.shop.enrolment, told(a.shop.enrolment, a.number, amount={"total": 2**63, "currency": "CNY"})),
-    "no_number": lambda a: sealed(a.shop.enrolment, told(a.shop.enrolment, a.number, out_trade_no=None)),
+    "utf16": lambda a: json.dumps(a.told()).encode("utf-16"),
+    "float": lambda a: sealed(a.shop.enrolment, a.told(amount={"total": 100.0, "currency": "CNY"})),
+    "text_amount": lambda a: sealed(a.shop.enrolment, a.told(amount={"total": "100", "currency": "CNY"})),
+    "huge_amount": lambda a: sealed(a.shop.enrolment, a.told(amount={"total": 2**63, "currency": "CNY"})),
+    "no_number": lambda a: sealed(a.shop.enrolment, a.told(out_trade_no=None)),
     "zero_byte": lambda a: sealed(a.shop.enrolment, told(a.shop.enrolment, "A\0B")),
 }  # fmt: skip
 

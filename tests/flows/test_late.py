@@ -2,12 +2,11 @@
 
 import pytest
 from tests.flows.knocks import knock, payment
-from tests.flows.shop import Shop
+from tests.flows.shop import Shop, refuses
 from tests.flows.test_amounts import balance, refunds_done
 
 from daozhang.channels import console
 from daozhang.ledger import accounts
-from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.model import OrderView
 from daozhang.recharge.release import reject, release
 from daozhang.settings import Settings
@@ -107,7 +106,7 @@ async def test_money_of_a_frozen_user_is_held_and_released(shop: Shop) -> None:
     seen = await shop.reach(order.id, "held")
     assert (seen.money, seen.reason) == ("received", "account.frozen")
     assert (await shop.cash(), await balance(shop, accounts.review(shop.user_id))) == (0, 5_000)
-    with pytest.raises(Refusal, match="refund.not_paid"):
+    with refuses("refund.not_paid"):
         await shop.program.desk.refund(order.id, 5_000, "held", "staff:1")
     await release(shop.program.database, shop.program.accounts, order.id, "staff:1", "papers were shown")
     assert (await shop.order(order.id)).state == "credited"

@@ -4,12 +4,11 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.flows.shop import Shop
+from tests.flows.shop import Shop, refuses
 
 from daozhang import clock, ids
 from daozhang.channels import console
 from daozhang.recharge import place
-from daozhang.reasons.refusal import Refusal
 from daozhang.settings import Settings
 
 
@@ -38,7 +37,7 @@ async def test_rc_01_a_rival_gives_up_with_the_orders_address(shop: Shop, monkey
     await asyncio.sleep(0.2)
     # A rival believes an order that is older than its own patience to be nobody's; to this one it looks new.
     monkeypatch.setattr(clock, "now", lambda earlier=clock.now: earlier() - timedelta(seconds=5))
-    with pytest.raises(Refusal, match="operation.key_busy") as told:
+    with refuses("operation.key_busy") as told:
         await shop.place(key="slow-channel")
     assert told.value.facts["order"] == (await first).shown
 
@@ -46,7 +45,7 @@ async def test_rc_01_a_rival_gives_up_with_the_orders_address(shop: Shop, monkey
 @pytest.mark.parametrize("other", [{"amount_fen": 5_001}, {"method": "h5"}])
 async def test_rc_03_a_key_used_for_another_wish_is_refused(shop: Shop, other: dict[str, object]) -> None:
     order = await shop.place(5_000, key="used-before")
-    with pytest.raises(Refusal, match="operation.key_reused"):
+    with refuses("operation.key_reused"):
         await shop.place(**({"amount_fen": 5_000} | other), key="used-before")  # type: ignore[arg-type]
     assert await shop.program.database.value("select count(*) from orders") == 1
     assert (await shop.place(5_000, key="used-before")).id == order.id
@@ -55,7 +54,7 @@ async def test_rc_03_a_key_used_for_another_wish_is_refused(shop: Shop, other: d
 @pytest.mark.parametrize("key", ["", "short", "x" * 65, "tab\there-and-more", "钥匙钥匙钥匙钥匙"])
 async def test_rc_03_a_malformed_key_makes_nothing(stall: Shop, key: str) -> None:
     before = await stall.program.database.value("select count(*) from orders")
-    with pytest.raises(Refusal, match="operation.key_malformed"):
+    with refuses("operation.key_malformed"):
         await stall.program.desk.place(_request(stall, key))
     assert await stall.program.database.value("select count(*) from orders") == before
 
@@ -63,7 +62,7 @@ async def test_rc_03_a_malformed_key_makes_nothing(stall: Shop, key: str) -> Non
 @pytest.mark.parametrize("amount_fen", [0, -1, 10**10, 2**63])
 async def test_am_03_an_amount_no_order_can_have_makes_nothing(stall: Shop, amount_fen: int) -> None:
     before = await stall.program.database.value("select count(*) from orders")
-    with pytest.raises(Refusal, match="operation.amount.malformed"):
+    with refuses("operation.amount.malformed"):
         await stall.place(amount_fen)
     assert await stall.program.database.value("select count(*) from orders") == before
 
@@ -144,7 +143,7 @@ async def test_a_native_refusal_fails_the_order_with_its_reason_and_a_retry_is_a
     assert await shop.number(order.id) != first
     await shop.pay(again)
     await shop.reach(order.id, "credited")
-    with pytest.raises(Refusal, match="operation.not_retryable"):
+    with refuses("operation.not_retryable"):
         await shop.program.desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9")
 
 
@@ -169,7 +168,7 @@ async def test_somebody_elses_order_can_be_neither_cancelled_nor_retried(shop: S
         shop.program.desk.cancel(shop.user_id, ids.new_id()),
         shop.program.desk.retry(shop.user_id + 1, order.id, shop.channel_id, "native", "203.0.113.9"),
     ):
-        with pytest.raises(Refusal, match="operation.not_found"):
+        with refuses("operation.not_found"):
             await act
     assert (await shop.order(order.id)).state == "awaiting_payment"
 

@@ -2,10 +2,7 @@
 
 import asyncio
 
-import pytest
-from tests.flows.shop import Shop
-
-from daozhang.reasons.refusal import Refusal
+from tests.flows.shop import Shop, refuses
 
 
 async def test_callback_credits_the_order(shop: Shop) -> None:
@@ -64,5 +61,5 @@ async def test_refund_returns_the_money(shop: Shop) -> None:
     wallet = await shop.program.desk.wallet(shop.user_id)
     assert (wallet.cash_fen, wallet.reserved_fen) == (3_000, 0)
     assert (await shop.order(order.id)).refunded_fen == 2_000
-    with pytest.raises(Refusal, match="refund.exceeds"):
+    with refuses("refund.exceeds"):
         await shop.program.desk.refund(order.id, 3_001, "更多", "staff:1")

@@ -32,6 +32,8 @@ MOST = 50
 APART = timedelta(minutes=1)
 
 REFUNDABLE = frozenset({"credited"})
+NEEDS_HAND = "refund.needs_hand"
+"""The channel could not deliver the money: a person decides in its merchant platform, and it stays set aside until then."""
 
 
 async def claim(tx: Tx, most: int) -> Sequence[Any]:
@@ -137,7 +139,7 @@ class Refunds:
     async def take(self, refund_id: UUID, outcome: Outcome, report: Report | None, answer: Answer | None) -> str:
         """Book what is known of a refund's outcome."""
         native = answer.native.code if answer and answer.native else None
-        reason = answer.reason if answer else None
+        reason = (answer.reason if answer else None) or (report.reason if report else None)
         if report and report.amount_fen is not None and outcome is Outcome.SUCCESS:
             row = await self._database.row(sql.refund_in_work, refund_id)
             if row and row["amount_fen"] != report.amount_fen:
@@ -154,8 +156,16 @@ class Refunds:
 
     async def _sent(self, tx: Tx, refund_id: UUID, report: Report | None, native: str | None, reason: str | None) -> None:
         row = await tx.row(sql.lock_refund, refund_id)
+        at = clock.now()
+        if (
+            row
+            and row["state"] in ("reserved", "sent")
+            and reason == NEEDS_HAND
+            and not await tx.row(sql.hand_asked, row["attempt_id"])
+        ):
+            anomaly = moves.Anomaly("unresolved", row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
+            await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
         if row and row["state"] == "reserved":
-            at = clock.now()
             due = schedule.next_refund_look(row["created_at"], at)
             txn = report.channel_txn if report else None
             await tx.rows(sql.move_refund, at, "refund", refund_id, "reserved", "sent", "sent", due, txn, native, reason)

@@ -179,7 +179,7 @@ class Settle:
         booked = [case for case in cases if case.effect in BOOKED]
         if booked:
             fresh = [c for c in booked if not c.found]
-            await tx.copy("fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(map(_fact_key, booked)))
+            await tx.copy("fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(map(_fact_key, fresh)))
             held = [(c.attempt["order_id"], c.why, "{}") for c in booked if c.effect is Effect.HELD and c.attempt]
             held += await _decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
             if held:

@@ -1,0 +1,240 @@
+"""Money going back: set aside first, under one number however often it is told, and never more than was paid."""
+
+import asyncio
+from uuid import UUID
+
+import aiohttp
+import pytest
+from tests.flows.knocks import Message, book, kept, knock, sealed, signed
+from tests.flows.shop import Shop, refuses
+from tests.flows.test_amounts import refunds_done
+
+from daozhang import clock, ids
+from daozhang.ledger import Line, Transfer, accounts, post
+from daozhang.postgres import Tx
+from daozhang.recharge.model import OrderView
+from daozhang.simulators.simulator import Simulator
+from daozhang.simulators.watch import rfc3339
+
+
+async def paid(shop: Shop, amount_fen: int = 5_000) -> OrderView:
+    """A credited order."""
+    order = await shop.place(amount_fen)
+    await shop.pay(order)
+    return await shop.reach(order.id, "credited")
+
+
+async def refund(shop: Shop, order: OrderView, amount_fen: int = 2_000) -> UUID:
+    """Begin a refund."""
+    return (await shop.program.desk.refund(order.id, amount_fen, "不想要了", "staff:1")).id
+
+
+async def wallet(shop: Shop) -> tuple[int, int]:
+    """Cash and what is set aside, in fen."""
+    seen = await shop.program.desk.wallet(shop.user_id)
+    return seen.cash_fen, seen.reserved_fen
+
+
+def sent_once(sim: Simulator, order: OrderView, number: str) -> int:
+    """How many refunds the channel has for an order, all of them under the number we know."""
+    at_channel = sim.books.order(sim.merchant.mchid, number)
+    assert at_channel is not None
+    return len(sim.books.refunds_of(at_channel))
+
+
+@pytest.mark.parametrize("fault", ["error", "booked_error", "empty_503", "truncate", "garbage", "unsigned", "forge"])
+async def test_nf_05_an_unsure_answer_keeps_the_money_aside_and_the_same_number(shop: Shop, fault: str) -> None:
+    order = await paid(shop)
+    shop.sim.habits.refund_s = 10_000
+    shop.sim.fault("refund", fault, http=500)
+    refund_id = await refund(shop, order)
+    assert (await shop.program.desk.refunds.view(refund_id)).state in ("reserved", "sent")
+    assert await wallet(shop) == (3_000, 2_000)
+    await shop.later(60)
+    await shop.work()
+    assert sent_once(shop.sim, order, await shop.number(order.id)) == 1
+    assert shop.sim.books.refund(shop.sim.merchant.mchid, ids.text26(refund_id)) is not None
+    await shop.later(120)
+    await refunds_done(shop)
+    assert await wallet(shop) == (3_000, 0)
+    assert shop.sim.books.refund_totals().sum_fen == 2_000
+    assert (await shop.order(order.id)).refunded_fen == 2_000
+
+
+@pytest.mark.parametrize(("code", "http"), [("USER_ACCOUNT_ABNORMAL", 403), ("TRADE_OVERDUE", 403)])
+async def test_nf_05_a_definite_refusal_gives_the_money_back(shop: Shop, code: str, http: int) -> None:
+    order = await paid(shop)
+    shop.sim.fault("refund", "error", code=code, http=http)
+    refund_id = await refund(shop, order)
+    view = await shop.program.desk.refunds.view(refund_id)
+    assert (view.state, view.reason is not None) == ("failed", True)
+    assert await wallet(shop) == (5_000, 0)
+    assert (await shop.order(order.id)).refunded_fen == 0
+    await shop.later(60)
+    await refund(shop, order, 5_000)
+    await refunds_done(shop)
+    assert await wallet(shop) == (0, 0)
+
+
+async def test_nf_05_accepted_and_later_closed_gives_the_money_back(shop: Shop) -> None:
+    order = await paid(shop)
+    shop.sim.habits.refund_fates.append("CLOSED")
+    refund_id = await refund(shop, order)
+    await refunds_done(shop)
+    assert (await shop.program.desk.refunds.view(refund_id)).state == "failed"
+    assert await wallet(shop) == (5_000, 0)
+    assert (await shop.order(order.id)).refunded_fen == 0
+
+
+async def test_nf_05_abnormal_is_not_an_end(shop: Shop) -> None:
+    """The bank card is gone: the channel keeps the money until a person in the merchant platform decides. It stays set aside."""
+    order = await paid(shop)
+    shop.sim.habits.refund_fates.append("ABNORMAL")
+    refund_id = await refund(shop, order)
+    for _ in range(5):
+        await shop.later(300)
+        await shop.sim.quiet()
+        await shop.work()
+    assert (await shop.program.desk.refunds.view(refund_id)).state == "sent"
+    assert await wallet(shop) == (3_000, 2_000)
+    assert (await shop.order(order.id)).anomalies == ("unresolved",)
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "CLOSED"])
+async def test_nf_05_the_same_notice_many_times_ends_it_once(shop: Shop, status: str) -> None:
+    order = await paid(shop)
+    shop.sim.habits.refund_s = 10_000
+    refund_id = await refund(shop, order)
+    messages = [_notice(shop, order, refund_id, status) for _ in range(3)] * 10
+    async with aiohttp.ClientSession() as session:
+        heard = await asyncio.gather(*(knock(shop, message, session=session) for message in messages))
+    assert {each.status for each in heard} == {204}
+    done = status == "SUCCESS"
+    assert await wallet(shop) == ((3_000, 0) if done else (5_000, 0))
+    assert (await shop.program.desk.refunds.view(refund_id)).state == ("done" if done else "failed")
+    # What was told last does not undo what was told first.
+    other = _notice(shop, order, refund_id, "CLOSED" if done else "SUCCESS")
+    before = await book(shop.program.database)
+    assert (await knock(shop, other)).status == 204
+    assert await book(shop.program.database) == before
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"amount": {"refund": 1, "total": 5_000}}, {"mchid": "1900000109"}, {"out_refund_no": "NOBODYS-REFUND"}]
+)
+async def test_nf_05_a_notice_about_something_else_changes_nothing(shop: Shop, wrong: dict[str, object]) -> None:
+    order = await paid(shop)
+    shop.sim.habits.refund_s = 10_000
+    refund_id = await refund(shop, order)
+    before = await book(shop.program.database)
+    assert (await knock(shop, _notice(shop, order, refund_id, "SUCCESS", **wrong))).status == 204
+    assert await book(shop.program.database) == before
+    assert await wallet(shop) == (3_000, 2_000)
+
+
+async def test_nf_05_a_v2_notice_is_answered_in_its_form_and_believed_in_nothing(shop: Shop) -> None:
+    """Whoever refunds in the merchant platform makes the channel send the old XML, which nobody signs."""
+    order = await paid(shop)
+    shop.sim.habits.refund_callback_url = f"{shop.url}/notify/wechatpay/{shop.channel_id}"
+    before = await book(shop.program.database)
+    shop.sim.refund_by_hand(await shop.number(order.id), "BYHAND7", 5_000)
+    await shop.sim.quiet()
+    (send,) = shop.sim.books.sends("BYHAND7")
+    assert (send.status, send.acknowledged) == (200, 1)
+    assert await book(shop.program.database) == before
+    assert [why.split(":")[0] for why, _ in await kept(shop.program.database)] == ["v2_notice"]
+    forged = Message({"Content-Type": "text/xml"}, b"<xml><mch_id>1900000109</mch_id><req_info>x</req_info></xml>")
+    assert (await knock(shop, forged)).status == 400
+    assert await book(shop.program.database) == before
+
+
+async def test_twenty_refunds_at_once_never_return_more_than_was_paid(shop: Shop) -> None:
+    """Wherever they meet: each sees the others' under the order's lock, and the channel wants a minute between two."""
+    order = await paid(shop)
+    for _ in range(4):
+        done = await asyncio.gather(*(refund(shop, order, 1_500) for _ in range(20)), return_exceptions=True)
+        assert sum(not isinstance(each, BaseException) for each in done) <= 1
+        assert {str(each) for each in done if isinstance(each, BaseException)} <= {"refund.exceeds", "refund.in_progress"}
+        await shop.later(61)
+        await refunds_done(shop)
+    assert shop.sim.books.refund_totals().sum_fen == 4_500 == (await shop.order(order.id)).refunded_fen
+    assert await wallet(shop) == (500, 0)
+
+
+@pytest.mark.parametrize("amount_fen", [0, -1, 5_001, 2**62])
+async def test_am_03_a_refund_of_an_impossible_amount_is_refused(shop: Shop, amount_fen: int) -> None:
+    order = await paid(shop)
+    before = await book(shop.program.database)
+    with refuses("refund.exceeds"):
+        await refund(shop, order, amount_fen)
+    assert await book(shop.program.database) == before
+
+
+async def test_rc_08_spent_money_cannot_go_back(shop: Shop) -> None:
+    order = await paid(shop)
+    await _spend(shop, 4_000)
+    before = await book(shop.program.database)
+    with refuses("refund.spent"):
+        await refund(shop, order, 2_000)
+    assert await book(shop.program.database) == before
+    assert sent_once(shop.sim, order, await shop.number(order.id)) == 0
+    await refund(shop, order, 1_000)
+    await refunds_done(shop)
+    assert await wallet(shop) == (0, 0)
+
+
+async def test_rc_08_a_refund_races_spending(shop: Shop) -> None:
+    order = await paid(shop)
+
+    async def spend() -> None:
+        await _spend(shop, 3_000)
+
+    done = await asyncio.gather(refund(shop, order, 4_000), spend(), return_exceptions=True)
+    assert sum(isinstance(each, BaseException) for each in done) == 1
+    await refunds_done(shop)
+    assert await wallet(shop) in ((1_000, 0), (2_000, 0))
+
+
+async def test_a_refund_of_an_order_that_was_not_paid_is_refused(shop: Shop) -> None:
+    order = await shop.place()
+    for order_id in (order.id, ids.new_id()):
+        with refuses("refund.not_paid"):
+            await shop.program.desk.refund(order_id, 100, "nothing was paid", "staff:1")
+
+
+async def test_a_late_payment_can_be_refunded(shop: Shop) -> None:
+    shop.sim.fault("notice", "silence", times=None)
+    order = await shop.place()
+    await shop.pay(order)
+    shop.sim.fault("query", "error", http=500)
+    await shop.later(20)
+    await shop.program.desk.look(order.id)
+    await shop.program.desk.look(order.id)
+    await refund(shop, await shop.order(order.id), 5_000)
+    await refunds_done(shop)
+    assert await wallet(shop) == (0, 0)
+
+
+async def _spend(shop: Shop, amount_fen: int) -> None:
+    async def work(tx: Tx) -> None:
+        at, addresses = clock.now(), (accounts.cash(shop.user_id), accounts.SALES)
+        found = await shop.program.accounts.ids(tx, 1, addresses)
+        lines = (Line(addresses[0], -amount_fen), Line(addresses[1], amount_fen))
+        await post(tx, 1, at, "test", [Transfer(ids.new_id(), "purchase", ids.new_id(), at, lines)], found)
+
+    await shop.program.database.transact(work)
+
+
+def _notice(shop: Shop, order: OrderView, refund_id: UUID, status: str, **changes: object) -> Message:
+    content: dict[str, object] = {
+        "mchid": shop.sim.merchant.mchid,
+        "transaction_id": order.channel_txn,
+        "out_trade_no": ids.text26(order.id),
+        "refund_id": "50000000000000000000000000001",
+        "out_refund_no": ids.text26(refund_id),
+        "refund_status": status,
+        "user_received_account": "支付用户零钱",
+        "amount": {"total": 5_000, "refund": 2_000, "payer_total": 5_000, "payer_refund": 2_000},
+        "success_time": rfc3339(clock.now_s()),
+    }
+    return signed(shop.enrolment, sealed(shop.enrolment, content | changes, event=f"REFUND.{status}"))
