@@ -18,10 +18,14 @@ _TO_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _RANDOM_BITS = (1 << 62) - 1
 
 
-def new_id() -> UUID:
-    """A fresh identifier whose first 48 bits are the milliseconds of `clock.now()`."""
+def new_id(after: UUID | None = None) -> UUID:
+    """A fresh identifier whose first 48 bits are the milliseconds of `clock.now()`.
+
+    With `after` it is greater than that one in any case: two are made within a millisecond, and clocks are set back.
+    """
     noise = int.from_bytes(os.urandom(10), "big")
-    high = (clock.now_ms() << 16) | 0x7000 | (noise >> 68)
+    now_ms = clock.now_ms() if after is None else max(clock.now_ms(), (after.int >> 80) + 1)
+    high = (now_ms << 16) | 0x7000 | (noise >> 68)
     value = (high << 64) | (0b10 << 62) | (noise & _RANDOM_BITS)
     # The driver's own subclass of uuid.UUID: made and sent ten times faster.
     return FastUUID(value.to_bytes(16, "big"))

@@ -39,7 +39,7 @@ async def make_orders(app: Database, users: list[int], count: int, channel_id: i
     made: list[Waiting] = []
     while len(made) < count:
         chunk = [
-            Waiting(ids.new_id(), ids.new_id(), users[(len(made) + n) % len(users)], amount_fen)
+            Waiting(order_id := ids.new_id(), ids.new_id(after=order_id), users[(len(made) + n) % len(users)], amount_fen)
             for n in range(min(CHUNK, count - len(made)))
         ]
         await app.transact(lambda tx, chunk=chunk: _write(tx, chunk, channel_id))  # type: ignore[misc]

@@ -220,7 +220,7 @@ class Place:
         """Write the attempts of admitted orders, each due for a look in case we die before its channel answers."""
         pairs = [(r, order_id, channel) for r, order_id in admitted if (channel := self._channel(r.channel_id))]
         made = [
-            Try(shop_id, order_id, attempt_id := ids.new_id(),
+            Try(shop_id, order_id, attempt_id := ids.new_id(after=order_id),
                 self.request_for(attempt_id, order_id, channel, r.method, r.amount_fen, expires, r.client_ip, r.payer_openid),
                 r.channel_id)
             for r, order_id, channel in pairs
