@@ -96,7 +96,8 @@ async def open_program(
         asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
         dues = _dues(database, desk, door, hub)
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            registry.watch, hub.run, partial(vault.watch, database, settings), partial(follow_clock, database, test_mode=settings.test_mode)
+            registry.watch, hub.run, partial(vault.watch, database, settings),
+            partial(follow_clock, database, test_mode=settings.test_mode),
         ]  # fmt: skip
         if work:
             loops += [
