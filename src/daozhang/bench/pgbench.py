@@ -31,7 +31,8 @@ async def transactions_per_s(server: Supervisor, seconds: int) -> float:
 
 
 async def _run(server: Supervisor, *words: str) -> str:
-    program = str(server.binaries.folder / "pgbench") if (server.binaries.folder / "pgbench").is_file() else shutil.which("pgbench")
+    beside = server.binaries.folder / "pgbench" if server.binaries else None
+    program = str(beside) if beside and beside.is_file() else shutil.which("pgbench")
     if program is None:
         raise ServerTrouble("pgbench is not on this machine")
     process = await asyncio.create_subprocess_exec(

@@ -1,0 +1,44 @@
+"""Every bench runs through in a small size: its line is whole, and the books it leaves behind add up. No time is judged here."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from daozhang.bench import NAMES, run_bench
+
+SMALL: dict[str, dict[str, Any]] = {
+    "notify": {"messages": 60, "singles": 5, "connections": 4, "users": 20, "empty_s": 0.1},
+    "place": {"orders": 30, "at_once": 8, "sign_s": 0.05},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+async def test_a_bench_says_what_it_measured_against_what(name: str) -> None:
+    found = await run_bench(name, **SMALL[name])
+    assert found["name"] == name
+    assert found["proof_ok"] is True
+    assert found["figure"] > 0
+    assert found["yardstick"] > 0
+    assert found["yardstick_is"]
+    assert found["ratio"] is None or found["ratio"] == pytest.approx(found["figure"] / found["yardstick"], abs=0.001)
+    assert {"cpu", "cores", "load", "python", "system"} <= found["machine"].keys()
+    json.dumps(found)
+    if name == "notify":
+        assert 0 < found["idle_p50_ms"] <= found["idle_p99_ms"]
+        near = max(found["figure"], found["yardstick"]) > 0.8 * found["generator_ceiling"]
+        assert (found["ratio"] is None) is near, "a ratio that measures the generator is not to be told"
+
+
+async def test_a_bench_that_is_not_there_is_named() -> None:
+    with pytest.raises(KeyError, match="speed"):
+        await run_bench("speed")
+
+
+def test_the_command_knows_the_benches_and_no_others() -> None:
+    told = subprocess.run([sys.executable, "-m", "daozhang", "bench", "--help"], capture_output=True, text=True, check=True).stdout
+    assert all(name in told for name in NAMES)
+    wrong = subprocess.run([sys.executable, "-m", "daozhang", "bench", "speed"], capture_output=True, text=True, check=False)
+    assert wrong.returncode != 0
