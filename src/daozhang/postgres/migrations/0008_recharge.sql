@@ -78,7 +78,7 @@ create table orders (
   state text not null,
   version integer not null,
   amount_fen bigint not null check (amount_fen between 1 and 9999999999),
-  refunded_fen bigint not null default 0 check (refunded_fen between 0 and amount_fen),
+  refunded_fen bigint not null default 0 check (refunded_fen >= 0),
   currency text not null check (currency = 'CNY'),
   channel_id bigint not null,
   method text not null,
@@ -426,11 +426,23 @@ language sql security definer set search_path = public, pg_temp as $$
   select * from moved
 $$;
 
--- Money that is on its way back or gone counts against the order at once; a refund that failed gives the room back.
+-- Money that is on its way back or gone counts against the order at once; a refund that failed gives the room back. What may go back is
+-- bounded by what was paid, which may be more or less than the order asked for.
 create function count_refund(p_order uuid, p_delta_fen bigint) returns bigint
-language sql security definer set search_path = public, pg_temp as $$
-  update orders set refunded_fen = refunded_fen + p_delta_fen where id = p_order returning refunded_fen
-$$;
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_refunded_fen bigint;
+begin
+  update orders o set refunded_fen = o.refunded_fen + p_delta_fen
+  where o.id = p_order and o.refunded_fen + p_delta_fen <= (
+    select coalesce(max(a.paid_fen), 0) from attempts a where a.order_id = o.id and a.id >= o.id and a.state = 'paid'
+  )
+  returning o.refunded_fen into v_refunded_fen;
+  if not found then
+    raise exception 'order % would return more than was paid', p_order using errcode = 'check_violation', constraint = 'orders_refunded';
+  end if;
+  return v_refunded_fen;
+end $$;
 
 -- Take the locks of a settlement in the house's order (users, orders, attempts), each sorted by id, then read. Every step is a statement
 -- of its own: a statement that locks and reads in one uses the snapshot from before its wait.
