@@ -86,7 +86,9 @@ class Channel:
     """The simulated channel's process, by its doors."""
 
     def __init__(self, served: Served, config: Path) -> None:
-        self.served, self._config, self._session = served, config, aiohttp.ClientSession()
+        self.served, self._config = served, config
+        # A connection kept open through a minute of kills may be closed by the other side just when it is used again.
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
 
     def card(self) -> dict[str, Any]:
         """What a merchant copies out of the merchant platform."""
