@@ -44,15 +44,16 @@ BOOKED = frozenset({Effect.CREDITED, Effect.HELD, Effect.MISFIT, Effect.TWICE, E
 """Effects that move money."""
 
 
+_COMPARED = ("channel", "merchant", "app", "currency")
+
+
 def differing(report: Report, attempt: Row) -> tuple[str, ...]:
     """The fields, besides the amount, in which the report is not about this attempt."""
-    pairs = (
-        ("channel", report.channel_id, attempt["channel_id"]),
-        ("merchant", report.merchant, attempt["merchant"]),
-        ("app", report.app, attempt["app"]),
-        ("currency", report.currency, attempt["currency"]),
-    )
-    return tuple(name for name, told, asked in pairs if told != asked)
+    told = (report.channel_id, report.merchant, report.app, report.currency)
+    asked = (attempt["channel_id"], attempt["merchant"], attempt["app"], attempt["currency"])
+    if told == asked:
+        return ()
+    return tuple(name for name, one, other in zip(_COMPARED, told, asked, strict=True) if one != other)
 
 
 def judge(report: Report, attempt: Row | None) -> tuple[Effect, str]:  # noqa: PLR0911 - one return per effect, in their order
