@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 
 class Outcome(StrEnum):
     """What a foreign answer means for the thing that was asked about."""
@@ -56,8 +58,7 @@ class Prepay:
     native: Native | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What one witness says about one payment or refund. Only `recharge/settle` turns it into money.
 
     `number` is ours (out_trade_no or out_refund_no, exactly as the channel told it), `channel_txn` the channel's own number.
