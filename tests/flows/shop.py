@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from msgspec.structs import replace
 
-from daozhang import __version__, clock, ids
+from daozhang import __version__, app, clock, ids
 from daozhang.app import Program, open_program
 from daozhang.channels import console
 from daozhang.identity import Visitor
@@ -32,7 +32,16 @@ PHONE, PASSWORD = "13800138000", "correct horse 7 battery"
 
 
 class Server(uvicorn.Server):
-    """A server that leaves the process's signals alone."""
+    """A server that leaves the process's signals alone and ends when it is told to, not at its next look."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ended = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Serve until the end."""
+        await self.on_tick(0)
+        await self.ended.wait()
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
@@ -125,9 +134,11 @@ async def open_shop(
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = replace(settings, port=listener.getsockname()[1])
-    async with Simulator(enrolment=enrolment, more=others) as sim:
+    async with Simulator(enrolment=enrolment, more=others) as sim, _patches() as patches:
         vault = await Vault.open(database, settings)
         channel_id = await add_channel(database, vault, settings, sim, sim.merchant, certificates)
+        # `later` moves the clock for everybody at once; a look at the row that began before it would set it back for a moment.
+        patches.setattr(app, "follow_clock", _stand_still)
         async with open_program(settings, database.dsn, database.dsn, work=work, public_url=url) as program:
             await program.house.identity.register(1, PHONE, PASSWORD, Visitor("192.0.2.1", "192.0.2.0/24"))
             user_id = await program.house.identity.find(1, PHONE)
@@ -144,8 +155,18 @@ async def open_shop(
             finally:
                 clock.shift(0)
                 program.house.closing.set()
-                server.should_exit = True
+                server.ended.set()
                 await serving
+
+
+@asynccontextmanager
+async def _patches() -> AsyncIterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patches:
+        yield patches
+
+
+async def _stand_still(*_: object, **__: object) -> None:
+    await asyncio.Event().wait()
 
 
 async def add_channel(
