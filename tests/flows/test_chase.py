@@ -1,5 +1,7 @@
 """Nobody tells us: the chase asks on its schedule, closes before it gives up, and says when a person has to look."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from tests.flows.shop import Shop
 
@@ -82,10 +84,10 @@ async def test_after_a_day_of_silence_a_person_is_asked(shop: Shop) -> None:
         await shop.work()
     seen = await shop.order(order.id)
     assert (seen.money, seen.anomalies) == ("checking", ("unresolved",))
-    assert await shop.program.database.value("select next_query_at from attempts") is None
-    # Even then the money is taken in when it comes.
+    # Asking goes on, once a day: a channel that comes back is heard.
     shop.sim.dial.clear()
-    await shop.program.desk.look(order.id)
+    await shop.later(86_400)
+    await shop.work()
     assert (await shop.order(order.id)).state == "expired"
 
 
@@ -115,4 +117,11 @@ async def test_a_fault_of_ours_keeps_the_message_and_tries_again(shop: Shop, mon
 
 def test_the_schedule_is_the_published_one() -> None:
     assert [step.total_seconds() for step in schedule.STEPS] == [5, 15, 60, 120, 300, 600, 1200, 1800]
-    assert schedule.GIVE_UP.total_seconds() == 24 * 3_600
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    expires = began + timedelta(minutes=15)
+    at, looks = began, []
+    while (look := schedule.next_look(began, expires, at)) is not None and len(looks) < 200:
+        looks.append((look - began).total_seconds())
+        at = look
+    assert looks[:9] == [5, 15, 60, 120, 300, 600, 900, 1200, 1800]
+    assert looks[9:33] == [3_600 * n for n in range(1, 25)]

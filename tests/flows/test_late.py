@@ -1,5 +1,7 @@
 """Money that comes when nobody waits for it any more: it is still the payer's money, and is credited once."""
 
+import asyncio
+
 import pytest
 from tests.flows.knocks import knock, payment
 from tests.flows.shop import Shop, refuses
@@ -59,15 +61,18 @@ async def test_am_11_paid_after_the_channel_was_switched_off(shop: Shop, setting
     assert (refused.state, refused.reason, refused.money) == ("refused", "channel.not_configured", "none")
 
 
-async def test_a_second_attempt_that_is_paid_too_goes_back_by_itself(shop: Shop) -> None:
-    order = await shop.place()
-    first = await shop.number(order.id)
-    for point in ("close", "query"):
-        shop.sim.fault(point, "error", http=500)
-    await shop.program.desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9")
+async def tried_twice(shop: Shop) -> tuple[OrderView, str, str]:
+    """An order whose first attempt was cancelled and tells late that it was paid after all, while a second one waits."""
+    order, first = await ended(shop, "cancelled")
+    seen = await shop.program.desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9")
     second = await shop.number(order.id)
-    assert second != first
-    shop.sim.phone.pay(first)
+    assert (seen.state, first != second) == ("awaiting_payment", True)
+    assert (await knock(shop, payment(shop.enrolment, first))).status == 204
+    return await shop.reach(order.id, "credited"), first, second
+
+
+async def test_a_second_attempt_that_is_paid_too_goes_back_by_itself(shop: Shop) -> None:
+    order, _, second = await tried_twice(shop)
     shop.sim.phone.pay(second)
     await shop.sim.quiet()
     seen = await shop.order(order.id)
@@ -77,26 +82,40 @@ async def test_a_second_attempt_that_is_paid_too_goes_back_by_itself(shop: Shop)
     assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_000, 0)
     assert shop.sim.books.refund_totals() == Totals(1, 5_000)
     assert (await shop.order(order.id)).refunded_fen == 0
-    # What stayed can still be refunded, once and in full.
-    await shop.program.desk.refund(order.id, 5_000, "不想要了", "staff:1")
-    await refunds_done(shop)
-    assert shop.sim.books.refund_totals().sum_fen == 10_000
-    assert await shop.cash() == 0
+
+
+async def test_both_attempts_paid_in_one_moment_credit_once(shop: Shop) -> None:
+    order, first = await ended(shop, "cancelled")
+    await shop.program.desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9")
+    second = await shop.number(order.id)
+    messages = [payment(shop.enrolment, number) for number in (first, second)]
+    heard = await asyncio.gather(*(knock(shop, message) for message in messages * 10))
+    assert {each.status for each in heard} == {204}
+    assert (await shop.order(order.id)).anomalies == ("twice",)
+    assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_000, 5_000)
 
 
 async def test_an_attempt_nobody_needs_any_more_is_closed_at_the_channel(shop: Shop) -> None:
-    order = await shop.place()
-    first = await shop.number(order.id)
-    for point in ("close", "query"):
-        shop.sim.fault(point, "error", http=500)
-    await shop.program.desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9")
-    await shop.pay(order)
-    await shop.reach(order.id, "credited")
+    _, _, second = await tried_twice(shop)
     await shop.later(20)
     await shop.work()
-    at_channel = shop.sim.books.order(shop.sim.merchant.mchid, first)
+    at_channel = shop.sim.books.order(shop.sim.merchant.mchid, second)
     assert at_channel is not None
     assert at_channel.trade_state == "CLOSED"
+    assert await shop.cash() == 5_000
+
+
+async def test_no_second_code_while_the_first_may_be_paid(shop: Shop) -> None:
+    """The older attempt cannot be closed now, and could be paid beside a second one: there is none, and we say we are checking."""
+    order = await shop.place()
+    first = await shop.number(order.id)
+    shop.sim.fault("api", "error", http=500, times=None)
+    seen = await shop.program.desk.retry(shop.user_id, order.id, shop.channel_id, "native", "203.0.113.9")
+    assert (seen.money, seen.payload) == ("checking", {})
+    assert await shop.number(order.id) == first
+    shop.sim.dial.clear()
+    await shop.pay(order)
+    await shop.reach(order.id, "credited")
 
 
 async def test_money_of_a_frozen_user_is_held_and_released(shop: Shop) -> None:

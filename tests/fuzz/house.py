@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from daozhang import clock, ids
@@ -23,13 +24,21 @@ CHANNEL = 1
 sql = statements("daozhang.recharge")
 
 
+class Merchant(NamedTuple):
+    """What settle asks of a channel about a number that nobody knows: whose it is."""
+
+    merchant: str
+    app: str
+
+
 class House:
     """Settle, refunds and desk without doors and without a channel: what the channel says comes as reports."""
 
     def __init__(self, database: Database, vault: Vault, settings: Settings) -> None:
         self.database, self.accounts = database, Accounts()
         books = Books(database)
-        self.settle = Settle(database, books, vault, self.accounts)
+        us = SimpleNamespace(merchant=seed.MERCHANT, app=seed.APP)
+        self.settle = Settle(database, books, vault, self.accounts, lambda _: us)  # type: ignore[arg-type, return-value]
         registry = Registry(database, vault, settings)
         self.desk = Desk(1, database, books, vault, registry, self.accounts, self.settle, public_url="", page_version="1")
 
