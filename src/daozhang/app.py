@@ -80,7 +80,7 @@ async def open_program(
         registry = Registry(database, vault, settings, interface_log.record)
         await registry.load()
         hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
-        settle = Settle(database, books, vault, accounts)
+        settle = Settle(database, books, vault, accounts, registry.get)
         url = public_url or settings.url()
         desk = Desk(
             SHOP, database, books, vault, registry, accounts, settle,

@@ -46,7 +46,7 @@ async def bench(*, seconds: int = 6, users: int = 5_000, at_once: int = 1_024, w
             settings = Settings(data=Path(folder))
             owner, app = await Database.open(server.dsn("owner")), await Database.open(server.dsn("app"))
             people = await seed.make_users(owner, users)
-            settle = Settle(app, Books(app), await Vault.open(app, settings), Accounts(), writers=writers)
+            settle = Settle(app, Books(app), await Vault.open(app, settings), Accounts(), lambda _: None, writers=writers)
             before = await pgbench.transactions_per_s(server, seconds)
             pace = await _credit(settle, await seed.make_orders(app, people, 5_000, CHANNEL), at_once)
             count = max(5_000, int(pace * seconds))

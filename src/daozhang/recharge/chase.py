@@ -7,7 +7,7 @@ closed at the channel first, asked once more, and only then closed here.
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from daozhang import clock, ids
@@ -15,6 +15,7 @@ from daozhang.channels.port import Answer, Channel, Outcome
 from daozhang.postgres import Database, Tx, statements
 from daozhang.recharge import moves, schedule
 from daozhang.recharge.ending import end_unpaid
+from daozhang.recharge.judgement import Effect
 from daozhang.recharge.place import Place, Try
 from daozhang.recharge.settle import Arrival, Settle
 from daozhang.recharge.states import UNPAID
@@ -28,14 +29,14 @@ LAST_WORDS = timedelta(minutes=1)
 
 
 async def claim(tx: Tx, most: int) -> Sequence[Any]:
-    """Claim due attempts and set when they are looked at next. One that we give up on gets an anomaly: a person looks."""
+    """Claim due attempts and set when they are looked at next. One still open after a day gets an anomaly, once: a person looks."""
     at = clock.now()
     rows = await tx.rows(sql.due_attempts, at, most)
     if rows:
         dues = [schedule.next_look(row["created_at"], row["expires_at"], at) for row in rows]
         await tx.run(sql.postpone_attempts, [row["id"] for row in rows], dues)
-        for row, due in zip(rows, dues, strict=True):
-            if due is None:
+        for row in rows:
+            if schedule.is_last_hour(row["created_at"], row["next_query_at"]):
                 anomaly = moves.Anomaly("unresolved", row["order_id"], row["id"], row["channel_id"], row["amount_fen"])
                 await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
     return rows
@@ -59,43 +60,49 @@ class Chase:
         channel = self._channel(row["channel_id"]) if row else None
         if row is None or channel is None or row["state"] in ("paid", "closed"):
             return
-        expired = clock.now() >= row["expires_at"]
+        expired, refused = clock.now() >= row["expires_at"], False
         same_words = clock.now() + LAST_WORDS < row["expires_at"]
         if row["state"] in ("prepared", "unknown") and same_words and row["order_state"] == "created":
-            asked = await self._place.ask(self._try(row, channel))
-            if asked.outcome is not Outcome.UNKNOWN:
+            asked = await self._place.ask(self._try(row, channel), first=False)
+            if asked.outcome is Outcome.SUCCESS:
                 return
+            refused = asked.outcome is Outcome.FAILURE
         number = ids.text26(attempt_id)
         answer = await channel.query(number)
         if await self._ended(row, answer):
             return
         known_unpaid = answer.outcome is Outcome.PENDING or answer.exists is False
         needless = row["state"] == "closing" or row["order_state"] == "closing" or row["order_state"] not in UNPAID
-        if known_unpaid and (expired or needless):
+        if known_unpaid and (expired or needless or refused):
             await self._close(row, channel, number)
 
-    async def close(self, attempt_id: UUID) -> None:
-        """Close an attempt at its channel, then here; a payment that was faster is settled instead."""
-        row = await self._database.row(sql.one_attempt, attempt_id)
-        channel = self._channel(row["channel_id"]) if row else None
-        if row and channel and row["state"] not in ("paid", "closed"):
-            await self._close(row, channel, ids.text26(attempt_id))
+    async def close(self, attempt_id: UUID) -> Literal["ended", "paid", "unsure"]:
+        """Close an attempt at its channel, then here; a payment that was faster is settled instead.
 
-    async def _close(self, row: Any, channel: Channel, number: str) -> None:
+        `paid`: the channel says so and we have not been able to settle it yet; `unsure`: it could not be asked. Both stay watched.
+        """
+        row = await self._database.row(sql.one_attempt, attempt_id)
+        if row is None or row["state"] in ("paid", "closed"):
+            return "ended"
+        channel = self._channel(row["channel_id"])
+        return await self._close(row, channel, ids.text26(attempt_id)) if channel else "unsure"
+
+    async def _close(self, row: Any, channel: Channel, number: str) -> Literal["ended", "paid", "unsure"]:
         closed = await channel.close(number)
         answer = await channel.query(number)
         if await self._ended(row, answer):
-            return
-        nothing_there = answer.exists is False and (closed.outcome is Outcome.SUCCESS or closed.exists is False)
-        if nothing_there:
+            return "ended"
+        if answer.exists is False and (closed.outcome is Outcome.SUCCESS or closed.exists is False):
             await end_unpaid(self._database, row["id"])
+            return "ended"
+        return "paid" if Outcome.FAILURE is closed.outcome or Outcome.SUCCESS is answer.outcome else "unsure"
 
     async def _ended(self, row: Any, answer: Answer) -> bool:
         """Act on an answer that is an end: paid, or closed without money."""
         if answer.outcome is Outcome.SUCCESS and answer.report:
             settled = await self._settle(Arrival(row["shop_id"], answer.report))
             log.info("query of %s: %s", row["id"], settled.effect)
-            return True
+            return settled.effect is not Effect.FOREIGN
         if answer.outcome is Outcome.FAILURE and answer.exists is not False:
             await end_unpaid(self._database, row["id"])
             return True

@@ -1,6 +1,6 @@
 """The recharge desk: what a door may ask for on behalf of a user."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from daozhang.events import log as events
 from daozhang.ledger import Accounts
 from daozhang.ledger import statement as ledger_statement
 from daozhang.ledger.statement import StatementLine, Wallet
+from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.decide import shown as shown_verdicts
 from daozhang.policy.enforce import enforce
@@ -30,6 +31,8 @@ from daozhang.vault import Vault
 sql = statements("daozhang.recharge")
 
 MAX_FEN = 9_999_999_999
+MOST_ATTEMPTS = 20
+"""Tries of one order; then a new order says the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +137,8 @@ class Desk:
 
     async def cancel(self, user_id: int, order_id: UUID) -> OrderView:
         """Give an unpaid order up: closed at the channel first. A payment that was faster is credited. Raises `Refusal`."""
-        attempts = await self._database.transact(lambda tx: self._ask_to_close(tx, user_id, order_id))
-        for attempt_id in attempts:
-            await self.chase.close(attempt_id)
+        for row in await self._database.transact(lambda tx: self._ask_to_close(tx, user_id, order_id)):
+            await self.chase.close(row["id"])
         return await self._view(order_id)
 
     async def retry(self, user_id: int, order_id: UUID, channel_id: int, method: str, client_ip: str) -> OrderView:
@@ -149,9 +151,14 @@ class Desk:
             raise Refusal("operation.not_found")
         if current.state not in ("failed", "expired", "cancelled", "awaiting_payment") or current.money == "checking":
             raise Refusal("operation.not_retryable")
-        for row in await self._database.rows(sql.live_attempts, order_id):
-            await self.chase.close(row["id"])
-        made = await self._database.transact(lambda tx: self._try_again(tx, user_id, order_id, channel_id, method, client_ip))
+        live = await self._database.transact(lambda tx: self._begin_closing(tx, order_id))
+        for row in live:
+            became = await self.chase.close(row["id"])
+            if became == "paid" or (became == "unsure" and row["channel_id"] == channel_id):
+                # A second code now could be paid as well. Another channel may be tried; one that cannot be asked stays watched.
+                return await self._view(order_id)
+        book = await self._books.current(self.shop_id)
+        made = await self._database.transact(lambda tx: self._try_again(tx, book, user_id, order_id, channel_id, method, client_ip))
         if made:
             await self.place_order.ask(made)
         return await self._view(order_id)
@@ -176,7 +183,7 @@ class Desk:
         assert seen is not None, order_id
         return seen
 
-    async def _ask_to_close(self, tx: Tx, user_id: int, order_id: UUID) -> list[UUID]:
+    async def _ask_to_close(self, tx: Tx, user_id: int, order_id: UUID) -> Sequence[Any]:
         order = await tx.row(sql.order_for_work, order_id)
         if order is None or order["user_id"] != user_id:
             raise Refusal("operation.not_found")
@@ -185,28 +192,39 @@ class Desk:
         order = await tx.row(sql.order_for_work, order_id)
         assert order is not None
         if order["state"] == "closing":
-            return [row["id"] for row in attempts]
+            return attempts
         if order["state"] not in ("created", "awaiting_payment") or not attempts:
             raise Refusal("operation.not_cancellable")
         at = clock.now()
         await moves.move_orders(tx, at, "buyer", [moves.Step(order_id, order["version"], order["state"], "cancel_asked")])
-        live = await tx.rows(sql.live_attempts, order_id)
+        live = await self._begin_closing(tx, order_id)
+        await events.append(tx, self.shop_id, at, "buyer", [events.Event("order.cancel_asked", order_id, user_id, "{}")])
+        return live
+
+    async def _begin_closing(self, tx: Tx, order_id: UUID) -> Sequence[Any]:
+        """Mark what still lives of an order as closing, so that until it has ended everybody sees that we are checking."""
+        attempts = await tx.rows(sql.live_attempts, order_id)
+        await tx.value(sql.lock_for_settlement, [row["id"] for row in attempts])
+        live, at = await tx.rows(sql.live_attempts, order_id), clock.now()
         due = at + schedule.FIRST
         await moves.move_attempts(
             tx, at, "buyer",
             [moves.Step(r["id"], r["version"], r["state"], "closing", due_at=due) for r in live if r["state"] != "closing"],
         )  # fmt: skip
-        await events.append(tx, self.shop_id, at, "buyer", [events.Event("order.cancel_asked", order_id, user_id, "{}")])
-        return [row["id"] for row in live]
+        return live
 
-    async def _try_again(self, tx: Tx, user_id: int, order_id: UUID, channel_id: int, method: str, client_ip: str) -> Try | None:
+    async def _try_again(
+        self, tx: Tx, book: Book, user_id: int, order_id: UUID, channel_id: int, method: str, client_ip: str
+    ) -> Try | None:
         await tx.value(sql.lock_users, [user_id])
         order = await tx.row(sql.lock_order, order_id)
         if order is None or order["user_id"] != user_id:
             raise Refusal("operation.not_found")
         if order["state"] not in ("failed", "expired", "cancelled", "awaiting_payment"):
             raise Refusal("operation.not_retryable")
-        at, book = clock.now(), await self._books.current(self.shop_id)
+        if await tx.value(sql.count_attempts, order_id) >= MOST_ATTEMPTS:
+            raise Refusal("operation.not_retryable")
+        at = clock.now()
         step = moves.Step(order_id, order["version"], order["state"], "retried")
         await moves.move_orders(tx, at, "buyer", [step])
         await tx.run(sql.give_reasons, [order_id], [None], ["{}"])
@@ -217,8 +235,11 @@ class Desk:
             await self.place_order.stop(tx, at, [(order_id, order["version"] + 1, decision)])
             return None
         await events.append(tx, self.shop_id, at, "buyer", [events.Event("order.retried", order_id, user_id, "{}")])
-        (made,) = await self.place_order.create_attempts(tx, self.shop_id, at, at + LIFETIME, [(request, order_id)])
-        return made
+        made = await self.place_order.create_attempts(tx, self.shop_id, at, at + LIFETIME, [(request, order_id)])
+        if not made:
+            await self.place_order.decline(tx, at, [(order_id, order["version"] + 1)])
+            return None
+        return made[0]
 
 
 def _request(order: Any, channel_id: int, method: str, client_ip: str, page_version: str) -> PlaceRequest:

@@ -63,10 +63,14 @@ class Admitted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A channel's answer to an attempt, on its way into the second commit."""
+    """A channel's answer to an attempt, on its way into the second commit.
+
+    `first`: no earlier call can have reached the channel.
+    """
 
     attempt: Try
     answer: Prepay
+    first: bool
 
 
 class Place:
@@ -101,11 +105,15 @@ class Place:
             await self._wait_for_rival(admitted.order_id)
         return admitted.order_id
 
-    async def ask(self, attempt: Try) -> Prepay:
-        """Ask the channel for an attempt and keep its answer. Safe to repeat: the same number with the same words."""
+    async def ask(self, attempt: Try, *, first: bool = True) -> Prepay:
+        """Ask the channel for an attempt and keep its answer. Safe to repeat: the same number with the same words.
+
+        A refusal ends the attempt only on the first ask. When an earlier call may have reached the channel, it may hold a payable
+        order all the same: then the attempt stays in doubt until the channel has been asked about it.
+        """
         channel = self._channel(attempt.channel_id)
         answer = await channel.order(attempt.request) if channel else Prepay(Outcome.FAILURE, reason="channel.not_configured")
-        await self._openings.put(Asked(attempt, answer))
+        await self._openings.put(Asked(attempt, answer, first))
         return answer
 
     async def drain(self) -> None:
@@ -194,6 +202,8 @@ class Place:
         stopped = [(order_id, 0, d) for (_, order_id), d in zip(fresh, decisions, strict=True) if not d.admits]
         await self.stop(tx, at, stopped)
         tries = await self.create_attempts(tx, book.shop_id, at, expires, admitted)
+        made = {each.order_id for each in tries}
+        await self.decline(tx, at, [(order_id, 0) for _, order_id in admitted if order_id not in made])
         await events.append(
             tx,
             book.shop_id,
@@ -259,6 +269,13 @@ class Place:
                 [_JSON.encode(d.facts).decode() for _, _, d in stopped],
             )
 
+    async def decline(self, tx: Tx, at: datetime, orders: Sequence[tuple[UUID, int]]) -> None:
+        """End orders (id, version) whose channel cannot be used by this process, though its row says it may: nothing was asked."""
+        reason = "channel.not_configured"
+        await moves.move_orders(tx, at, "place", [moves.Step(order_id, v, "created", "declined", reason) for order_id, v in orders])
+        if orders:
+            await tx.run(sql.give_reasons, [order_id for order_id, _ in orders], [reason] * len(orders), ["{}"] * len(orders))
+
     async def _open_all(self, asked: Sequence[Asked]) -> Sequence[None]:
         for shop_id in {item.attempt.shop_id for item in asked}:
             mine = [item for item in asked if item.attempt.shop_id == shop_id]
@@ -283,7 +300,7 @@ async def _open(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
             attempt_steps.append(moves.Step(row["id"], row["version"], row["state"], "opened", due_at=due))
             if row["order_state"] == "created":
                 order_steps.append(moves.Step(row["order_id"], row["order_version"], "created", "submitted"))
-        elif answer.outcome is Outcome.FAILURE:
+        elif answer.outcome is Outcome.FAILURE and by_id[row["id"]].first and row["state"] == "prepared":
             attempt_steps.append(moves.Step(row["id"], row["version"], row["state"], "closed", answer.reason or ""))
             if row["order_state"] == "created":
                 reason = answer.reason or "channel.refused_unexplained"

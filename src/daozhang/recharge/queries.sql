@@ -4,9 +4,9 @@ select lock_for_settlement($1);
 -- name: read_for_settlement
 -- One look by key for each number: `limit 1` keeps the planner from reading a whole table that it has no statistics of yet.
 select a.id, a.order_id, a.user_id, a.channel_id, a.method, a.merchant, a.app, a.currency, a.amount_fen, a.state, a.version,
-  a.channel_txn, o.state as order_state, o.version as order_version, o.expires_at, o.created_at,
+  a.channel_txn, o.state as order_state, o.version as order_version, o.expires_at, o.created_at, u.place,
   f.channel_txn is not null as fact_known, f.attempt_id as fact_attempt
-from unnest($1::uuid[], $2::bigint[], $3::text[]) as u (id, channel_id, txn)
+from unnest($1::uuid[], $2::bigint[], $3::text[]) with ordinality as u (id, channel_id, txn, place)
 cross join lateral (select * from attempts where id = u.id limit 1) a
 cross join lateral (select * from orders where id = a.order_id limit 1) o
 left join lateral (
@@ -92,6 +92,9 @@ select id, state, version, channel_id, queries from attempts where order_id = $1
 select a.id, a.order_id, a.user_id, a.state, a.version, a.created_at, a.expires_at, o.state as order_state, o.version as order_version
 from unnest($1::uuid[]) as u (id) join attempts a on a.id = u.id join orders o on o.id = a.order_id;
 
+-- name: count_attempts
+select count(*) from attempts where order_id = $1 and id >= $1;
+
 -- name: one_attempt
 select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.kind, a.method, a.state, a.version, a.amount_fen, a.created_at, a.expires_at,
   a.client_ip, a.payer_openid, a.action, a.reason,
@@ -110,7 +113,9 @@ select o.id, o.user_id, o.shop_id, o.state, o.version, o.amount_fen, o.refunded_
   o.credited_at, o.reason, o.reason_facts::text as reason_facts,
   a.id as attempt_id, a.kind, a.state as attempt_state, a.action, a.payload::text as payload, a.native_code, a.channel_txn,
   a.method as attempt_method, a.channel_id as attempt_channel_id, a.expires_at as attempt_expires_at, a.reason as attempt_reason,
-  a.queries
+  a.queries,
+  a.state is distinct from 'open' and exists (
+    select from attempts d where d.order_id = o.id and d.id >= o.id and d.state in ('unknown', 'closing')) as in_doubt
 from orders o
 left join lateral (
   select * from attempts t where t.order_id = o.id and t.id >= o.id order by (t.state = 'paid') desc, t.id desc limit 1
@@ -136,7 +141,9 @@ select kind from anomalies where order_id = $1 order by at;
 select verdicts::text as verdicts from decisions where order_id = $1 order by id desc limit 1;
 
 -- name: order_lines
-select o.id, o.state, o.amount_fen, o.refunded_fen, o.channel_id, o.created_at, o.reason, a.kind, a.state as attempt_state
+select o.id, o.state, o.amount_fen, o.refunded_fen, o.channel_id, o.created_at, o.reason, a.kind, a.state as attempt_state,
+  a.state is distinct from 'open' and exists (
+    select from attempts d where d.order_id = o.id and d.id >= o.id and d.state in ('unknown', 'closing')) as in_doubt
 from orders o
 left join lateral (
   select t.kind, t.state from attempts t where t.order_id = o.id and t.id >= o.id order by (t.state = 'paid') desc, t.id desc limit 1

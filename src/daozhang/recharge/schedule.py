@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 
 STEPS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 120, 300, 600, 1200, 1800))
-"""Counted from the attempt's beginning; then hourly."""
+"""Counted from the attempt's beginning; then hourly for a day, then daily."""
 FIRST = STEPS[0]
-HOUR = timedelta(hours=1)
-GIVE_UP = timedelta(hours=24)
-"""After this a person looks: the bill is the last net."""
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+GIVE_UP = timedelta(days=30)
+"""After this nobody asks any more: the bill is the last net."""
 
 REFUND_STEPS = tuple(timedelta(seconds=s) for s in (60, 120, 180, 240, 300, 600, 1200, 1800))
 REFUND_GIVE_UP = timedelta(days=30)
@@ -23,8 +23,14 @@ def next_look(began_at: datetime, expires_at: datetime, at: datetime) -> datetim
         return None
     step = next((began_at + step for step in STEPS if step > age), None)
     if step is None:
-        step = began_at + HOUR * (int(age / HOUR) + 1)
+        pace = HOUR if age < DAY else DAY
+        step = began_at + pace * (int(age / pace) + 1)
     return min(step, expires_at) if at < expires_at else step
+
+
+def is_last_hour(began_at: datetime, due_at: datetime) -> bool:
+    """Whether a look is the one that ends the hourly ones: what is open after it is for a person to see. True once per attempt."""
+    return DAY <= due_at - began_at < DAY + HOUR
 
 
 def next_refund_look(began_at: datetime, at: datetime) -> datetime | None:

@@ -5,7 +5,7 @@ A batch is first collapsed by (channel, transaction), holds at most one order pe
 users, orders, attempts, fact keys, accounts, each sorted by id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from daozhang import clock, ids
-from daozhang.channels.port import Report
+from daozhang.channels.port import Channel, Report
 from daozhang.events import log as events
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.policy.book import Book
@@ -72,8 +72,18 @@ class Case:
 class Settle:
     """Turns reports into money, each channel transaction once."""
 
-    def __init__(self, database: Database, books: Books, vault: Vault, ledger_accounts: Accounts, *, writers: int = 2) -> None:
-        self._database, self._books, self._vault, self._accounts = database, books, vault, ledger_accounts
+    def __init__(
+        self,
+        database: Database,
+        books: Books,
+        vault: Vault,
+        ledger_accounts: Accounts,
+        channel: Callable[[int], Channel | None],
+        *,
+        writers: int = 2,
+    ) -> None:
+        """`channel` finds a channel by its id."""
+        self._database, self._books, self._vault, self._accounts, self._channel = database, books, vault, ledger_accounts, channel
         self._batch: Batch[Arrival, Settled] = Batch(self._work, most=512, writers=writers)
 
     async def __call__(self, arrival: Arrival) -> Settled:
@@ -133,32 +143,32 @@ class Settle:
         known = [number for number in numbers if number is not None]
         await tx.value(sql.lock_for_settlement, known)
         at = clock.now()
-        found = await self._read(tx, arrivals, numbers)
+        found = await _read(tx, arrivals, numbers)
         results: list[Case | None] = []
         users: set[int] = set()
-        for arrival, number in zip(arrivals, numbers, strict=True):
-            attempt = found.get(number) if number else None
+        for place, arrival in enumerate(arrivals):
+            attempt = found.get(place)
             if attempt and attempt["user_id"] in users:
                 results.append(None)
                 continue
             if attempt:
                 users.add(attempt["user_id"])
-            results.append(Case(arrival, attempt, *judge(arrival.report, attempt)))
+            results.append(self._case(arrival, attempt))
         cases = [case for case in results if case]
         await self._refuse_known_strangers(tx, cases)
         await _take_out(tx, at, [case for case in cases if case.effect is Effect.FOUND])
         opened = await self._write(tx, shop_id, book, at, cases)
         return [case.settled() if case else None for case in results], opened
 
-    async def _read(self, tx: Tx, arrivals: Sequence[Arrival], numbers: Sequence[UUID | None]) -> dict[UUID, asyncpg.Record]:
-        asked = [(n, a.report) for n, a in zip(numbers, arrivals, strict=True) if n is not None]
-        records = await tx.rows(
-            sql.read_for_settlement,
-            [n for n, _ in asked],
-            [report.channel_id for _, report in asked],
-            [report.channel_txn for _, report in asked],
-        )
-        return {record["id"]: record for record in records}
+    def _case(self, arrival: Arrival, attempt: Row | None) -> Case:
+        """Judge one report. One about a number we do not know must at least be of the merchant that this channel is."""
+        case = Case(arrival, attempt, *judge(arrival.report, attempt))
+        if case.effect is Effect.UNKNOWN_ORDER:
+            channel, report = self._channel(arrival.report.channel_id), arrival.report
+            ours = channel and (report.merchant, report.app, report.currency) == (channel.merchant, channel.app, "CNY")
+            if not ours:
+                case.effect, case.why = Effect.FOREIGN, "an unknown number of another merchant, app or currency"
+        return case
 
     async def _refuse_known_strangers(self, tx: Tx, cases: Sequence[Case]) -> None:
         """A transaction of an unknown number may have been booked before: then it is not booked to suspense again."""
@@ -209,6 +219,18 @@ class Settle:
             seen = (attempt["id"], attempt["version"], attempt["state"])
             paid.append(moves.Paid(*seen, report.channel_txn, payer, report.amount_fen))
         return paid
+
+
+async def _read(tx: Tx, arrivals: Sequence[Arrival], numbers: Sequence[UUID | None]) -> dict[int, asyncpg.Record]:
+    """The locked rows by the place of their report: two reports about one number each see their own transaction's fact."""
+    places = [place for place, number in enumerate(numbers) if number is not None]
+    records = await tx.rows(
+        sql.read_for_settlement,
+        [numbers[place] for place in places],
+        [arrivals[place].report.channel_id for place in places],
+        [arrivals[place].report.channel_txn for place in places],
+    )
+    return {places[record["place"] - 1]: record for record in records}
 
 
 async def _take_out(tx: Tx, at: datetime, cases: Sequence[Case]) -> None:

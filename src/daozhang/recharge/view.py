@@ -39,7 +39,7 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
         shown=shown(order_id),
         user_id=row["user_id"],
         state=row["state"],
-        money=money_of(row["state"], row["attempt_state"]),
+        money=money_of(row["state"], in_doubt=row["in_doubt"]),
         terminal=ORDER_STATES[row["state"]].terminal,
         amount_fen=row["amount_fen"],
         refunded_fen=row["refunded_fen"],
@@ -66,22 +66,30 @@ async def order_lines(database: Database, shop_id: int, user_id: int, before: UU
     """A user's orders, newest first."""
     rows = await database.rows(sql.order_lines, user_id, shop_id, before, min(limit, PAGE))
     return [
-        OrderLine(r["id"], shown(r["id"]), r["state"], money_of(r["state"], r["attempt_state"]), r["amount_fen"], r["refunded_fen"],
-                  r["kind"] or "", r["created_at"], r["reason"])
-        for r in rows
-    ]  # fmt: skip
+        OrderLine(
+            id=row["id"],
+            shown=shown(row["id"]),
+            state=row["state"],
+            money=money_of(row["state"], in_doubt=row["in_doubt"]),
+            amount_fen=row["amount_fen"],
+            refunded_fen=row["refunded_fen"],
+            kind=row["kind"] or "",
+            created_at=row["created_at"],
+            reason=row["reason"],
+        )
+        for row in rows
+    ]
 
 
-def money_of(state: str, attempt_state: str | None) -> Money:
-    """What happened to the money, in one word. An attempt whose outcome we do not know makes an open order `checking`."""
-    if state in ("created", "awaiting_payment") and attempt_state in ("unknown", "closing"):
-        return "checking"
-    return ORDER_STATES[state].money
+def money_of(state: str, *, in_doubt: bool) -> Money:
+    """What happened to the money, in one word. Any attempt whose outcome we do not know makes an unpaid order `checking`."""
+    money = ORDER_STATES[state].money
+    return "checking" if in_doubt and money == "none" else money
 
 
 def _reason(row: Any) -> str | None:
     if row["state"] in ("created", "awaiting_payment", "closing"):
-        return "channel.checking" if money_of(row["state"], row["attempt_state"]) == "checking" else None
+        return "channel.checking" if money_of(row["state"], in_doubt=row["in_doubt"]) == "checking" else None
     if row["state"] in ("credited", "paid", "refunded"):
         return None
     reason: str | None = row["reason"]
