@@ -3,7 +3,7 @@
 
 def main() -> None:
     """Run the command line."""
-    from daozhang.cli import run
+    from daozhang.cli import run  # noqa: PLC0415 - the command line is loaded when it is used
 
     run()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from tests.flows.knocks import knock, payment
 from tests.flows.shop import Shop, refuses
@@ -11,6 +12,7 @@ from daozhang.channels import console
 from daozhang.ledger import accounts
 from daozhang.recharge.model import OrderView
 from daozhang.recharge.release import reject, release
+from daozhang.recharge.settle import Arrival
 from daozhang.settings import Settings
 from daozhang.simulators.wechatpay.books import Totals
 
@@ -143,3 +145,18 @@ async def test_money_of_a_frozen_user_is_held_and_sent_back(shop: Shop) -> None:
     assert (seen.state, seen.money) == ("refunded", "returned")
     assert (await shop.cash(), await balance(shop, accounts.review(shop.user_id))) == (0, 0)
     assert shop.sim.books.refund_totals().sum_fen == 5_000
+
+
+async def test_two_transactions_of_one_number_in_one_batch_are_both_accounted_for(shop: Shop) -> None:
+    """The first one told again beside a second one: each is judged by its own fact, and no money is passed over."""
+    order = await shop.place()
+    number = await shop.pay(order)
+    await shop.reach(order.id, "credited")
+    channel = shop.program.registry.get(shop.channel_id)
+    assert channel is not None
+    first = (await channel.query(number)).report
+    assert first is not None
+    second = msgspec.structs.replace(first, channel_txn="4200000000209901010000000001")
+    effects = await asyncio.gather(*(shop.program.settle(Arrival(1, report)) for report in (second, first)))
+    assert [settled.effect for settled in effects] == ["twice", "again"]
+    assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_000, 5_000)

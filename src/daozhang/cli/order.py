@@ -101,6 +101,21 @@ def reject(number: str, why: str, /, *, actor: str = "operator") -> None:
     say("on its way back; the channel is asked until it has ended")
 
 
+@order.command
+def returned(number: str, why: str, /, *, actor: str = "operator") -> None:
+    """Book that held money, or a payment of another amount, was returned by hand at the channel: nothing is asked of it any more.
+
+    Args:
+        number: as the buyer sees it, RC-...
+        why: for the record.
+        actor: who does it, for the record.
+    """
+    from daozhang.recharge.release import returned as was_returned
+
+    _on(number, lambda program, order_id: was_returned(program.database, program.accounts, order_id, actor, why))
+    say("booked as returned")
+
+
 def _on(number: str, work: Callable[[Any, UUID], Awaitable[Any]]) -> Any:
     """Do it with the program on its database, beside a running one. A refusal becomes a sentence."""
     from msgspec.structs import replace

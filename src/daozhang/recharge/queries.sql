@@ -172,7 +172,7 @@ select count_refund($1, $2);
 select count(*) as number, max(created_at) as latest from refunds where attempt_id = $1;
 
 -- name: hand_asked
-select id from anomalies where attempt_id = $1 and kind = 'unresolved' and resolved_at is null limit 1;
+select id from anomalies where attempt_id = $1 and kind in ('unresolved', 'spent') and resolved_at is null limit 1;
 
 -- name: due_refunds
 select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amount_fen, r.total_fen, r.why, r.queries, r.created_at,
@@ -182,8 +182,11 @@ from refunds r where r.next_query_at <= $1 order by r.next_query_at limit $2 for
 -- name: postpone_refund
 update refunds set next_query_at = $2, queries = queries + 1 where id = $1;
 
+-- name: balance_of
+select balance_fen from accounts where shop_id = $1 and address = $2;
+
 -- name: lock_refund
-select id, shop_id, order_id, attempt_id, channel_id, hold_id, origin, state, amount_fen, total_fen, actor, created_at
+select id, shop_id, order_id, attempt_id, channel_id, hold_id, origin, state, amount_fen, total_fen, why, actor, created_at
 from refunds where id = $1 for no key update;
 
 -- name: move_refund

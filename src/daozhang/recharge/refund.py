@@ -30,6 +30,8 @@ OLDEST = timedelta(days=365)
 MOST = 50
 """Refunds of one payment, and a minute between two of them: WeChat Pay's rule."""
 APART = timedelta(minutes=1)
+MOST_BY_ITSELF, AGAIN_AFTER = 5, timedelta(hours=1)
+"""How often a second payment is sent back under a new number, and how long after the last one failed."""
 
 REFUNDABLE = frozenset({"credited"})
 NEEDS_HAND = "refund.needs_hand"
@@ -67,6 +69,8 @@ class Refunds:
         try:
             await self._database.transact(lambda tx: self._begin(tx, refund_id, order_id, amount_fen, why, actor))
         except asyncpg.CheckViolationError as fault:
+            if fault.constraint_name != "account_floor":
+                raise
             raise Refusal("refund.spent") from fault
         await self.look(refund_id)
         return refund_id
@@ -123,6 +127,10 @@ class Refunds:
                 self._notify_url(channel),
             )  # fmt: skip
             answer = await channel.refund(request)
+            if asked_before and answer.outcome is Outcome.FAILURE and answer.report is None:
+                # An earlier call may have been taken in after all: what the channel knows of the refund counts, not this refusal.
+                known = await channel.query_refund(number)
+                answer = answer if known.exists is False else known
         await self.take(refund_id, answer.outcome, answer.report, answer)
 
     async def settle(self, report: Report) -> str:
@@ -140,11 +148,14 @@ class Refunds:
         """Book what is known of a refund's outcome."""
         native = answer.native.code if answer and answer.native else None
         reason = (answer.reason if answer else None) or (report.reason if report else None)
-        if report and report.amount_fen is not None and outcome is Outcome.SUCCESS:
-            row = await self._database.row(sql.refund_in_work, refund_id)
-            if row and row["amount_fen"] != report.amount_fen:
-                log.error("refund %s: channel says %s fen, we asked %s", refund_id, report.amount_fen, row["amount_fen"])
-                outcome = Outcome.UNKNOWN
+        row = await self._database.row(sql.refund_in_work, refund_id)
+        assert row is not None, refund_id
+        if report and report.amount_fen not in (None, row["amount_fen"]) and outcome is Outcome.SUCCESS:
+            log.error("refund %s: channel says %s fen, we asked %s", refund_id, report.amount_fen, row["amount_fen"])
+            outcome, reason = Outcome.UNKNOWN, NEEDS_HAND
+        if outcome is Outcome.FAILURE and report is None and row["origin"] != "cash":
+            # Money that is not the user's to spend must go back: a refused call (our account there is empty) is tried again.
+            outcome, reason = Outcome.UNKNOWN, NEEDS_HAND
         if outcome is Outcome.SUCCESS:
             return await self._database.transact(lambda tx: self._finish(tx, refund_id, "done", report, native, None))
         if outcome is Outcome.FAILURE:
@@ -178,8 +189,10 @@ class Refunds:
         await tx.value(sql.lock_for_settlement, [seen["attempt_id"]])
         row = await tx.row(sql.lock_refund, refund_id)
         assert row is not None
+        if row["state"] == state:
+            return state
         if row["state"] in ("done", "failed"):
-            return str(row["state"])
+            return await self._contradicted(tx, row, state, report)
         at = clock.now()
         txn = report.channel_txn if report else None
         await tx.rows(sql.move_refund, at, "refund", refund_id, row["state"], state, state, None, txn, native, reason)
@@ -191,16 +204,58 @@ class Refunds:
         await self._book(tx, row, state, seen["user_id"])
         return state
 
+    async def _contradicted(self, tx: Tx, row: Any, state: str, report: Report | None) -> str:
+        """The channel says the opposite of what it said before.
+
+        Money that went back after all is taken from the user's cash, if it is there; whatever happens, a person is told.
+        """
+        at = clock.now()
+        log.error("refund %s was %s, and the channel says %s now", row["id"], row["state"], state)
+        seen = await tx.row(sql.refund_in_work, row["id"])
+        assert seen is not None
+        wallet = accounts.cash(seen["user_id"])
+        cash_fen = await tx.value(sql.balance_of, row["shop_id"], wallet) or 0
+        takes = state == "done" and row["origin"] == "cash" and cash_fen >= row["amount_fen"]
+        kind = "unresolved" if takes or state == "failed" else "spent"
+        if not await tx.row(sql.hand_asked, row["attempt_id"]):
+            anomaly = moves.Anomaly(kind, row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
+            await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
+        if not takes:
+            return str(row["state"])
+        txn = report.channel_txn if report else None
+        await tx.rows(sql.move_refund, at, "refund", row["id"], "failed", "done", "done", None, txn, None, None)
+        await tx.value(sql.count_refund, row["order_id"], row["amount_fen"])
+        target = accounts.receivable(row["channel_id"])
+        found = await self._accounts.ids(tx, row["shop_id"], (wallet, target))
+        lines = (Line(wallet, -row["amount_fen"]), Line(target, row["amount_fen"]))
+        await post(tx, row["shop_id"], at, "refund", [Transfer(ids.new_id(), "refund", row["id"], at, lines)], found)
+        return "done"
+
     async def _order_ends(self, tx: Tx, row: Any, state: str) -> None:
-        """A refund of money that was never credited ends its order; one that failed there, or from suspense, needs a person."""
+        """A refund of money that was never credited ends its order.
+
+        One that bounced leaves the money where it was, for a person to decide again; the second payment of an order is sent back
+        again under a new number.
+        """
         at = clock.now()
         if row["origin"] != "cash" and state == "failed":
             anomaly = moves.Anomaly("unresolved", row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
             await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
         order = await tx.row(sql.order_for_work, row["order_id"]) if row["order_id"] else None
-        if order and state == "done" and order["state"] == "refunding":
-            await tx.value(sql.count_refund, order["id"], row["amount_fen"])
-            await moves.move_orders(tx, at, "refund", [moves.Step(order["id"], order["version"], "refunding", "refunded")])
+        if order and order["state"] == "refunding":
+            if state == "done":
+                await tx.value(sql.count_refund, order["id"], row["amount_fen"])
+            move = "refunded" if state == "done" else "bounced" if row["origin"] == "review" else "unfit"
+            step = moves.Step(order["id"], order["version"], "refunding", move)
+            assert await moves.move_orders(tx, at, "refund", [step]) == {order["id"]}, order["id"]
+        elif row["origin"] == "suspense" and state == "failed":
+            before = await tx.row(sql.refunds_of_attempt, row["attempt_id"])
+            assert before is not None
+            if before["number"] < MOST_BY_ITSELF:
+                await tx.value(
+                    sql.begin_refund, row["shop_id"], at, ids.new_id(), row["order_id"], row["attempt_id"], row["channel_id"], None,
+                    "suspense", row["amount_fen"], row["total_fen"], row["why"], "refund", at + AGAIN_AFTER,
+                )  # fmt: skip
 
     async def _book(self, tx: Tx, row: Any, state: str, user_id: int) -> None:
         at, shop_id = clock.now(), row["shop_id"]

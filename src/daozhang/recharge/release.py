@@ -27,7 +27,14 @@ async def reject(database: Database, ledger_accounts: Accounts, order_id: UUID, 
     await database.transact(lambda tx: _end(tx, ledger_accounts, order_id, actor, why, "return"))
 
 
-async def _end(tx: Tx, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str, how: Literal["credit", "return"]) -> None:
+async def returned(database: Database, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str) -> None:
+    """Book that held or misfit money was returned by hand at the channel: nothing is asked of it any more. Raises `Refusal`."""
+    await database.transact(lambda tx: _end(tx, ledger_accounts, order_id, actor, why, "returned"))
+
+
+async def _end(
+    tx: Tx, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str, how: Literal["credit", "return", "returned"]
+) -> None:
     attempt = await tx.row(sql.paid_attempt, order_id)
     if attempt is None:
         raise Refusal("operation.not_found")
@@ -38,20 +45,39 @@ async def _end(tx: Tx, ledger_accounts: Accounts, order_id: UUID, actor: str, wh
     if order["state"] not in _SOURCES:
         raise Refusal("operation.not_waiting")
     move = _GOOD[order["state"]] if how == "credit" else "rejected"
-    await moves.move_orders(tx, at, actor, [moves.Step(order_id, order["version"], order["state"], move, why)])
+    then = "refunded" if how == "returned" else None
+    step = moves.Step(order_id, order["version"], order["state"], move, why, then=then)
+    assert await moves.move_orders(tx, at, actor, [step]) == {order_id}, order_id
     event = events.Event(f"order.{move}", order_id, order["user_id"], f'{{"amount_fen":{attempt["paid_fen"]}}}')
     await events.append(tx, order["shop_id"], at, actor, [event])
     if how == "credit":
-        await _credit(tx, ledger_accounts, at, actor, order, attempt)
+        target = accounts.cash(order["user_id"])
+        await _book(tx, ledger_accounts, at, actor, order, attempt["paid_fen"], target, "release", order_id)
     else:
+        refund_id, due_at = ids.new_id(), None if how == "returned" else at
         await tx.value(
-            sql.begin_refund, order["shop_id"], at, ids.new_id(), order_id, attempt["id"], attempt["channel_id"], None,
-            _SOURCES[order["state"]][1], attempt["paid_fen"], attempt["paid_fen"], why[:80] or "退回", actor, at,
+            sql.begin_refund, order["shop_id"], at, refund_id, order_id, attempt["id"], attempt["channel_id"], None,
+            _SOURCES[order["state"]][1], attempt["paid_fen"], attempt["paid_fen"], why[:80] or "退回", actor, due_at,
         )  # fmt: skip
+        if how == "returned":
+            await tx.rows(sql.move_refund, at, actor, refund_id, "reserved", "done", "done", None, None, None, None)
+            await tx.value(sql.count_refund, order_id, attempt["paid_fen"])
+            target = accounts.receivable(attempt["channel_id"])
+            await _book(tx, ledger_accounts, at, actor, order, attempt["paid_fen"], target, "refund", refund_id)
 
 
-async def _credit(tx: Tx, ledger_accounts: Accounts, at: datetime, actor: str, order: Any, attempt: Any) -> None:
-    source, target = _SOURCES[order["state"]][0](order["user_id"]), accounts.cash(order["user_id"])
+async def _book(
+    tx: Tx,
+    ledger_accounts: Accounts,
+    at: datetime,
+    actor: str,
+    order: Any,
+    amount_fen: int,
+    target: str,
+    kind: str,
+    source_id: UUID,
+) -> None:
+    source = _SOURCES[order["state"]][0](order["user_id"])
     found = await ledger_accounts.ids(tx, order["shop_id"], (source, target))
-    lines = (Line(source, -attempt["paid_fen"]), Line(target, attempt["paid_fen"]))
-    await post(tx, order["shop_id"], at, actor, [Transfer(ids.new_id(), "release", order["id"], at, lines)], found)
+    lines = (Line(source, -amount_fen), Line(target, amount_fen))
+    await post(tx, order["shop_id"], at, actor, [Transfer(ids.new_id(), kind, source_id, at, lines)], found)

@@ -70,6 +70,9 @@ ORDER_MOVES: Mapping[tuple[str, str], str] = {
     ("held", "released"): "credited",
     ("held", "rejected"): "refunding",
     ("refunding", "refunded"): "refunded",
+    # The channel did not return it: the money is where it was, and a person decides again.
+    ("refunding", "bounced"): "held",
+    ("refunding", "unfit"): "misfit",
     ("held", "ordered"): "frozen_by_order",
     ("frozen_by_order", "lifted"): "held",
 }  # fmt: skip
@@ -106,4 +109,6 @@ REFUND_MOVES: Mapping[tuple[str, str], str] = {
     ("reserved", "sent"): "sent",
     **{(state, "done"): "done" for state in ("reserved", "sent")},
     **{(state, "failed"): "failed" for state in ("reserved", "sent")},
+    # The channel refused it and returned the money after all.
+    ("failed", "done"): "done",
 }

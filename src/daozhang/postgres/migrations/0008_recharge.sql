@@ -53,7 +53,8 @@ insert into legal_order_moves (from_state, move, to_state) values
   ('challenged', 'paid', 'paid'), ('reviewing', 'paid', 'paid'),
   ('paid', 'credited', 'credited'), ('paid', 'held', 'held'), ('paid', 'misfit', 'misfit'),
   ('misfit', 'kept', 'credited'), ('misfit', 'rejected', 'refunding'),
-  ('held', 'released', 'credited'), ('held', 'rejected', 'refunding'), ('refunding', 'refunded', 'refunded'),
+  ('held', 'released', 'credited'), ('held', 'rejected', 'refunding'), ('refunding', 'refunded', 'refunded'), ('refunding', 'bounced', 'held'),
+  ('refunding', 'unfit', 'misfit'),
   ('held', 'ordered', 'frozen_by_order'), ('frozen_by_order', 'lifted', 'held');
 
 insert into attempt_states (state, terminal) values
@@ -68,7 +69,7 @@ insert into legal_attempt_moves (from_state, move, to_state) values
 insert into refund_states (state, terminal) values ('reserved', false), ('sent', false), ('done', true), ('failed', true);
 insert into legal_refund_moves (from_state, move, to_state) values
   ('reserved', 'sent', 'sent'), ('reserved', 'done', 'done'), ('reserved', 'failed', 'failed'),
-  ('sent', 'done', 'done'), ('sent', 'failed', 'failed');
+  ('sent', 'done', 'done'), ('sent', 'failed', 'failed'), ('failed', 'done', 'done');
 
 create table orders (
   id uuid primary key,
