@@ -26,6 +26,7 @@ from daozhang.proof import prove
 from daozhang.recharge.inbox import Raw
 from daozhang.recharge.judgement import Effect
 from daozhang.recharge.settle import Arrival, Settle
+from daozhang.serve import settle_memory
 from daozhang.settings import Settings
 from daozhang.vault import Vault
 
@@ -37,7 +38,7 @@ HEADERS = msgspec.json.encode({
 BODY = b'{"id":"","create_time":"2026-11-22T14:02:10+08:00","resource":{"ciphertext":"' + b"A" * 800 + b'"}}'
 
 
-async def bench(*, seconds: int = 6, users: int = 5_000, at_once: int = 1_024, writers: int = 2) -> dict[str, Any]:
+async def bench(*, seconds: int = 6, users: int = 5_000, at_once: int = 4_096, writers: int = 2) -> dict[str, Any]:
     """Measure; half of the yardstick before the figure and half after it, since a machine's pace drifts."""
     async with throwaway() as server:
         await migrate(server.dsn("owner"))
@@ -73,6 +74,7 @@ async def bench(*, seconds: int = 6, users: int = 5_000, at_once: int = 1_024, w
 async def _credit(settle: Settle, waiting: Sequence[seed.Waiting], at_once: int) -> float:
     """Settle one report for each order, `at_once` at a time; credits per second."""
     arrivals = iter([_arrival(order) for order in waiting])
+    settle_memory()
     credited = 0
 
     async def caller() -> None:

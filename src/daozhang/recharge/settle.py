@@ -84,7 +84,7 @@ class Settle:
     ) -> None:
         """`channel` finds a channel by its id."""
         self._database, self._books, self._vault, self._accounts, self._channel = database, books, vault, ledger_accounts, channel
-        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=512, writers=writers)
+        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=1_024, writers=writers)
 
     async def __call__(self, arrival: Arrival) -> Settled:
         """Settle one report; returns after the commit. Raises `Unavailable` or `OutcomeUnknown` when the database is lost."""
