@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from daozhang.web.locale import Locale
 
 _AWAITED = {"awaiting_payment": "step.waiting", "created": "step.waiting_answer", "closing": "step.waiting_close"}
-_STOPS = {f"order.{move}" for move in ("declined", "refused", "expired", "closed", "abandoned", "rejected")} | {"refund.failed"}
+_STOPS = {f"order.{move}" for move in ("declined", "refused", "expired", "closed", "abandoned", "rejected", "bounced", "unfit")} | {
+    "refund.failed"
+}
 _ORDER_ENDS = {"order.declined", "order.expired", "order.closed"}
 _TOGETHER_S = 5.0
 
