@@ -62,7 +62,7 @@ def test_money_is_taken_in_from_every_state_that_took_none() -> None:
     """Late money is still money: no unpaid state turns a payment away, and no paid one takes a second."""
     unpaid = {state for state, meaning in ORDER_STATES.items() if meaning.money in ("none", "checking")}
     assert unpaid == UNPAID
-    assert ENDED_UNPAID == {"refused", "abandoned", "failed", "expired", "cancelled"}
+    assert {"refused", "abandoned", "failed", "expired", "cancelled"} == ENDED_UNPAID
 
 
 @pytest.mark.parametrize("leaf", ["", "leaf"])
