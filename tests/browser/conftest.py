@@ -45,7 +45,7 @@ def axe() -> str:
     if not AXE.is_file() and shutil.which("npm"):
         subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, check=False, capture_output=True)
     if not AXE.is_file():
-        pytest.skip("axe-core is not installed: run `npm ci` in tests/browser")
+        pytest.fail("axe-core is not installed: run `make test`, or `npm ci` in tests/browser")
     return AXE.read_text("utf-8")
 
 
@@ -53,7 +53,7 @@ def axe() -> str:
 async def chromium() -> AsyncIterator[Browser]:
     """One browser for all tests."""
     if not CHROMIUM:
-        pytest.skip("no Chromium on this machine")
+        pytest.fail("no Chromium on this machine: run `make test` as root, or install Debian's chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
