@@ -32,7 +32,7 @@ WARM_UP = 200
 
 
 async def bench(
-    *, messages: int = 20_000, singles: int = 400, connections: int = 192, users: int = 2_000, empty_s: float = 1.5
+    *, messages: int = 20_000, singles: int = 400, connections: int = 512, users: int = 2_000, empty_s: float = 1.5
 ) -> dict[str, Any]:
     """Measure: single messages first, then the two loads in turn, since a machine's pace drifts."""
     enrolment = enrol(seed.MERCHANT, seed.APP)

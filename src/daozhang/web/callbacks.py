@@ -21,6 +21,7 @@ from daozhang.recharge.door import Door
 from daozhang.recharge.inbox import MAX_BODY
 from daozhang.settings import Settings
 from daozhang.web.client import client
+from daozhang.web.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Callbacks:
     ) -> None:
         self._pages, self._registry, self._door = pages, registry, door
         self._limiter, self._settings, self._changed = limiter, settings, changed
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -76,6 +78,7 @@ class Callbacks:
         no: Invalid
         try:
             body = await _body(headers, receive)
+            await self._turns.take()
             answer = await self._door.knock(row.shop_id, channel, headers, body)
         except Invalid as invalid:
             await self._keep_junk(row.shop_id, channel, headers, body, invalid, scope)
