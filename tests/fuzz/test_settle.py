@@ -217,17 +217,15 @@ class Settling(RuleBasedStateMachine):
             self.loop.run(self.house.desk.refunds.settle(refund(ids.text26(row["id"]), row["amount_fen"], outcome, by)))
         fen, back = row["amount_fen"], accounts.receivable(CHANNEL)
         if row["origin"] == "cash":
-            self.move(fen, out=accounts.reserved(order.user_id), into=back if good else accounts.cash(order.user_id))
-            order.refunded_fen -= 0 if good else fen
+            # A refund that was failed and is done after all is taken from the cash that it had just gone back to.
+            self.move(fen, out=accounts.reserved(order.user_id), into=back)
         elif good:
             self.move(fen, out=accounts.review(order.user_id) if row["origin"] == "review" else accounts.SUSPENSE, into=back)
-            if order.state == "refunding" and self._returned(order):
-                order.state = "refunded"
-
-    def _returned(self, order: Order) -> bool:
-        """Whether the refund is of the payment that the order stands for, and not of a second one."""
-        state = self.loop.run(self.house.database.value("select state from orders where id = $1", order.id))
-        return bool(state == "refunded")
+        if order.state == "refunding":
+            # Whether the refund was of the payment that the order stands for or of a second one, the house knows.
+            now = self.loop.run(self.house.database.value("select state from orders where id = $1", order.id))
+            assert now in (("refunding", "refunded") if good else ("refunding", "held", "misfit")), now
+            order.state = now
 
     @invariant()
     def the_books_are_the_count(self) -> None:

@@ -16,8 +16,11 @@ update timetable set done_at = $3, fault = $4 where name = $1 and slot_at = $2;
 -- name: clock_offset
 select offset_s from clock_offset;
 
--- name: ensure_partitions
-select ensure_partitions();
+-- name: partitioned_tables
+select name from partitioned_tables order by name;
+
+-- name: ensure_partitions_of
+select ensure_partitions_of($1);
 
 -- name: set_test_mode
 update clock_offset set test_mode = $1, offset_s = case when $1 then offset_s else 0 end where test_mode <> $1;

@@ -5,10 +5,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import asyncpg
 
 from daozhang import clock
 from daozhang.jobs.lease import Lease
-from daozhang.postgres import Database, OutcomeUnknown, Unavailable, statements
+from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable, statements
 
 sql = statements("daozhang.jobs")
 log = logging.getLogger(__name__)
@@ -30,11 +33,20 @@ class Entry:
         return datetime.fromtimestamp(at.timestamp() // length * length, UTC)
 
 
+async def _ensure(table: str, tx: Tx) -> int:
+    return int(await tx.value(sql.ensure_partitions_of, table))
+
+
 async def make_partitions(database: Database) -> None:
-    """Keep partitions a year ahead."""
-    made = await database.transact(lambda tx: tx.value(sql.ensure_partitions))
-    if made:
-        log.info("made %d partitions", made)
+    """Keep partitions a year ahead, one table per transaction. A table too busy for it waits for the next slot."""
+    for row in await database.rows(sql.partitioned_tables):
+        try:
+            made = await database.transact(partial(_ensure, row["name"]))
+        except asyncpg.LockNotAvailableError:
+            log.warning("%s is too busy for a new month now", row["name"])
+            continue
+        if made:
+            log.info("%s: made %d months", row["name"], made)
 
 
 ENTRIES = (Entry("partitions", timedelta(hours=6), make_partitions),)

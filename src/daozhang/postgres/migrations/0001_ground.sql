@@ -61,35 +61,49 @@ create table partitioned_tables (
   storage text not null
 );
 
--- Twelve months ahead, unless the server's `daozhang.months_ahead` says otherwise (tests clone small databases).
-create function ensure_partitions() returns integer
-language plpgsql security definer set search_path = public, pg_temp as $$
+-- Twelve months ahead, unless the server's `daozhang.months_ahead` says otherwise (tests clone small databases). A leaf is made beside
+-- its parent and then attached: that lets readers and writers of the parent go on, while `create table ... partition of` would queue
+-- behind the longest reader and hold everybody up behind itself. A check says beforehand what the leaf may hold, so nothing is scanned.
+create function ensure_partitions_of(p_table text) returns integer
+language plpgsql security definer set search_path = public, pg_temp set lock_timeout = '2s' as $$
 declare
   v_table partitioned_tables;
   v_month timestamptz;
+  v_first uuid;
+  v_next uuid;
   v_leaf text;
   v_trigger text;
   v_made integer := 0;
 begin
   perform pg_advisory_xact_lock(hashtext('daozhang.partitions'));
-  for v_table in select * from partitioned_tables order by name loop
-    for i in -1..coalesce(nullif(current_setting('daozhang.months_ahead', true), '')::integer, 12) loop
-      v_month := date_trunc('month', clock_now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i);
-      v_leaf := v_table.name || '_' || to_char(v_month at time zone 'UTC', 'YYYYMM');
-      continue when to_regclass('public.' || v_leaf) is not null;
-      execute format('create table %I partition of %I for values from (%L) to (%L) with (%s)', v_leaf, v_table.name,
-        id_floor(v_month), id_floor((v_month at time zone 'UTC' + interval '1 month') at time zone 'UTC'), v_table.storage);
-      if v_table.append_only then
-        execute format('create trigger %I before truncate on %I execute function refuse_change()', v_leaf || '_kept', v_leaf);
-      end if;
-      foreach v_trigger in array v_table.leaf_triggers loop
-        execute format(v_trigger, v_leaf);
-      end loop;
-      v_made := v_made + 1;
+  select * into strict v_table from partitioned_tables where name = p_table;
+  for i in -1..coalesce(nullif(current_setting('daozhang.months_ahead', true), '')::integer, 12) loop
+    v_month := date_trunc('month', clock_now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i);
+    v_leaf := v_table.name || '_' || to_char(v_month at time zone 'UTC', 'YYYYMM');
+    continue when to_regclass('public.' || v_leaf) is not null;
+    v_first := id_floor(v_month);
+    v_next := id_floor((v_month at time zone 'UTC' + interval '1 month') at time zone 'UTC');
+    execute format('create table %I (like %I including defaults including constraints) with (%s)', v_leaf, v_table.name, v_table.storage);
+    execute format('alter table %I add constraint in_month check (%I is not null and %2$I >= %L and %2$I < %L)',
+      v_leaf, v_table.id_column, v_first, v_next);
+    if v_table.append_only then
+      execute format('create trigger %I before truncate on %I execute function refuse_change()', v_leaf || '_kept', v_leaf);
+    end if;
+    foreach v_trigger in array v_table.leaf_triggers loop
+      execute format(v_trigger, v_leaf);
     end loop;
+    execute format('alter table %I attach partition %I for values from (%L) to (%L)', v_table.name, v_leaf, v_first, v_next);
+    execute format('alter table %I drop constraint in_month', v_leaf);
+    v_made := v_made + 1;
   end loop;
   return v_made;
 end $$;
+
+-- All of them at once: in a migration, and when the test clock moves.
+create function ensure_partitions() returns integer
+language sql security definer set search_path = public, pg_temp as $$
+  select coalesce(sum(ensure_partitions_of(name)), 0)::integer from (select name from partitioned_tables order by name) t
+$$;
 
 -- Called by the migration that makes a partitioned table. In a leaf trigger's text %1$I is the leaf.
 -- A raw message or a decision of two kilobytes stays in its row: cutting it out and compressing it costs more than it saves.
@@ -105,11 +119,11 @@ begin
       p_table || '_unchanged', p_table);
     execute format('create trigger %I before truncate on %I execute function refuse_change()', p_table || '_kept', p_table);
   end if;
-  perform ensure_partitions();
+  perform ensure_partitions_of(p_table);
 end $$;
 
 insert into shops (name, created_at) values ('到账', clock_now());
 
-grant execute on function clock_now(), business_day(timestamptz), id_floor(timestamptz), ensure_partitions(),
+grant execute on function clock_now(), business_day(timestamptz), id_floor(timestamptz), ensure_partitions_of(text),
   shift_clock(double precision) to daozhang_app;
-grant select on shops, clock_offset to daozhang_app;
+grant select on shops, clock_offset, partitioned_tables to daozhang_app;
