@@ -115,6 +115,27 @@ async def test_a_fault_of_ours_keeps_the_message_and_tries_again(shop: Shop, mon
     assert (row["state"], row["why"], row["next_try_at"]) == ("settled", "credited", None)
 
 
+async def test_a_person_is_told_once_of_a_message_that_we_cannot_settle(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = await shop.place()
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shop.program.settle, "_round", broken)
+        await shop.pay(order)
+        await shop.sim.quiet()
+        for _ in range(12):
+            await shop.later(3_601)
+            await shop.program.dues[2].once()
+        told = await shop.program.database.rows("select kind, amount_fen, facts::text from anomalies")
+        assert [(row["kind"], row["amount_fen"]) for row in told] == [("unresolved", order.amount_fen)]
+        assert "RuntimeError" in told[0]["facts"]
+    await shop.later(3_601)
+    await shop.program.dues[2].once()
+    assert (await shop.order(order.id)).state == "credited"
+
+
 def test_the_schedule_is_the_published_one() -> None:
     assert [step.total_seconds() for step in schedule.STEPS] == [5, 15, 60, 120, 300, 600, 1200, 1800]
     began = datetime(2026, 1, 1, tzinfo=UTC)

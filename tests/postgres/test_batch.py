@@ -132,3 +132,29 @@ async def test_two_writers_work_side_by_side() -> None:
     assert len(press.batches) == 2
     press.gate.set()
     assert await asyncio.gather(*waiting) == [0, 10, 20, 30]
+
+
+async def test_when_the_database_goes_away_nobody_waits_for_every_single_one() -> None:
+    asked = 0
+
+    async def work(items: Sequence[int]) -> list[int]:
+        nonlocal asked
+        asked += 1
+        if len(items) > 1:
+            raise ValueError("the batch")
+        raise Unavailable("gone")
+
+    batch: Batch[int, int] = Batch(work)
+    outcomes = await asyncio.gather(*(batch.put(n) for n in range(20)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 20
+    assert asked == 2
+
+
+async def test_answers_that_do_not_match_the_items_leave_no_caller_waiting() -> None:
+    async def work(items: Sequence[int]) -> list[int]:
+        return list(items)[1:]
+
+    batch: Batch[int, int] = Batch(work)
+    outcomes = await asyncio.gather(*(batch.put(n) for n in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [AssertionError] * 3
+    await batch.drain()

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 """How often to look for due rows when nobody wakes us."""
 MOST = 64
-"""Rows claimed, and so worked on at the same time, at once."""
+"""Rows worked on at the same time. One that hangs keeps its own slot and nobody else's."""
 
 
 class Due:
@@ -32,6 +32,7 @@ class Due:
         self.name, self._database, self._claim, self._work = name, database, claim, work
         self._awake = asyncio.Event()
         self._stopping = False
+        self._busy: dict[asyncio.Task[None], Any] = {}
 
     def wake(self) -> None:
         """Look now: something may have come due."""
@@ -39,26 +40,57 @@ class Due:
 
     async def run(self) -> None:
         """Work until `stop`. A fault of one row is logged and the row comes due again; the loop goes on."""
-        while not self._stopping:
-            try:
-                if await self.once():
-                    continue
-            except (Unavailable, OutcomeUnknown) as fault:
-                log.warning("%s: database away (%s)", self.name, fault)
-            except Exception:
-                log.exception("%s: claiming failed", self.name)
-            await self._sleep()
+        try:
+            while not self._stopping:
+                if not await self._begin_free():
+                    await self._sleep()
+            if self._busy:
+                await asyncio.wait(set(self._busy))
+        finally:
+            for task in self._busy:
+                task.cancel()
 
     async def once(self) -> int:
         """Claim and do what is due now, once; how many rows that was."""
-        claimed = await self._database.transact(lambda tx: self._claim(tx, MOST))
-        await asyncio.gather(*(self._one(row) for row in claimed))
-        return len(claimed)
+        begun = await self._begin(MOST)
+        if begun:
+            await asyncio.wait(begun)
+        return len(begun)
 
     def stop(self) -> None:
         """End after the rows under way."""
         self._stopping = True
         self._awake.set()
+
+    async def _begin_free(self) -> bool:
+        """Fill the free slots. True when all of them found work: then there may be more."""
+        free = MOST - len(self._busy)
+        try:
+            return free > 0 and len(await self._begin(free)) == free
+        except (Unavailable, OutcomeUnknown) as fault:
+            log.warning("%s: database away (%s)", self.name, fault)
+        except Exception:
+            log.exception("%s: claiming failed", self.name)
+        return False
+
+    async def _begin(self, most: int) -> list[asyncio.Task[None]]:
+        claimed = await self._database.transact(lambda tx: self._claim(tx, most))
+        # A row that is still being worked on when it comes due again is not worked on twice by the same process.
+        under_way = set(self._busy.values())
+        begun = []
+        for row in claimed:
+            if row["id"] not in under_way:
+                task = asyncio.create_task(self._one(row))
+                self._busy[task] = row["id"]
+                task.add_done_callback(self._ended)
+                begun.append(task)
+        return begun
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._busy[task]
+        if len(self._busy) == MOST - 1:
+            # Everything was busy, so more may be due than could be claimed.
+            self._awake.set()
 
     async def _one(self, row: Any) -> None:
         try:

@@ -97,16 +97,29 @@ class Batch(Generic[Item, Result]):
 
     async def _outcomes(self, items: list[Item]) -> Sequence[Result | BaseException]:
         try:
-            return await self._work(items)
+            return await self._answers(items)
         except Unavailable as fault:
             return [fault] * len(items)
         except Exception as fault:  # noqa: BLE001 - whatever failed the batch is tried one by one
             if len(items) == 1:
                 return [fault]
-        return [await self._single(item) for item in items]
+        outcomes: list[Result | BaseException] = []
+        for item in items:
+            outcomes.append(outcome := await self._single(item))
+            if isinstance(outcome, Unavailable):
+                # The database is away: asking for each of the others would only keep all of them waiting.
+                outcomes.extend([outcome] * (len(items) - len(outcomes)))
+                break
+        return outcomes
 
     async def _single(self, item: Item) -> Result | BaseException:
         try:
-            return (await self._work([item]))[0]
+            return (await self._answers([item]))[0]
         except Exception as fault:  # noqa: BLE001 - it goes to the caller whose item failed
             return fault
+
+    async def _answers(self, items: list[Item]) -> Sequence[Result | BaseException]:
+        """Do the work. One answer per item, or nobody could tell whose answer is whose."""
+        answers = await self._work(items)
+        assert len(answers) == len(items), f"{len(answers)} answers to {len(items)} items"
+        return answers

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 TRANSACTION_LIMIT_S = 15.0
 """How long a transaction may take before its connection is cut."""
+READ_LIMIT_S = 15.0
+"""How long a single reading statement may take before its connection is cut."""
 
 _LOST = (
     asyncpg.PostgresConnectionError,
@@ -96,6 +98,9 @@ class Database:
                     "application_name": "daozhang",
                     "default_transaction_isolation": "read committed",
                     "jit": "off",
+                    # Whoever cut a connection sent no cancel: the server looks by itself whether anybody still listens.
+                    "client_connection_check_interval": "5s",
+                    "idle_in_transaction_session_timeout": "60s",
                     # Every statement here is a look by key, and planning one anew over all partitions costs a millisecond.
                     "plan_cache_mode": "force_generic_plan",
                 },
@@ -148,8 +153,9 @@ class Database:
                 _cut(connection)
             raise
         finally:
-            cutter.cancel()
+            # Giving back asks the server something, too: a server that has gone silent must not keep us there.
             await self._release(connection)
+            cutter.cancel()
         return result
 
     async def _release(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
@@ -166,7 +172,7 @@ class Database:
             raise Unavailable(type(fault).__name__) from fault
 
     async def rows(self, sql: str, *args: Any) -> list[asyncpg.Record]:
-        """One reading statement outside any transaction. Raises `Unavailable`."""
+        """One reading statement outside any transaction, at most `READ_LIMIT_S` long. Raises `Unavailable`."""
         return await self._read("fetch", sql, *args)  # type: ignore[no-any-return]
 
     async def row(self, sql: str, *args: Any) -> asyncpg.Record | None:
@@ -179,12 +185,14 @@ class Database:
 
     async def _read(self, how: str, sql: str, *args: Any) -> Any:
         connection = await self._acquire()
+        cutter = asyncio.get_running_loop().call_later(READ_LIMIT_S, _cut, connection)
         try:
             return await getattr(connection, how)(sql, *args)
         except (*_LOST, TimeoutError) as fault:
             raise Unavailable(type(fault).__name__) from fault
         finally:
             await self._release(connection)
+            cutter.cancel()
 
 
 def _cut(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:

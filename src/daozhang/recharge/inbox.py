@@ -1,5 +1,6 @@
 """Raw notifications: stored under a unique key, in the commit that settles them or alone when we cannot settle yet."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,12 +12,16 @@ import msgspec
 from daozhang import clock
 from daozhang.channels.port import Report
 from daozhang.postgres import Tx, statements
+from daozhang.recharge import moves
 
+log = logging.getLogger(__name__)
 sql = statements("daozhang.recharge")
 
 KEPT_HEADERS = ("wechatpay-serial", "wechatpay-timestamp", "wechatpay-nonce", "wechatpay-signature", "wechatpay-signature-type",
                 "request-id", "user-agent", "content-type")  # fmt: skip
 FIRST_TRY = timedelta(seconds=5)
+TOLD_AFTER = 8
+"""Tries of our own, about twenty minutes, before a person is told."""
 MAX_BODY = 65_536
 """Bytes of a raw message that are read and kept."""
 
@@ -80,10 +85,19 @@ async def defer(tx: Tx, shop_id: int, at: datetime, raw: Raw, report: Report, wh
 
 
 async def claim(tx: Tx, most: int) -> Sequence[Any]:
-    """Claim deferred messages and set when they are tried next: from 5 s, doubling, at most an hour apart."""
+    """Claim deferred messages and set when they are tried next: from 5 s, doubling, at most an hour apart.
+
+    One that failed `TOLD_AFTER` times is told to a person, once; the tries go on.
+    """
     at = clock.now()
     rows = await tx.rows(sql.due_notifications, at, most)
     for row in rows:
+        if row["tries"] == TOLD_AFTER:
+            facts = msgspec.json.encode({"notification": str(row["id"]), "why": row["why"]}).decode()
+            amount_fen = read_report(row["report"]).amount_fen
+            log.error("notification %s failed %d times", row["id"], TOLD_AFTER)
+            anomaly = moves.Anomaly("unresolved", None, None, row["channel_id"], amount_fen, facts)
+            await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
         pause = min(FIRST_TRY * 2 ** min(row["tries"] + 1, 12), timedelta(hours=1))
         await tx.run(sql.postpone_notification, row["id"], at + pause)
     return rows

@@ -193,7 +193,7 @@ from refunds where id = $1 for no key update;
 select id from move_refund($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: due_notifications
-select n.id, n.shop_id, n.channel_id, n.report::text as report, n.tries, n.at
+select n.id, n.shop_id, n.channel_id, n.report::text as report, n.tries, n.why, n.at
 from notifications n where n.next_try_at <= $1 order by n.next_try_at limit $2 for update skip locked;
 
 -- name: postpone_notification
