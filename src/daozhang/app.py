@@ -86,8 +86,8 @@ async def open_program(
             SHOP, database, books, vault, registry, accounts, settle,
             public_url=url, page_version=__version__, notify_url=_notify_url(url),
         )  # fmt: skip
-        door = Door(database, settle, desk.refunds)
         limiter = Limiter(database)
+        door = Door(database, settle, desk.refunds, registry.get, limiter)
         identity = Identity(database, vault, limiter)
         house = House(
             settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,

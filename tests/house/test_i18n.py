@@ -21,7 +21,12 @@ def flat(table: dict[str, object], prefix: str = "") -> dict[str, str]:
 
 
 def read(locale: str) -> dict[str, str]:
-    return flat(tomllib.loads(text(I18N / f"{locale}.toml")))
+    found: dict[str, str] = {}
+    for file in sorted((I18N / locale).glob("*.toml")):
+        more = flat(tomllib.loads(text(file)))
+        nothing(sorted(found.keys() & more.keys()))
+        found |= more
+    return found
 
 
 def test_both_languages_have_the_same_keys() -> None:

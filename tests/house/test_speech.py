@@ -1,11 +1,10 @@
 """How reasons speak: short, active, without blame, with something to do; and never a way round a risk or legal stop."""
 
 import re
-import tomllib
 
 import pytest
-from tests.house.sources import SOURCE, nothing, text
-from tests.house.test_i18n import flat
+from tests.house.sources import nothing
+from tests.house.test_i18n import read
 
 from daozhang.policy.sentences import sentences
 from daozhang.reasons import CuredBy, Disclosure, Layer, Reason, Retry, catalogue
@@ -138,7 +137,7 @@ def test_the_rules_see_what_they_forbid() -> None:
 
 @pytest.mark.parametrize("locale", ["zh", "en"])
 def test_pages_speak_like_the_reasons(locale: str) -> None:
-    spoken = flat(tomllib.loads(text(SOURCE / "web" / "i18n" / f"{locale}.toml")))
+    spoken = read(locale)
     nothing(f"{key}: {said}" for key, said in spoken.items() if EMPTY.search(said) or BLAME.search(said) or SPLITTING.search(said))
 
 

@@ -19,7 +19,8 @@ from typing import Any
 import msgspec
 
 from daozhang import clock
-from daozhang.channels.catalogue import KINDS, Kind
+from daozhang.channels.catalogue import KINDS
+from daozhang.channels.kind import Kind
 from daozhang.channels.registry import seal_place
 from daozhang.channels.strict import named_field
 from daozhang.outbound import ForbiddenHost

@@ -48,10 +48,14 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Prepay:
-    """Answer to an order. On success `action` says what the payer does next: `qr` and `link` hold a text, `jsapi` a signed dict."""
+    """Answer to an order. On success `action` says what the payer does next.
+
+    `qr` and `link` hold {"text": ...}, a code to draw or an address to open; `jsapi` a signed dict for WeChat's own bridge; `form`
+    {"url": ..., "fields": {name: value}}, which the payer's browser posts to the channel.
+    """
 
     outcome: Outcome
-    action: Literal["qr", "link", "jsapi"] | None = None
+    action: Literal["qr", "link", "jsapi", "form"] | None = None
     payload: dict[str, Any] = field(default_factory=dict)
     expires_at: datetime | None = None
     reason: str | None = None
@@ -84,7 +88,10 @@ class Report(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A verified message at a channel's door. `key` is the channel's own number of the message, the same on every re-send."""
+    """A verified message at a channel's door. `key` is the channel's own number of the message, the same on every re-send.
+
+    Of a kind that asks first, `report` is only a claim: its number is asked about, and what the answer says is settled.
+    """
 
     key: str
     kind: str
@@ -121,7 +128,11 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class RefundRequest:
-    """Ask for money to go back. The same `out_refund_no` on every retry, persisted before the first call."""
+    """Ask for money to go back. The same `out_refund_no` on every retry, persisted before the first call.
+
+    `refunded_fen` is what earlier refunds of the payment gave back for certain: a channel without refund numbers is asked how much
+    it gave back before it is asked to give again.
+    """
 
     out_trade_no: str
     out_refund_no: str
@@ -130,6 +141,7 @@ class RefundRequest:
     total_fen: int
     why: str
     notify_url: str
+    refunded_fen: int = 0
 
 
 class Channel(Protocol):
@@ -157,7 +169,10 @@ class Channel(Protocol):
         """What the channel knows of the refund."""
 
     async def read(self, headers: dict[str, str], body: bytes) -> Notification:
-        """Verify the raw message and read it strictly. Header names are lower case. Raises `Invalid`."""
+        """Verify the raw message and read it strictly. Header names are lower case. Raises `Invalid`.
+
+        `body` is the raw body of a POST, or the raw query string of a GET, as the kind is notified.
+        """
 
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
         """The channel's own form of yes (None) or no."""

@@ -1,4 +1,6 @@
-"""Every reason a person can be given, read from `catalogue.toml` and held to its rules when the program starts.
+"""Every reason a person can be given, read from `texts/*.toml` and held to its rules when the program starts.
+
+Codes are stable: programs and stored orders hold them. `facts` are needed, `may` are optional; their units are in their names.
 
 A reason says what happened, why, who can cure it and what to do next, in Chinese and English. Its texts name facts in braces;
 how a fact is written follows from the unit in its name (`reasons/writing.py`). A sentence that names an optional fact is left
@@ -137,8 +139,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    reasons: dict[str, Reason]
-    words: Words
+    reasons: dict[str, Reason] = {}
+    words: Words = {}
 
 
 class Catalogue:
@@ -179,18 +181,27 @@ our_bug: Callable[[str], object] = log.error
 @cache
 def catalogue() -> Catalogue:
     """The catalogue of this release. Raises `BadCatalogue` when it breaks a rule: then the program does not start."""
-    return read_catalogue(resources.files("daozhang.reasons").joinpath("catalogue.toml").read_bytes())
+    texts = resources.files("daozhang.reasons").joinpath("texts")
+    return read_catalogue(*(file.read_bytes() for file in sorted(texts.iterdir(), key=lambda file: file.name)))
 
 
-def read_catalogue(content: bytes) -> Catalogue:
-    """Read a catalogue from TOML. Raises `BadCatalogue`."""
-    try:
-        file = msgspec.toml.decode(content, type=_File)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
-        raise BadCatalogue(str(fault)) from None
-    if "platform.fault" not in file.reasons:
+def read_catalogue(*contents: bytes) -> Catalogue:
+    """Read a catalogue from TOML files. Raises `BadCatalogue`, also when two of them hold the same code."""
+    reasons: dict[str, Reason] = {}
+    words: Words = {}
+    for content in contents:
+        try:
+            file = msgspec.toml.decode(content, type=_File)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+            raise BadCatalogue(str(fault)) from None
+        for code in reasons.keys() & file.reasons.keys():
+            raise BadCatalogue(f"{code} is there twice")
+        reasons |= file.reasons
+        for fact, meanings in file.words.items():
+            words.setdefault(fact, {}).update(meanings)
+    if "platform.fault" not in reasons:
         raise BadCatalogue("platform.fault is missing: it is what an unknown code is told as")
-    return Catalogue(file.reasons, file.words)
+    return Catalogue(reasons, words)
 
 
 def _hold(reason: Reason) -> None:

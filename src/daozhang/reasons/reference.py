@@ -6,7 +6,7 @@ from daozhang.reasons.catalogue import Catalogue, CuredBy, Layer, Reason, Retry,
 
 _HEAD = """# Reasons
 
-Generated from `src/daozhang/reasons/catalogue.toml` by `python -m daozhang.reasons.reference`; a test keeps it current.
+Generated from `src/daozhang/reasons/texts` by `python -m daozhang.reasons.reference`; a test keeps it current.
 
 A reason says why something is not done, who can cure it, and what to do next. Programs get it as a problem document
 (RFC 9457) whose `type` is `/reasons/<code>`. Codes are stable. Facts carry their unit in the name: `_fen` money in fen,

@@ -81,7 +81,13 @@ class Desk:
         self.shop_id, self.page_version = shop_id, page_version
         self._database, self._books, self._registry = database, books, registry
         self.place_order = Place(
-            database, books, vault, registry.get, url, page_version, lambda order_id: f"{public_url}/orders/{view.shown(order_id)}"
+            database,
+            books,
+            vault,
+            registry.get,
+            url,
+            page_version,
+            lambda order_id: f"{public_url}/back/{view.shown(order_id)}",
         )
         self.settle = settle
         self.chase = Chase(database, vault, registry.get, self.place_order, settle)

@@ -58,7 +58,7 @@ class OrderView:
     created_at: datetime
     expires_at: datetime | None
     credited_at: datetime | None
-    action: Literal["qr", "link", "jsapi"] | None
+    action: Literal["qr", "link", "jsapi", "form"] | None
     payload: dict[str, Any]
     reason: str | None
     reason_facts: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Where channels knock: `POST /notify/<kind>/<channel id>`, plain ASGI in front of the pages.
+"""Where channels knock: `/notify/<kind>/<channel id>`, by the verb of their kind; plain ASGI in front of the pages.
 
 Nothing a stranger sends is echoed. Sizes and times are bounded, junk is kept at a bounded rate, and every answer has the form
 that the channel expects.
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from daozhang.channels.catalogue import KINDS
 from daozhang.channels.port import Acknowledgement, Channel, Invalid
 from daozhang.channels.registry import Registry
 from daozhang.identity import Limiter
@@ -60,7 +61,7 @@ class Callbacks:
                 (b"cache-control", b"no-store"),
                 (b"x-content-type-options", b"nosniff"),
                 *([(b"content-type", answer.content_type.encode())] if answer.body else []),
-                *([(b"allow", b"POST")] if answer.status == 405 else []),
+                *([(b"allow", answer.content_type.encode())] if answer.status == 405 else []),
             ],
         })  # fmt: skip
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
@@ -71,13 +72,14 @@ class Callbacks:
         row = self._registry.row(channel.id) if channel else None
         if match is None or channel is None or row is None or channel.kind != match.group(1):
             return _GONE
-        if scope["method"] != "POST":
-            return Acknowledgement(405)
+        verb = KINDS[channel.kind].notified_by
+        if scope["method"] != verb:
+            return Acknowledgement(405, content_type=verb)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         body = b""
         no: Invalid
         try:
-            body = await _body(headers, receive)
+            body = await _body(headers, receive) if verb == "POST" else _query(scope)
             await self._turns.take()
             answer = await self._door.knock(row.shop_id, channel, headers, body)
         except Invalid as invalid:
@@ -111,6 +113,13 @@ class Callbacks:
             await self._door.refuse(shop_id, channel, headers, body, invalid)
         except (Unavailable, OutcomeUnknown) as fault:
             log.warning("a refused message was not kept: %s", type(fault).__name__)
+
+
+def _query(scope: HTTPScope) -> bytes:
+    """The raw query string. Raises `_TooLarge`."""
+    if len(scope["query_string"]) > MAX_BODY:
+        raise _TooLarge
+    return scope["query_string"]
 
 
 async def _body(headers: dict[str, str], receive: Receive) -> bytes:

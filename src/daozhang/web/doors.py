@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from daozhang.web import assets, errors, forms
-from daozhang.web.front import identity, language, order, orders, recharge, stream, wallet
+from daozhang.web.front import channel, identity, language, order, orders, recharge, stream, wallet
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
 
@@ -73,6 +73,7 @@ def make_app(house: House) -> ASGIApp:
         *recharge.handlers,
         *orders.handlers,
         *order.handlers,
+        *channel.handlers,
         *stream.handlers,
     ]
     app = Litestar(

@@ -96,9 +96,12 @@ class Locale:
 
 @cache
 def load(code: Code) -> Locale:
-    """The language of that code, read once from `i18n/<code>.toml`."""
-    tree = tomllib.loads(resources.files("daozhang.web").joinpath("i18n", f"{code}.toml").read_text("utf-8"))
-    return Locale(code, {f"{part}.{name}": text for part, names in tree.items() for name, text in names.items()})
+    """The language of that code, read once from `i18n/<code>/*.toml`. A table stands in one file only."""
+    said: dict[str, str] = {}
+    for file in resources.files("daozhang.web").joinpath("i18n", code).iterdir():
+        tree = tomllib.loads(file.read_text("utf-8"))
+        said |= {f"{part}.{name}": text for part, names in tree.items() for name, text in names.items()}
+    return Locale(code, said)
 
 
 def choose(cookie: str | None, accept_language: str) -> Locale:

@@ -36,7 +36,7 @@ _RETRYABLE = {"failed", "expired", "cancelled"}
 async def show(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
     """The order's page, whatever stage it is at. Somebody else's order does not exist."""
     session = await sessions.require(request)
-    view = await _find(request, session, shown)
+    view = await find(request, session, shown)
     return await _page(request, session, view)
 
 
@@ -44,7 +44,7 @@ async def show(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
 async def state(request: AnyRequest, shown: FromPath[str]) -> dict[str, Any]:
     """What a waiting page asks when it cannot listen: did `mark` change?"""
     session = await sessions.require(request)
-    view = await _find(request, session, shown)
+    view = await find(request, session, shown)
     return {"state": view.state, "money": view.money, "terminal": view.terminal, "mark": mark_of(view)}
 
 
@@ -53,7 +53,7 @@ async def check(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     """Ask the channel now ("I have paid") and show what it says. Asking too often shows what is known already."""
     session, house = await sessions.require(request), house_of(request)
     await sessions.check_csrf(request, await forms.read(request))
-    view = await _find(request, session, shown)
+    view = await find(request, session, shown)
     if not view.terminal and await house.limiter.take("order.look", view.id.hex) == 0:
         await house.desk.look(view.id)
     return Redirect(f"/orders/{view.shown}", status_code=303)
@@ -67,7 +67,7 @@ async def cancel(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     """
     session = await sessions.require(request)
     await sessions.check_csrf(request, await forms.read(request))
-    view = await _find(request, session, shown)
+    view = await find(request, session, shown)
     try:
         await house_of(request).desk.cancel(session.user_id, view.id)
     except Refusal as refusal:
@@ -82,7 +82,7 @@ async def retry(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     session = await sessions.require(request)
     form = await forms.read(request)
     await sessions.check_csrf(request, form)
-    view = await _find(request, session, shown)
+    view = await find(request, session, shown)
     match = _METHOD.fullmatch(form.get("method", ""))
     if match is None:
         raise Refusal("channel.not_configured")
@@ -94,7 +94,8 @@ async def retry(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     return Redirect(f"/orders/{view.shown}", status_code=303)
 
 
-async def _find(request: AnyRequest, session: "Session", shown: str) -> "OrderView":
+async def find(request: AnyRequest, session: "Session", shown: str) -> "OrderView":
+    """An order of this user by its shown number. Raises `operation.not_found` for anything else."""
     identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None
     view = await house_of(request).desk.order(session.user_id, identifier) if identifier else None
     if view is None:
@@ -151,6 +152,7 @@ async def _cashier(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
     return {
         "qr": _drawn(text) if view.action == "qr" else "",
         "link_url": text if view.action == "link" and urlsplit(text).scheme in _LINK_SCHEMES else "",
+        "form_url": f"/orders/{view.shown}/pay" if view.action == "form" else "",
         "bridge": view.payload if view.action == "jsapi" else None,
         "demo_phone": phone_url(text) if phone_url and view.action == "qr" else "",
         "left_s": max(0, int((view.expires_at - clock.now()).total_seconds())) if view.expires_at else None,

@@ -1,6 +1,7 @@
 """The keys of one WeChat Pay merchant, as they are sealed in the channel row, and the check that refuses weak ones."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -80,6 +81,12 @@ def read_keys(raw: Any) -> WechatKeys:
     keys.signing_key()
     keys.verifiers()
     return keys
+
+
+def expiries(keys: WechatKeys) -> list[tuple[str, datetime]]:
+    """When each platform certificate ends, by its serial number."""
+    certificates = [x509.load_pem_x509_certificate(_pem(text)) for text in keys.platform_certificates]
+    return [(f"{certificate.serial_number:X}", certificate.not_valid_after_utc) for certificate in certificates]
 
 
 def read_certificate(pem: bytes) -> tuple[str, Verifier]:

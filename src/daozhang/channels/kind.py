@@ -1,0 +1,34 @@
+"""What a kind of channel is to the rest of the house: a protocol, how its keys are read, and how one of its channels is made."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from daozhang.channels.port import Channel
+from daozhang.channels.rows import ChannelRow
+from daozhang.outbound import Transport
+
+
+def _never(_keys: Any) -> Iterable[tuple[str, datetime]]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A protocol, as its folder states it.
+
+    `read_keys` raises `Refusal` for keys that are missing, malformed, weak or published. `hosts` are its public addresses.
+    `notified_by` is how its messages come: in the body of a POST, or in the query string of a GET.
+    `asks_first`: its messages only say "look": nothing is booked from one before the channel itself was asked.
+    `expiries` tells when which certificate of a key set ends, for the alarms before it does.
+    """
+
+    name: str
+    methods: tuple[str, ...]
+    hosts: tuple[str, ...]
+    read_keys: Callable[[Any], Any]
+    make: Callable[[ChannelRow, Sequence[Any], Transport], Channel]
+    notified_by: Literal["POST", "GET"] = "POST"
+    asks_first: bool = False
+    expiries: Callable[[Any], Iterable[tuple[str, datetime]]] = _never
