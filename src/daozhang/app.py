@@ -14,6 +14,7 @@ from litestar.types import ASGIApp
 from daozhang import __version__
 from daozhang.channels.port import Channel
 from daozhang.channels.registry import Registry
+from daozhang.channels.watch import tell_unmapped, watch_certificates
 from daozhang.events.hub import Hub
 from daozhang.events.interface_log import InterfaceLog
 from daozhang.identity import Identity, Limiter
@@ -22,7 +23,7 @@ from daozhang.jobs.due import Due
 from daozhang.jobs.timetable import ENTRIES, Entry, Timetable
 from daozhang.ledger import Accounts
 from daozhang.policy.books import Books
-from daozhang.postgres import Database
+from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.recharge import chase, inbox, refund
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 SHOP = 1
 """The shop that a migration makes; more shops come with the issue that needs them."""
+LISTEN_S = 2.0
+"""How soon a code that nobody has mapped is told to a person."""
 AGAIN_S = 1.0
 """Pause before a loop that broke begins again."""
 
@@ -97,13 +100,15 @@ async def open_program(
         dues = _dues(database, desk, door, hub)
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
             registry.watch, hub.run, partial(vault.watch, database, settings),
-            partial(follow_clock, database, test_mode=settings.test_mode),
+            partial(follow_clock, database, test_mode=settings.test_mode), partial(_tell_unmapped, database),
         ]  # fmt: skip
         if work:
-            loops += [
-                *(due.run for due in dues),
-                Timetable(database, (*ENTRIES, Entry("identity", timedelta(days=1), _swept(identity)))).run,
-            ]
+            entries = (
+                *ENTRIES,
+                Entry("identity", timedelta(days=1), _swept(identity)),
+                Entry("certificates", timedelta(hours=1), partial(watch_certificates, vault)),
+            )
+            loops += [*(due.run for due in dues), Timetable(database, entries).run]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
         yield Program(asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues)
         house.closing.set()
@@ -127,6 +132,16 @@ def _swept(identity: Identity) -> Callable[[Database], Coroutine[Any, Any, None]
         await identity.sweep()
 
     return work
+
+
+async def _tell_unmapped(database: Database) -> None:
+    """Tell a person of codes that nobody has mapped, soon after they were heard."""
+    while True:
+        await asyncio.sleep(LISTEN_S)
+        try:
+            await tell_unmapped(database, SHOP)
+        except (Unavailable, OutcomeUnknown):
+            log.warning("unmapped codes wait for the database")
 
 
 def _notify_url(url: str) -> Callable[[Channel], str]:

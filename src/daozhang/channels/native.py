@@ -1,10 +1,11 @@
 """What a kind's native codes mean: `errors.toml` beside each adapter, read once."""
 
 import tomllib
+from collections import deque
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from daozhang.channels.port import Outcome
 
@@ -30,11 +31,24 @@ class _Row:
     meaning: Meaning
 
 
+class Unmapped(NamedTuple):
+    """A code that a channel really answered and nobody has mapped."""
+
+    kind: str
+    operation: str
+    code: str
+
+
+unmapped: deque[Unmapped] = deque(maxlen=1_000)
+"""What was heard lately, for whoever rings the alarm; bounded, because a channel gone mad may answer anything."""
+
+
 class NativeCodes:
     """The codes of one kind."""
 
     def __init__(self, kind: str, rows: list[dict[str, Any]]) -> None:
         """Take the rows of an `errors.toml`. A malformed row is our own bug."""
+        self._kind = kind
         self._rows: dict[str, list[_Row]] = {}
         self._names: set[str] = set()
         for raw in rows:
@@ -55,7 +69,8 @@ class NativeCodes:
     def read(self, operation: str, code: str, message: str = "", http: int | None = None) -> Meaning:
         """The meaning of a native code for an operation (`order`, `query`, `close`, `refund`, `refund_query`, `state` ...).
 
-        A code nobody has mapped is `failure` only for an order that the channel plainly refused (4xx); otherwise nobody knows.
+        A code nobody has mapped is `failure` only for an order that the channel plainly refused (4xx); otherwise nobody knows. It
+        is noted in `unmapped`, unless it is no word of the channel's but ours for a bare HTTP status.
         """
         candidates = [*self._rows.get(code, ()), *self._rows.get("", ())]
         fitting = [row for row in candidates if (not row.on or operation in row.on) and _says(row, message)]
@@ -65,6 +80,8 @@ class NativeCodes:
             if not best.on and operation != "order" and meaning.outcome is Outcome.FAILURE:
                 return Meaning(meaning.name, Outcome.UNKNOWN, meaning.reason, meaning.party)
             return meaning
+        if code and not code.startswith("HTTP_"):
+            unmapped.append(Unmapped(self._kind, operation, code[:64]))
         if http is None or http >= 500 or http in _RETRY_LATER:
             return Meaning(code, Outcome.UNKNOWN, "channel.checking", "channel")
         if operation == "order" and 400 <= http < 500:

@@ -37,3 +37,6 @@ where channel_id = $1 and version < $2 and retired_at is null
 select c.id, c.kind, c.name, c.merchant, c.app, c.methods, c.hosts, c.enabled,
        (select count(*) from channel_keys k where k.channel_id = c.id and k.retired_at is null)::integer as keys
 from channels c order by c.id
+
+-- name: open_certificate_alarms
+select kind, key from alarms where shop_id = $1 and closed_at is null and kind like 'channel.certificate_%' and starts_with(key, $2)

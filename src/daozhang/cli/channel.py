@@ -26,7 +26,7 @@ def add(file: Path, /, *, json: bool = False) -> None:
     from daozhang.channels import console
 
     wanted = console.read_channel(_content(file))
-    channel_id = _on(lambda database, vault, settings: console.add(database, vault, settings, wanted))
+    channel_id = on_database(lambda database, vault, settings: console.add(database, vault, settings, wanted))
     _said(json, f"channel {channel_id} added; its notifications come to /notify/{wanted.kind}/{channel_id}", id=channel_id)
 
 
@@ -39,7 +39,7 @@ def list_channels(*, json: bool = False) -> None:
     """
     from daozhang.channels import console
 
-    rows = _on(lambda database, _vault, _settings: console.listed(database))
+    rows = on_database(lambda database, _vault, _settings: console.listed(database))
     if json:
         say_json(channels=rows)
         return
@@ -59,7 +59,7 @@ def enable(channel_id: int, /, *, off: bool = False, json: bool = False) -> None
     """
     from daozhang.channels import console
 
-    _on(lambda database, vault, settings: console.enable(database, vault, settings, channel_id, enabled=not off))
+    on_database(lambda database, vault, settings: console.enable(database, vault, settings, channel_id, enabled=not off))
     _said(json, f"channel {channel_id} is {'off' if off else 'on'}", id=channel_id, enabled=not off)
 
 
@@ -79,7 +79,7 @@ def rotate(channel_id: int, file: Path, /, *, json: bool = False) -> None:
     except ValueError:
         raise Failed("the file is not JSON") from None
     keys = keys.get("keys", keys) if isinstance(keys, dict) else {}
-    version = _on(lambda database, vault, _settings: console.rotate(database, vault, channel_id, keys))
+    version = on_database(lambda database, vault, _settings: console.rotate(database, vault, channel_id, keys))
     _said(json, f"channel {channel_id} signs with key version {version} now", id=channel_id, version=version)
 
 
@@ -94,11 +94,11 @@ def retire(channel_id: int, before_version: int, /, *, json: bool = False) -> No
     """
     from daozhang.channels import console
 
-    retired = _on(lambda database, _vault, _settings: console.retire(database, channel_id, before_version))
+    retired = on_database(lambda database, _vault, _settings: console.retire(database, channel_id, before_version))
     _said(json, f"{retired} key versions retired", id=channel_id, retired=retired)
 
 
-def _on(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
+def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
     """Do it on the database. A refusal becomes a sentence in both languages."""
     from daozhang.postgres.place import find_server
     from daozhang.postgres.pool import Database
