@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import asyncpg
 import pytest
-from tests.flows.conftest import proved
+from tests.flows.conftest import adds_up, proved
 from tests.flows.knocks import knock, payment
 from tests.flows.shop import Shop, make_users
 from tests.fuzz.house import CHANNEL, House
@@ -25,13 +25,17 @@ LOCKING = ("lock_for_settlement", "lock_users", "lock_order", "post_transfers")
 GUARDED = ("move_orders", "move_attempts", "pay_attempts")
 
 
+class Seen(Exception):
+    """Everything was seen: roll back."""
+
+
 async def book(database: Database, known: Accounts, *lines: Line) -> None:
     """One transfer of these lines."""
 
     async def work(tx: Tx) -> None:
         at = clock.now()
         found = await known.ids(tx, 1, {line.address for line in lines})
-        await post(tx, 1, at, "test", [Transfer(ids.new_id(), "test", ids.new_id(), at, lines)], found)
+        await post(tx, 1, at, "test", [Transfer(ids.new_id(), "recharge", ids.new_id(), at, lines)], found)
 
     await database.transact(work)
 
@@ -52,7 +56,7 @@ async def test_rc_06_thirty_debits_of_the_whole_balance_one_wins(database: Datab
     assert sum(each is None for each in done) == 1
     assert {type(each) for each in done if each is not None} == {asyncpg.CheckViolationError}
     assert await balances(database, [cash, accounts.SALES]) == [0, 5_000]
-    await proved(database)
+    await adds_up(database)
 
 
 async def test_rc_10_the_functions_lock_and_guard(owner_database: Database) -> None:
@@ -67,7 +71,7 @@ async def test_rc_10_a_settlement_really_holds_its_rows(shop: Shop, owner_databa
     """Seen from outside: while one holds user, order, attempt and account, nobody else gets any of them."""
     order = await shop.place()
     attempt_id = ids.parse26(await shop.number(order.id))
-    await book(shop.program.database, Accounts(), Line(accounts.receivable(1), -1), Line(accounts.SUSPENSE, 1))
+    await shop.program.database.transact(lambda tx: Accounts().ids(tx, 1, [accounts.receivable(1), accounts.SUSPENSE]))
     sql = statements("daozhang.recharge")
 
     async def nowait(question: str, *args: object) -> None:
@@ -82,10 +86,12 @@ async def test_rc_10_a_settlement_really_holds_its_rows(shop: Shop, owner_databa
         at, known = clock.now(), Accounts()
         lines = (Line(accounts.receivable(1), -1), Line(accounts.SUSPENSE, 1))
         found = await known.ids(tx, 1, [line.address for line in lines])
-        await post(tx, 1, at, "test", [Transfer(ids.new_id(), "test", ids.new_id(), at, lines)], found)
+        await post(tx, 1, at, "test", [Transfer(ids.new_id(), "recharge", ids.new_id(), at, lines)], found)
         await nowait("select id from accounts where address = $1 for no key update nowait", accounts.SUSPENSE)
+        raise Seen
 
-    await shop.program.database.transact(work)
+    with pytest.raises(Seen):
+        await shop.program.database.transact(work)
 
 
 async def test_rc_11_there_and_back_and_to_itself_and_all_on_one(database: Database, seed: int) -> None:
@@ -107,7 +113,7 @@ async def test_rc_11_there_and_back_and_to_itself_and_all_on_one(database: Datab
     assert [each for each in done if each is not None] == []
     assert sum(await balances(database, addresses)) == 50_000
     assert await balances(database, [accounts.SUSPENSE]) == [WORKERS]
-    await proved(database)
+    await adds_up(database)
 
 
 async def test_rc_11_two_processes_settle_the_same_payments(

@@ -91,7 +91,7 @@ async def test_floor_holds_within_a_batch_too(database: Database) -> None:
 
     async def work(tx: Tx) -> None:
         account_ids = await found.ids(tx, 1, [CASH, SUSPENSE, CHANNEL])
-        spend = Transfer(ids.new_id(), "spend", ids.new_id(), clock.now(), (Line(CASH, -10), Line(SUSPENSE, 10)))
+        spend = Transfer(ids.new_id(), "purchase", ids.new_id(), clock.now(), (Line(CASH, -10), Line(SUSPENSE, 10)))
         gain = Transfer(ids.new_id(), "recharge", ids.new_id(), clock.now(), (Line(CHANNEL, -10), Line(CASH, 10)))
         await post(tx, 1, clock.now(), "test", [spend, gain], account_ids)
 
@@ -219,3 +219,10 @@ async def test_clock_moves_in_test_mode_only(database: Database) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="test mode"):
         await database.value("select shift_clock($1)", 60.0)
     assert abs((await database.value("select clock_now()") - datetime.now(UTC)).total_seconds()) < 5
+
+
+async def test_only_what_is_known_is_booked(database: Database) -> None:
+    before = await books(database)
+    with pytest.raises(asyncpg.CheckViolationError, match="nothing is booked as gift"):
+        await book(database, Line(CHANNEL, -5000), Line(CASH, 5000), kind="gift")
+    assert await books(database) == before

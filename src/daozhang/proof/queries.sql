@@ -6,6 +6,7 @@ select (select count(*) from transfers) as transfers, (select count(*) from post
   (select count(*) from accounts) as accounts, (select count(*) from orders) as orders,
   (select count(*) from orders where state = 'credited') as credited, (select count(*) from attempts) as attempts,
   (select count(*) from refunds) as refunds, (select count(*) from notifications) as notifications,
+  (select count(*) from notifications where state = 'stored') as stored_messages,
   (select count(*) from anomalies where resolved_at is null) as open_anomalies,
   (select coalesce(sum(balance_fen), 0)::bigint from accounts where kind in ('user_cash', 'user_reserved')) as owed_to_users_fen,
   (select coalesce(sum(balance_fen), 0)::bigint from accounts where kind = 'platform_suspense') as suspense_fen;
@@ -98,6 +99,82 @@ with wrong as (
 )
 select (select count(*) from fact_keys) as looked_at, w.culprit from (select 1) one left join wrong w on true;
 
+-- name: transfers_known
+with lines as (
+  select t.id, t.kind, bool_or(a.shop_id <> t.shop_id) as foreign_account,
+    array_agg(distinct a.kind) filter (where p.amount_fen < 0) as sources,
+    array_agg(distinct a.kind) filter (where p.amount_fen > 0) as targets
+  from transfers t join postings p on p.transfer_id = t.id join accounts a on a.id = p.account_id group by t.id, t.kind
+), wrong as (
+  select l.id::text as culprit from lines l
+  where l.foreign_account or not exists (
+    select from transfer_kinds k where k.kind = l.kind and array[k.from_kind] = l.sources and array[k.to_kind] = l.targets
+  )
+)
+select (select count(*) from transfers) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: channels_accounted
+with received as (
+  select t.id, t.reason as channel_txn, split_part(a.address, ':', 2)::bigint as channel_id, -p.amount_fen as amount_fen
+  from transfers t join postings p on p.transfer_id = t.id join accounts a on a.id = p.account_id
+  where a.kind = 'channel_receivable' and p.amount_fen < 0
+), paid as (
+  select f.channel_id, f.channel_txn, a.paid_fen
+  from fact_keys f left join attempts a on a.id = f.attempt_id and a.channel_txn = f.channel_txn
+), wrong as (
+  select coalesce(p.channel_txn, r.id::text) as culprit
+  from received r full join paid p on p.channel_id = r.channel_id and p.channel_txn = r.channel_txn
+  where r.id is null or p.channel_txn is null or r.amount_fen <> p.paid_fen
+  union
+  select channel_id || ' ' || channel_txn from received group by channel_id, channel_txn having count(*) > 1
+)
+select (select count(*) from fact_keys) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: refunds_booked
+with given as (
+  select t.id, t.kind, t.source_id, split_part(a.address, ':', 2)::bigint as channel_id, p.amount_fen
+  from transfers t join postings p on p.transfer_id = t.id join accounts a on a.id = p.account_id
+  where a.kind = 'channel_receivable' and p.amount_fen > 0
+), done as (
+  select r.id, r.channel_id, r.amount_fen, case when h.state = 'captured' then r.hold_id else r.id end as source_id
+  from refunds r left join holds h on h.id = r.hold_id where r.state = 'done'
+), wrong as (
+  select coalesce(d.id, g.id)::text as culprit
+  from given g full join done d on d.source_id = g.source_id
+  where g.id is null or d.id is null or g.channel_id <> d.channel_id or g.amount_fen <> d.amount_fen
+  union
+  select r.id::text from refunds r left join holds h on h.id = r.hold_id
+  where (r.origin = 'cash') <> (r.hold_id is not null) or (r.origin = 'cash' and h.amount_fen is distinct from r.amount_fen)
+    or h.state is distinct from case when r.origin <> 'cash' then null when r.state = 'failed' then 'released'
+      when r.state = 'done' then case when h.state = 'released' then 'released' else 'captured' end else 'reserved' end
+)
+select (select count(*) from refunds) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: money_has_orders
+with booked as (
+  select t.source_id as order_id, a.kind, split_part(a.address, ':', 2) as owner, p.amount_fen
+  from transfers t join postings p on p.transfer_id = t.id and p.amount_fen > 0 join accounts a on a.id = p.account_id
+  where t.kind = 'recharge'
+), reviewed as (
+  select b.owner, sum(b.amount_fen) as fen from booked b join orders o on o.id = b.order_id
+  where b.kind = 'user_review' and o.state in ('held', 'refunding', 'frozen_by_order') group by b.owner
+), wrong as (
+  select b.order_id::text as culprit from booked b left join orders o on o.id = b.order_id
+  where o.id is null or b.owner <> o.user_id::text or o.state not in ('credited', 'held', 'refunding', 'refunded', 'frozen_by_order')
+    or (o.state in ('held', 'frozen_by_order') and b.kind <> 'user_review')
+  union all
+  select o.id::text from orders o where o.state in ('held', 'frozen_by_order') and not exists (select from booked b where b.order_id = o.id)
+  union all
+  select o.id::text from orders o where o.state = 'misfit' and not exists (
+    select from attempts x join transfers t on t.kind = 'recharge.misfit' and t.reason = x.channel_txn
+    where x.order_id = o.id and x.state = 'paid')
+  union all
+  select coalesce(a.address, 'review of user ' || r.owner)
+  from (select address, split_part(address, ':', 2) as owner, balance_fen from accounts where kind = 'user_review' and balance_fen <> 0) a
+  full join reviewed r on r.owner = a.owner where a.balance_fen is distinct from r.fen
+)
+select (select count(*) from orders) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
 -- name: holds_backed
 with open_holds as (
   select reserved_account_id as account_id, sum(amount_fen) as held_fen from holds where state = 'reserved' group by 1
@@ -115,7 +192,7 @@ with sums as (
   from refunds r where order_id is not null group by order_id
 ), wrong as (
   select o.id::text as culprit from orders o left join sums s on s.order_id = o.id
-  where o.refunded_fen > 0 and o.refunded_fen is distinct from coalesce(s.returned_fen, 0)
+  where o.refunded_fen is distinct from coalesce(s.returned_fen, 0)
   union
   select a.id::text from attempts a
   join (select attempt_id, sum(amount_fen) as total from refunds where state <> 'failed' group by attempt_id) r on r.attempt_id = a.id

@@ -1,0 +1,136 @@
+"""The proof finds what it is for: each law is broken on purpose, by a hand that even the database's own laws do not stop."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import asyncpg
+import pytest
+from tests.flows.conftest import let_time_pass
+from tests.flows.shop import Shop, open_shop
+
+from daozhang import ids
+from daozhang.postgres import Database
+from daozhang.postgres.supervisor import Supervisor
+from daozhang.proof import prove
+from daozhang.proof.book import CHECKS
+from daozhang.settings import Settings
+from daozhang.simulators.merchant import Enrolment, enrol
+
+
+@pytest.fixture(scope="module")
+def enrolment() -> Enrolment:
+    """One merchant for all the books of this file."""
+    return enrol()
+
+
+@pytest.fixture
+async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+    """A shop whose book will not add up at the end."""
+    await let_time_pass(owner_database)
+    async with open_shop(database, settings, enrolment=enrolment) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def hand(server: Supervisor, fresh: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """A hand for which no trigger fires."""
+    connection = await asyncpg.connect(server.dsn("superuser", fresh))
+    await connection.execute("set session_replication_role = replica")
+    yield connection
+    await connection.close()
+
+
+async def lived(shop: Shop) -> dict[str, UUID]:
+    """Let the shop live a little; the orders by what became of them."""
+    orders = {name: await shop.place() for name in ("credited", "refunded", "asked")}
+    for order in orders.values():
+        await shop.pay(order)
+        await shop.reach(order.id, "credited")
+    await shop.program.desk.refund(orders["refunded"].id, 2_000, "test", "test")
+    await shop.sim.quiet()
+    for _ in range(20):
+        await shop.later(61)
+        await shop.work()
+        if not await shop.program.database.value("select count(*) from refunds where state <> 'done'"):
+            break
+    shop.sim.fault("refund", "hang", seconds=0.01, times=None)
+    await shop.program.desk.refund(orders["asked"].id, 1_000, "test", "test")
+    await shop.program.database.transact(
+        lambda tx: tx.run("select set_standing($1, 'frozen', 'account.frozen', '', 'test', null, null)", shop.user_id)
+    )
+    held = await shop.program.database.value("select standing from users where id = $1", shop.user_id)
+    assert held == "frozen"
+    return {name: order.id for name, order in orders.items()}
+
+
+async def wrong(shop: Shop) -> set[str]:
+    """The names of the laws that do not hold."""
+    return {check.name for check in (await prove(shop.program.database)).checks if check.wrong}
+
+
+SABOTAGE: dict[str, tuple[str, str]] = {
+    "a posting grew": ("transfers_balance", "update postings set amount_fen = amount_fen + 1 where amount_fen > 0"),
+    "a balance grew": ("balances_are_postings", "update accounts set balance_fen = balance_fen + 1 where kind = 'user_cash'"),
+    "a running balance jumped": ("running_balances", "update postings set balance_after_fen = balance_after_fen + 1"),
+    "an account lost its floor": ("floors", "update accounts set floor_fen = null where kind = 'user_cash'"),
+    "money from nowhere": ("books_sum_to_zero", "update accounts set balance_fen = balance_fen + 5 where kind = 'user_reserved'"),
+    "a transfer lost its key": ("facts_booked_once", "delete from posting_keys where kind = 'recharge'"),
+    "an order was never credited": ("orders_credited_once", "update transfers set source_id = id where kind = 'recharge'"),
+    "a payment lost its transaction": ("payments_booked", "update attempts set channel_txn = 'x' where state = 'paid'"),
+    "a transfer of an invented kind": ("transfers_known", "update transfers set kind = 'gift' where kind = 'recharge'"),
+    "a payment was booked smaller": (
+        "channels_accounted",
+        "update postings set amount_fen = sign(amount_fen) * 4999 where abs(amount_fen) = 5000",
+    ),
+    "a payment was never booked": ("channels_accounted", "update transfers set reason = '' where kind = 'recharge'"),
+    "a refund done whose hold was released": ("refunds_booked", "update holds set state = 'released' where state = 'captured'"),
+    "a refund done that nobody booked": ("refunds_booked", "update refunds set state = 'done' where state <> 'done'"),
+    "a refund under way without its hold": ("refunds_booked", "update refunds set hold_id = null where state <> 'done'"),
+    "money of another user": ("money_has_orders", "update orders set user_id = user_id + 1 where state = 'credited'"),
+    "a hold without money": ("holds_backed", "update holds set amount_fen = amount_fen + 1 where state = 'reserved'"),
+    "a refund that is not counted": ("refunds_within_payment", "update orders set refunded_fen = 0"),
+    "a refund beyond the payment": ("refunds_within_payment", "update attempts set paid_fen = 500 where state = 'paid'"),
+    "an order that stands elsewhere": ("moves_are_states", "update orders set state = 'held' where state = 'credited'"),
+    "a message that nobody tries again": (
+        "messages_accounted", "update notifications set state = 'stored', report = '{}' where state = 'settled'",
+    ),
+    "a decision that says something else": (
+        "decisions_whole", "update decisions set outcome = 'monitor', reason = 'x' where stage = 'paid' and outcome = 'admit'",
+    ),
+}  # fmt: skip
+
+
+def test_every_law_is_broken_by_something() -> None:
+    assert {law for law, _ in SABOTAGE.values()} == {*CHECKS, "decisions_whole"}
+
+
+async def test_a_book_that_lived_is_whole(shop: Shop) -> None:
+    await lived(shop)
+    proof = await prove(shop.program.database)
+    assert proof.ok, [check for check in proof.checks if check.wrong]
+    assert proof.counts["credited"] == 3
+    assert proof.counts["refunds"] == 2
+    assert proof.counts["stored_messages"] == 0
+    assert proof.counts["owed_to_users_fen"] == 3 * 5_000 - 2_000
+    looked = {check.name: check.looked_at for check in proof.checks}
+    assert all(looked.values()), looked
+
+
+@pytest.mark.parametrize("what", SABOTAGE)
+async def test_a_broken_law_is_named(shop: Shop, hand: "asyncpg.Connection[asyncpg.Record]", what: str) -> None:
+    await lived(shop)
+    law, sabotage = SABOTAGE[what]
+    assert await wrong(shop) == set()
+    tag = await hand.execute(sabotage)
+    assert int(tag.rsplit(" ", 1)[-1]) > 0, tag
+    assert law in await wrong(shop)
+
+
+async def test_a_held_order_without_booking_is_named(shop: Shop, hand: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Its state says held, its move says so, too, and the money is nowhere."""
+    orders = await lived(shop)
+    transfer = await hand.fetchval("select id from transfers where source_id = $1 and kind = 'recharge'", orders["credited"])
+    await hand.execute("update orders set state = 'held', credited_at = null where id = $1", orders["credited"])
+    await hand.execute("update order_moves set to_state = 'held' where order_id = $1 and to_state = 'credited'", orders["credited"])
+    await hand.execute("update transfers set source_id = $2 where id = $1", transfer, ids.new_id())
+    assert "money_has_orders" in await wrong(shop)
