@@ -1,39 +1,17 @@
 """A simulated channel, our adapter pointed at it over real HTTP, and a door that receives its callbacks."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
-from aiohttp import web
+from tests.channels.rig import Door, open_door
 
 from daozhang.channels.kinds.wechatpay.adapter import WechatPay
 from daozhang.channels.kinds.wechatpay.keys import WechatKeys, read_keys
-from daozhang.channels.port import Invalid, Notification
 from daozhang.channels.rows import ChannelRow
 from daozhang.outbound import Exchange, Transport
 from daozhang.simulators.merchant import Enrolment, Merchant, enrol
 from daozhang.simulators.simulator import Simulator
-
-
-@dataclass
-class Door:
-    """What arrived at the callback door, read by the channel under test."""
-
-    url: str = ""
-    channel: WechatPay | None = None
-    read: list[Notification] = field(default_factory=list)
-    refused: list[Invalid] = field(default_factory=list)
-
-    async def receive(self, request: web.Request) -> web.Response:
-        assert self.channel is not None
-        body = await request.read()
-        try:
-            self.read.append(await self.channel.read({name.lower(): value for name, value in request.headers.items()}, body))
-            answer = self.channel.acknowledge(None)
-        except Invalid as invalid:
-            self.refused.append(invalid)
-            answer = self.channel.acknowledge(invalid)
-        return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
 
 
 def keys_of(merchant: Merchant, **changes: object) -> WechatKeys:
@@ -109,13 +87,5 @@ async def channel(make: Make) -> WechatPay:
 @pytest.fixture
 async def door(channel: WechatPay) -> AsyncIterator[Door]:
     """A merchant's callback door over real HTTP on this machine."""
-    opened = Door(channel=channel)
-    application = web.Application()
-    application.router.add_post("/notify", opened.receive)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    opened.url = f"http://127.0.0.1:{runner.addresses[0][1]}/notify"
-    yield opened
-    await runner.cleanup()
+    async with open_door(channel) as opened:
+        yield opened

@@ -1,29 +1,88 @@
 """WeChat Pay keeps the contract, and what only WeChat Pay has."""
 
 import asyncio
-import socket
 import time
 from base64 import b64decode
+from datetime import timedelta
+from typing import Any
 
 import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_pem_x509_certificate
-from tests.channels.conftest import keys_of
+from tests.channels.conftest import Make, keys_of
 from tests.channels.contract import *  # noqa: F403 - the contract's tests are collected here.
-from tests.channels.contract import back, wish
+from tests.channels.rig import Door, Rig, Traits, closed_port
 
-from daozhang import clock
-from daozhang.channels.port import Invalid, Outcome
+from daozhang import clock, ids
+from daozhang.channels.kinds.wechatpay.adapter import WechatPay
+from daozhang.channels.port import Invalid, OrderRequest, Outcome, RefundRequest
+from daozhang.outbound import Exchange
 from daozhang.simulators.merchant import enrol
 from daozhang.simulators.simulator import Simulator
 
+TRAITS = Traits(
+    method="native",
+    silences=("hang", "booked_error", "truncate", "garbage", "unsigned", "forge", "stale", "unknown_serial", "empty_503"),
+    wordless=(("close", "garbage"), ("close", "truncate")),
+)
 
-def closed_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+class WechatRig(Rig):
+    """WeChat Pay under the contract."""
+
+    traits = TRAITS
+
+    def __init__(self, channel: WechatPay, make: Make, sim: Simulator, door: Door, exchanges: list[Exchange]) -> None:
+        self.channel, self._make, self._sim, self.door, self.exchanges = channel, make, sim, door, exchanges
+
+    def make(self, **changes: Any) -> WechatPay:
+        return self._make(**changes)
+
+    def pay(self, number: str) -> str:
+        return self._sim.phone.pay(number).transaction_id or ""
+
+    def fault(self, point: str, kind: str, **settings: Any) -> None:
+        self._sim.fault(point, kind, **settings)
+
+    def calm(self) -> None:
+        self._sim.dial.clear()
+
+    async def quiet(self) -> None:
+        await self._sim.quiet()
+
+    def acknowledged(self) -> int:
+        return self._sim.books.notice_counts().get("acknowledged", 0)
+
+    def refunded_fen(self) -> int:
+        return self._sim.books.refund_totals().sum_fen
+
+
+@pytest.fixture
+def rig(channel: WechatPay, make: Make, sim: Simulator, door: Door, exchanges: list[Exchange]) -> WechatRig:
+    return WechatRig(channel, make, sim, door, exchanges)
+
+
+def wish(notify_url: str = "http://127.0.0.1:9/notify", method: str = "native", **changes: Any) -> OrderRequest:
+    """A fresh order of 50 yuan."""
+    values: dict[str, Any] = {
+        "out_trade_no": ids.text26(ids.new_id()),
+        "method": method,
+        "amount_fen": 5000,
+        "description": "到账 · 余额充值",
+        "expires_at": clock.now() + timedelta(minutes=30),
+        "notify_url": notify_url,
+        "client_ip": "203.0.113.9",
+        "payer_openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" if method == "jsapi" else "",
+    }
+    return OrderRequest(**(values | changes))
+
+
+def back(order: OrderRequest, txn: str = "", amount_fen: int = 5000) -> RefundRequest:
+    """A refund of an order."""
+    number = ids.text26(ids.new_id())
+    return RefundRequest(order.out_trade_no, number, txn, amount_fen, order.amount_fen, "用户申请", order.notify_url)
 
 
 async def test_each_method_gives_the_payer_what_it_needs(channel, sim) -> None:
@@ -40,12 +99,6 @@ async def test_each_method_gives_the_payer_what_it_needs(channel, sim) -> None:
     message = f"{sheet['appId']}\n{sheet['timeStamp']}\n{sheet['nonceStr']}\n{sheet['package']}\n".encode()
     key = load_pem_x509_certificate(sim.merchant.certificate.encode()).public_key()
     key.verify(b64decode(sheet["paySign"]), message, PKCS1v15(), SHA256())
-
-
-async def test_a_method_the_channel_does_not_offer_is_refused_here(make, exchanges) -> None:
-    prepay = await make(methods=("native",)).order(wish(method="h5"))
-    assert (prepay.outcome, prepay.reason) == (Outcome.FAILURE, "channel.method_unsupported")
-    assert exchanges == []
 
 
 @pytest.mark.parametrize("mode", ["certificate", "public_key", "both"])
@@ -199,19 +252,6 @@ async def test_a_time_out_is_not_sent_to_the_reserve_host(make, sim, exchanges) 
     sim.fault("refund", "hang", seconds=1.0)
     assert (await channel.refund(back(order))).outcome is Outcome.UNKNOWN
     assert len(exchanges) == 1
-
-
-async def test_nobody_at_home_is_a_plain_no_for_an_order_and_unknown_for_all_else(make) -> None:
-    channel = make(hosts=(closed_port(), closed_port()))
-    order = wish()
-    prepay = await channel.order(order)
-    assert (prepay.outcome, prepay.reason) == (Outcome.FAILURE, "channel.unreachable")
-    for answer in (
-        await channel.query(order.out_trade_no),
-        await channel.close(order.out_trade_no),
-        await channel.refund(back(order)),
-    ):
-        assert (answer.outcome, answer.reason, answer.exists) == (Outcome.UNKNOWN, "channel.unreachable", None)
 
 
 @pytest.mark.parametrize(

@@ -160,13 +160,17 @@ class Channel(Protocol):
         """What the channel knows of the payment. A payment it does not know answers `exists=False`."""
 
     async def close(self, out_trade_no: str) -> Answer:
-        """Close an unpaid payment. `success` = closed, `failure` = already paid (query it)."""
+        """Close an unpaid payment. `success` = closed, `failure` = already paid (query it).
+
+        `unknown` with `exists=False`: the channel cannot close what no payer has come to yet, and only the expiry that went with
+        the order ends it.
+        """
 
     async def refund(self, request: RefundRequest) -> Answer:
         """Ask for a refund; `pending` = accepted. Safe to repeat with the same number."""
 
-    async def query_refund(self, out_refund_no: str) -> Answer:
-        """What the channel knows of the refund."""
+    async def query_refund(self, out_refund_no: str, out_trade_no: str = "") -> Answer:
+        """What the channel knows of the refund; `out_trade_no` is our number of the payment it belongs to, when that is known."""
 
     async def read(self, headers: dict[str, str], body: bytes) -> Notification:
         """Verify the raw message and read it strictly. Header names are lower case. Raises `Invalid`.

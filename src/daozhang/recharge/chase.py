@@ -92,7 +92,8 @@ class Chase:
         answer = await channel.query(number)
         if await self._ended(row, answer):
             return "ended"
-        if answer.exists is False and (closed.outcome is Outcome.SUCCESS or closed.exists is False):
+        lapsed = clock.now() >= row["expires_at"] + schedule.LAPSED
+        if answer.exists is False and (closed.outcome is Outcome.SUCCESS or (closed.exists is False and lapsed)):
             await end_unpaid(self._database, row["id"])
             return "ended"
         return "paid" if Outcome.FAILURE is closed.outcome or Outcome.SUCCESS is answer.outcome else "unsure"

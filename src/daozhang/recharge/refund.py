@@ -117,19 +117,19 @@ class Refunds:
         channel = self._channel(row["channel_id"]) if row else None
         if row is None or channel is None or row["state"] in ("done", "failed"):
             return
-        number = ids.text26(refund_id)
+        number, payment = ids.text26(refund_id), ids.text26(row["attempt_id"])
         asked_before = row["queries"] > 0 or row["state"] == "sent"
-        answer = await channel.query_refund(number) if asked_before else Answer(Outcome.UNKNOWN, exists=False)
+        answer = await channel.query_refund(number, payment) if asked_before else Answer(Outcome.UNKNOWN, exists=False)
         if answer.exists is False:
             await self._database.transact(lambda tx: tx.run(sql.count_look, refund_id))
             request = RefundRequest(
-                ids.text26(row["attempt_id"]), number, row["channel_txn"] or "", row["amount_fen"], row["total_fen"], row["why"],
+                payment, number, row["channel_txn"] or "", row["amount_fen"], row["total_fen"], row["why"],
                 self._notify_url(channel), row["returned_fen"],
             )  # fmt: skip
             answer = await channel.refund(request)
             if asked_before and answer.outcome is Outcome.FAILURE and answer.report is None:
                 # An earlier call may have been taken in after all: what the channel knows of the refund counts, not this refusal.
-                known = await channel.query_refund(number)
+                known = await channel.query_refund(number, payment)
                 answer = answer if known.exists is False else known
         await self.take(refund_id, answer.outcome, answer.report, answer)
 

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 STEPS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 120, 300, 600, 1200, 1800))
 """Counted from the attempt's beginning; then hourly for a day, then daily."""
 FIRST = STEPS[0]
+LAPSED = timedelta(minutes=2)
+"""How long after its expiry a payment that the channel never knew cannot come any more, where it cannot be closed before that."""
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 GIVE_UP = timedelta(days=30)
 """After this nobody asks any more: the bill is the last net."""
@@ -14,7 +16,7 @@ REFUND_GIVE_UP = timedelta(days=30)
 
 
 def next_look(began_at: datetime, expires_at: datetime, at: datetime) -> datetime | None:
-    """The next moment after `at` to ask about an attempt: a step of the schedule, or its expiry, whichever is first.
+    """The next moment after `at` to ask about an attempt: a step of the schedule, its expiry or `LAPSED` after that.
 
     None when the schedule has ended.
     """
@@ -25,7 +27,7 @@ def next_look(began_at: datetime, expires_at: datetime, at: datetime) -> datetim
     if step is None:
         pace = HOUR if age < DAY else DAY
         step = began_at + pace * (int(age / pace) + 1)
-    return min(step, expires_at) if at < expires_at else step
+    return min(moment for moment in (step, expires_at, expires_at + LAPSED) if moment > at)
 
 
 def is_last_hour(began_at: datetime, due_at: datetime) -> bool:

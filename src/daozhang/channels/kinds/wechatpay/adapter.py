@@ -102,7 +102,7 @@ class WechatPay:
         heard = await self._caller.call("refund", "POST", _REFUNDS, body, self._about("refund", request.out_refund_no))
         return _answer(heard, request.out_refund_no, self._refund_report)
 
-    async def query_refund(self, out_refund_no: str) -> Answer:
+    async def query_refund(self, out_refund_no: str, out_trade_no: str = "") -> Answer:  # noqa: ARG002 - the refund number is enough here
         """What WeChat Pay knows of the refund; `exists=False` means: repeat it with the same number."""
         target = f"{_REFUNDS}/{quote(out_refund_no, safe='')}"
         heard = await self._caller.call("refund_query", "GET", target, b"", self._about("refund_query", out_refund_no))
