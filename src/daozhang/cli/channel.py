@@ -25,7 +25,7 @@ def add(file: Path, /, *, json: bool = False) -> None:
     """
     from daozhang.channels import console
 
-    wanted = console.read_channel(_content(file))
+    wanted = console.read_channel(content_of(file))
     channel_id = on_database(lambda database, vault, settings: console.add(database, vault, settings, wanted))
     _said(json, f"channel {channel_id} added; its notifications come to /notify/{wanted.kind}/{channel_id}", id=channel_id)
 
@@ -75,7 +75,7 @@ def rotate(channel_id: int, file: Path, /, *, json: bool = False) -> None:
     from daozhang.channels import console
 
     try:
-        keys = jsonlib.loads(_content(file))
+        keys = jsonlib.loads(content_of(file))
     except ValueError:
         raise Failed("the file is not JSON") from None
     keys = keys.get("keys", keys) if isinstance(keys, dict) else {}
@@ -126,7 +126,8 @@ def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
         raise Failed(f"{refusal.reason}: {told.title}. {told.cure}") from None
 
 
-def _content(file: Path) -> str:
+def content_of(file: Path) -> str:
+    """The text of a file, or of standard input for `-`. Raises `Failed`."""
     try:
         return sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as fault:

@@ -32,6 +32,15 @@ async def reserve(tx: Tx, accounts: Accounts, at: datetime, actor: str, hold: Ho
     await post(tx, hold.shop_id, at, actor, [Transfer(ids.new_id(), "hold.reserve", hold.id, at, lines)], found)
 
 
+async def capture(tx: Tx, at: datetime, hold_id: UUID, target: str) -> Transfer | None:
+    """End a hold as captured to `target`; its booking, for the caller to post with its others. None when it has ended before."""
+    row = await tx.row(sql.end_hold, hold_id, "captured", at)
+    if row is None:
+        return None
+    lines = (Line(row["aside"], -row["amount_fen"]), Line(target, row["amount_fen"]))
+    return Transfer(ids.new_id(), "hold.captured", hold_id, at, lines)
+
+
 async def end(
     tx: Tx, accounts: Accounts, at: datetime, actor: str, hold_id: UUID, how: Literal["captured", "released"], target: str = ""
 ) -> bool:

@@ -1,0 +1,104 @@
+"""Buying from the balance, in one commit: codes set aside, money spent, codes delivered. All of it or nothing."""
+
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from daozhang import clock, ids
+from daozhang.events import log as events
+from daozhang.goods.model import MOST_PIECES, Basket, Purchase
+from daozhang.goods.shelf import place
+from daozhang.ledger import Accounts, Line, Transfer, accounts, post
+from daozhang.postgres import Database, Tx, statements
+from daozhang.reasons.refusal import Refusal
+from daozhang.vault import Vault
+
+sql = statements("daozhang.goods")
+
+PAGE = 20
+
+
+class Delivered(NamedTuple):
+    """A code of a purchase, readable by its buyer."""
+
+    id: UUID
+    code: str
+
+
+class Purchases:
+    """What buyers do with goods, in one shop."""
+
+    def __init__(self, shop_id: int, database: Database, vault: Vault, ledger_accounts: Accounts) -> None:
+        self.shop_id = shop_id
+        self._database, self._vault, self._accounts = database, vault, ledger_accounts
+
+    async def buy(self, user_id: int, basket: Basket, key: str) -> Purchase:
+        """Buy from the balance. The same key again gives the same purchase. Raises `Refusal` (`goods.*`) with nothing changed."""
+        if not 8 <= len(key) <= 64 or not key.isascii() or not key.isprintable():
+            raise Refusal("operation.key_malformed")
+        purchase_id = ids.new_id()
+        try:
+            bought = await self._database.transact(lambda tx: self._buy(tx, purchase_id, user_id, basket, key))
+        except asyncpg.CheckViolationError as fault:
+            if fault.constraint_name != "account_floor":
+                raise
+            cash_fen = await self._database.value(sql.cash_of, self.shop_id, accounts.cash(user_id)) or 0
+            short_fen = max(1, basket.price_fen * basket.count - cash_fen)
+            raise Refusal("goods.balance_short", short_fen=short_fen, balance_fen=cash_fen) from fault
+        purchase = await self.purchase(user_id, bought)
+        assert purchase is not None, bought
+        return purchase
+
+    async def purchase(self, user_id: int, purchase_id: UUID) -> Purchase | None:
+        """A purchase of this user; None for anything else."""
+        row = await self._database.row(sql.purchase, purchase_id, user_id)
+        return Purchase(**row) if row else None
+
+    async def purchases(self, user_id: int, before: UUID | None = None, limit: int = PAGE) -> list[Purchase]:
+        """This user's purchases, newest first."""
+        return [Purchase(**row) for row in await self._database.rows(sql.purchases, user_id, self.shop_id, before, limit)]
+
+    async def codes(self, user_id: int, purchase_id: UUID) -> list[Delivered]:
+        """The codes that were delivered with a purchase of this user. The caller makes sure that it is really him."""
+        rows = await self._database.rows(sql.delivered_codes, purchase_id, user_id)
+        return [Delivered(row["id"], self._vault.unseal_text(row["code_sealed"], place(row["id"]))) for row in rows]
+
+    async def _buy(self, tx: Tx, purchase_id: UUID, user_id: int, basket: Basket, key: str) -> UUID:
+        await tx.value(sql.lock_buyer, user_id)
+        at = clock.now()
+        wanted = sha256(f"{basket.goods_id} {basket.count} {basket.price_fen}".encode()).digest()
+        owner = await tx.row(sql.claim_purchase_key, self.shop_id, user_id, key, wanted, purchase_id)
+        assert owner is not None
+        if owner["request_hash"] != wanted:
+            raise Refusal("operation.key_reused")
+        if owner["purchase_id"] != purchase_id:
+            return UUID(int=owner["purchase_id"].int)
+        total_fen = await check_basket(tx, self.shop_id, basket)
+        begun = await tx.value(
+            sql.begin_purchase, self.shop_id, at, purchase_id, user_id, basket.goods_id, basket.count, basket.price_fen, total_fen,
+            None, None, at, None,
+        )  # fmt: skip
+        if not begun:
+            raise Refusal("goods.sold_out")
+        ended = await tx.rows(sql.end_purchases, at, "buyer", [purchase_id], "delivered", "")
+        assert len(ended) == 1, purchase_id
+        data = f'{{"goods_id":{basket.goods_id},"count":{basket.count},"total_fen":{total_fen}}}'
+        await events.append(tx, self.shop_id, at, "buyer", [events.Event("purchase.delivered", None, user_id, data)])
+        found = await self._accounts.ids(tx, self.shop_id, (accounts.cash(user_id), accounts.SALES))
+        lines = (Line(accounts.cash(user_id), -total_fen), Line(accounts.SALES, total_fen))
+        await post(tx, self.shop_id, at, "buyer", [Transfer(ids.new_id(), "purchase", purchase_id, at, lines)], found)
+        return purchase_id
+
+
+async def check_basket(tx: Tx, shop_id: int, basket: Basket) -> int:
+    """What the basket costs in fen. Raises `Refusal` when it can not be sold, or no longer at the price that the buyer saw."""
+    if not 1 <= basket.count <= MOST_PIECES:
+        raise Refusal("goods.count", limit_count=MOST_PIECES)
+    good = await tx.row(sql.good_for_sale, shop_id, basket.goods_id)
+    if good is None or not good["on_sale"]:
+        raise Refusal("goods.not_for_sale")
+    if good["price_fen"] != basket.price_fen:
+        raise Refusal("goods.price_changed", price_fen=good["price_fen"])
+    return int(good["price_fen"]) * basket.count
