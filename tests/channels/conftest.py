@@ -2,12 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.channels.rig import Door, open_door
 
+from daozhang import clock, ids
 from daozhang.channels.kinds.wechatpay.adapter import WechatPay
 from daozhang.channels.kinds.wechatpay.keys import WechatKeys, read_keys
+from daozhang.channels.port import OrderRequest, RefundRequest
 from daozhang.channels.rows import ChannelRow
 from daozhang.outbound import Exchange, Transport
 from daozhang.simulators.merchant import Enrolment, Merchant, enrol
@@ -25,6 +29,27 @@ def keys_of(merchant: Merchant, **changes: object) -> WechatKeys:
         "public_key": merchant.public_key,
     }
     return read_keys(raw | changes)
+
+
+def wish(notify_url: str = "http://127.0.0.1:9/notify", method: str = "native", **changes: Any) -> OrderRequest:
+    """A fresh order of 50 yuan."""
+    values: dict[str, Any] = {
+        "out_trade_no": ids.text26(ids.new_id()),
+        "method": method,
+        "amount_fen": 5000,
+        "description": "到账 · 余额充值",
+        "expires_at": clock.now() + timedelta(minutes=30),
+        "notify_url": notify_url,
+        "client_ip": "203.0.113.9",
+        "payer_openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" if method == "jsapi" else "",
+    }
+    return OrderRequest(**(values | changes))
+
+
+def back(order: OrderRequest, txn: str = "", amount_fen: int = 5000) -> RefundRequest:
+    """A refund of an order."""
+    number = ids.text26(ids.new_id())
+    return RefundRequest(order.out_trade_no, number, txn, amount_fen, order.amount_fen, "用户申请", order.notify_url)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from tests.channels.contract import wish
+from tests.channels.conftest import wish
 
 from daozhang.channels import console
 from daozhang.channels.port import Outcome

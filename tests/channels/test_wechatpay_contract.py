@@ -3,7 +3,6 @@
 import asyncio
 import time
 from base64 import b64decode
-from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -11,13 +10,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_pem_x509_certificate
-from tests.channels.conftest import Make, keys_of
+from tests.channels.conftest import Make, back, keys_of, wish
 from tests.channels.contract import *  # noqa: F403 - the contract's tests are collected here.
 from tests.channels.rig import Door, Rig, Traits, closed_port
 
-from daozhang import clock, ids
+from daozhang import clock
 from daozhang.channels.kinds.wechatpay.adapter import WechatPay
-from daozhang.channels.port import Invalid, OrderRequest, Outcome, RefundRequest
+from daozhang.channels.port import Invalid, Outcome
 from daozhang.outbound import Exchange
 from daozhang.simulators.merchant import enrol
 from daozhang.simulators.simulator import Simulator
@@ -62,27 +61,6 @@ class WechatRig(Rig):
 @pytest.fixture
 def rig(channel: WechatPay, make: Make, sim: Simulator, door: Door, exchanges: list[Exchange]) -> WechatRig:
     return WechatRig(channel, make, sim, door, exchanges)
-
-
-def wish(notify_url: str = "http://127.0.0.1:9/notify", method: str = "native", **changes: Any) -> OrderRequest:
-    """A fresh order of 50 yuan."""
-    values: dict[str, Any] = {
-        "out_trade_no": ids.text26(ids.new_id()),
-        "method": method,
-        "amount_fen": 5000,
-        "description": "到账 · 余额充值",
-        "expires_at": clock.now() + timedelta(minutes=30),
-        "notify_url": notify_url,
-        "client_ip": "203.0.113.9",
-        "payer_openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o" if method == "jsapi" else "",
-    }
-    return OrderRequest(**(values | changes))
-
-
-def back(order: OrderRequest, txn: str = "", amount_fen: int = 5000) -> RefundRequest:
-    """A refund of an order."""
-    number = ids.text26(ids.new_id())
-    return RefundRequest(order.out_trade_no, number, txn, amount_fen, order.amount_fen, "用户申请", order.notify_url)
 
 
 async def test_each_method_gives_the_payer_what_it_needs(channel, sim) -> None:
