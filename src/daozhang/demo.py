@@ -1,4 +1,4 @@
-"""The demo: the whole shop beside a simulated WeChat Pay with a phone, on loopback, with one login that works."""
+"""The demo: the whole shop beside a simulated channels and a phone, on loopback, with one login that works."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from msgspec.structs import replace
 
 from daozhang.app import SHOP, Program
@@ -41,7 +42,7 @@ async def demo(settings: Settings, told: Callable[[Addresses], None]) -> None:
     settings = replace(settings, test_mode=True)
     folder = settings.data / "simulator"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    card_file = folder / "wechatpay.json"
+    card_file = folder / "card.json"
     card_file.unlink(missing_ok=True)
     simulator = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "daozhang.simulators", "--port", str(settings.simulator_port), "--data", str(folder),
@@ -62,15 +63,15 @@ async def demo(settings: Settings, told: Callable[[Addresses], None]) -> None:
 
 
 async def _card(simulator: asyncio.subprocess.Process, file: Path) -> dict[str, Any]:
-    """What the simulated merchant platform gives a merchant, once the simulator answers."""
+    """What the simulated merchant platforms give a merchant, once the simulator answers."""
     for _ in range(int(START_WAIT_S / 0.05)):
         if simulator.returncode is not None:
-            raise DemoTrouble("the simulated channel could not start (is its port taken? see DAOZHANG_SIMULATOR_PORT)")
+            raise DemoTrouble("the simulated channels could not start (is its port taken? see DAOZHANG_SIMULATOR_PORT)")
         card = await asyncio.to_thread(_read, file)
         if card is not None:
             return card
         await asyncio.sleep(0.05)
-    raise DemoTrouble("the simulated channel did not start in time")
+    raise DemoTrouble("the simulated channels did not start in time")
 
 
 def _read(file: Path) -> dict[str, Any] | None:
@@ -78,44 +79,29 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 async def _furnish(settings: Settings, program: Program, card: dict[str, Any]) -> None:
-    """Register the simulated channel and the demo's user, unless they are there from last time."""
-    merchant = card["merchant"]
+    """Register the simulated channels and the demo's user, unless they are there from last time."""
     rows = await console.listed(program.database)
     real = [row for row in rows if row.enabled and not all(host.startswith("http://127.0.0.1:") for host in row.hosts)]
     if real:
         raise DemoTrouble("this data folder has a real channel: give the demo a folder of its own with DAOZHANG_DATA")
-    found = next(
-        (row for row in rows if (row.kind, row.merchant, row.app) == ("wechatpay", merchant["mchid"], merchant["appid"])), None
-    )
-    if found is None or found.hosts != [card["url"]]:
-        for row in rows:
-            if row.enabled:
-                await console.enable(program.database, program.vault, settings, row.id, enabled=False)
-        channel_id = found.id if found else await console.add(program.database, program.vault, settings, _wanted(card))
-        if found:
-            await console.point(program.database, settings, channel_id, (card["url"],))
-        await console.enable(program.database, program.vault, settings, channel_id)
+    kept = set()
+    for each in card["channels"]:
+        wanted = msgspec.convert(each, console.ChannelSettings)
+        key = (wanted.kind, wanted.merchant, wanted.app)
+        found = next((row for row in rows if (row.kind, row.merchant, row.app) == key), None)
+        if found is None:
+            channel_id = await console.add(program.database, program.vault, settings, wanted)
+        else:
+            channel_id = found.id
+            if found.hosts != list(wanted.hosts):
+                await console.point(program.database, settings, channel_id, wanted.hosts)
+        if found is None or not found.enabled:
+            await console.enable(program.database, program.vault, settings, channel_id)
+        kept.add(channel_id)
+    for row in rows:
+        if row.enabled and row.id not in kept:
+            await console.enable(program.database, program.vault, settings, row.id, enabled=False)
     await program.registry.load()
     identity = program.house.identity
     if await identity.find(SHOP, PHONE) is None:
         await identity.register(SHOP, PHONE, PASSWORD, Visitor("127.0.0.1", "127.0.0.0/24"))
-
-
-def _wanted(card: dict[str, Any]) -> console.ChannelSettings:
-    merchant = card["merchant"]
-    return console.ChannelSettings(
-        kind=card["kind"],
-        name="微信支付",
-        merchant=merchant["mchid"],
-        app=merchant["appid"],
-        methods=("native", "h5"),
-        hosts=(card["url"],),
-        keys={
-            "serial_no": merchant["serial_no"],
-            "private_key": merchant["private_key"],
-            "api_v3_key": merchant["api_v3_key"],
-            "platform_certificates": list(merchant["platform_certificates"].values()),
-            "public_key_id": merchant["public_key_id"],
-            "public_key": merchant["public_key"],
-        },
-    )

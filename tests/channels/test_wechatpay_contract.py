@@ -40,7 +40,7 @@ class WechatRig(Rig):
         return self._make(**changes)
 
     def pay(self, number: str) -> str:
-        return self._sim.phone.pay(number).transaction_id or ""
+        return self._sim.phone.pay(number).txn
 
     def fault(self, point: str, kind: str, **settings: Any) -> None:
         self._sim.fault(point, kind, **settings)

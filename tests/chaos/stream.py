@@ -92,7 +92,7 @@ class Channel:
 
     def card(self) -> dict[str, Any]:
         """What a merchant copies out of the merchant platform."""
-        card: dict[str, Any] = json.loads(self._config.read_text("utf-8"))
+        card: dict[str, Any] = json.loads(self._config.read_text("utf-8"))["channels"][0]
         return card
 
     async def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -117,7 +117,7 @@ class Channel:
     async def quiet(self) -> None:
         """Wait until everything that can be delivered is delivered."""
         for _ in range(int(PATIENCE_S / 0.1)):
-            states = (await self.ask("GET", "/books"))["notices"]
+            states = (await self.ask("GET", "/books"))["wechatpay"]["notices"]
             if not states.get("waiting", 0) and not states.get("sending", 0) and not states.get("held", 0):
                 return
             await self.ask("POST", "/dial/wake")
@@ -164,7 +164,7 @@ async def open_channel(folder: Path, seed: int) -> Channel:
     config, port = folder / "card.json", free_port()
     words = [
         sys.executable, "-m", "daozhang.simulators", "--port", str(port), "--data", str(folder / "books"), "--config", str(config),
-        "--time-scale", "0.01", "--seed", str(seed), "--parent", str(os.getpid()),
+        "--time-scale", "0.01", "--kinds", "wechatpay", "--seed", str(seed), "--parent", str(os.getpid()),
     ]  # fmt: skip
     served = Served(words, {}, f"http://127.0.0.1:{port}", folder / "channel.log")
     channel = Channel(served, config)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.chaos.stream import Channel, Served, free_port, open_channel, settled, stream
 from tests.flows.naive import credited, make_tables
@@ -91,7 +92,7 @@ async def test_ft_01_the_naive_control_loses_or_doubles_under_the_same_stream(
     await make_tables(owner_database)
     port = free_port()
     settings = Settings(data=tmp_path / "data", port=port, test_mode=True)
-    key = {"NAIVE_KEY": channel.card()["merchant"]["api_v3_key"]}
+    key = {"NAIVE_KEY": channel.card()["keys"]["api_v3_key"]}
     words = [sys.executable, "-m", "tests.chaos.naive_server", str(port), database.dsn]
     server = Served(words, key, settings.url(), tmp_path / "naive.log")
     await server.begin()
@@ -107,19 +108,9 @@ async def test_ft_01_the_naive_control_loses_or_doubles_under_the_same_stream(
 
 async def furnish(settings: Settings, app_dsn: str, owner_dsn: str, channel: Channel) -> list[str]:
     """A channel at the simulator, users, and their orders placed for true; the orders' numbers."""
-    card = channel.card()
-    merchant = card["merchant"]
     users = await make_users(owner_dsn, USERS)
     async with open_program(settings, app_dsn, app_dsn, work=False) as program:
-        keys = {name: merchant[name] for name in ("serial_no", "private_key", "api_v3_key", "public_key_id", "public_key")}
-        wanted = console.ChannelSettings(
-            kind="wechatpay",
-            merchant=merchant["mchid"],
-            app=merchant["appid"],
-            methods=("native",),
-            hosts=(card["url"],),
-            keys=keys | {"platform_certificates": list(merchant["platform_certificates"].values())},
-        )
+        wanted = msgspec.convert(channel.card() | {"methods": ["native"]}, console.ChannelSettings)
         channel_id = await console.add(program.database, program.vault, settings, wanted)
         await console.enable(program.database, program.vault, settings, channel_id)
         await program.registry.load()

@@ -13,7 +13,7 @@ from tests.flows.shop import Shop, refuses
 
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.ending import end_unpaid
-from daozhang.simulators.phone import NotPayable
+from daozhang.simulators.station import NotPayable
 
 ROUNDS = 240 if os.environ.get("DAOZHANG_LONG") else 24
 

@@ -90,11 +90,11 @@ async def test_the_dial_is_turned_over_http(sim: Simulator, till: Till, door: Do
     assert (await turn("POST", "/dial/habits", {"time_scale": 0.002, "probe_every": 0}))[1]["time_scale"] == 0.002
     assert (await turn("POST", "/dial/habits", {"time_scale": "fast"}))[0] == 400
     assert sim.habits.time_scale == 0.002
-    assert (await turn("POST", "/dial/pay", {"number": number, "way": "credit"}))[1]["bank_type"] == "CCB_CREDIT"
+    assert (await turn("POST", "/dial/pay", {"number": number, "way": "credit"}))[1]["way"] == "credit"
     assert await turn("POST", "/dial/pay", {"number": number}) == (409, {"error": "paid"})
     assert await turn("POST", "/dial/pay", {"number": "NOBODYS1"}) == (409, {"error": "unknown"})
     await sim.quiet()
-    sums = (await turn("GET", "/books"))[1]
+    sums = (await turn("GET", "/books"))[1]["wechatpay"]
     assert sums["paid"] == {"count": 1, "sum_fen": 5_000}
     detail = (await turn("GET", f"/books/order?number={number}"))[1]
     assert [send["acknowledged"] for send in detail["sends"]] == [1]

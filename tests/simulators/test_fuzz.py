@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from hypothesis import strategies as st
 
+from daozhang.simulators.habits import Habits
 from daozhang.simulators.merchant import Enrolment
 from daozhang.simulators.watch import Watch
 from daozhang.simulators.wechatpay.books import Books
 from daozhang.simulators.wechatpay.errors import ApiError
-from daozhang.simulators.wechatpay.habits import Habits
 from daozhang.simulators.wechatpay.orders import Orders
 from daozhang.simulators.wechatpay.refunds import Refunds
 from daozhang.simulators.wechatpay.signing import read_authorization

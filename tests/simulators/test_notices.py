@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from tests.simulators.till import Door, Till, until
 
+from daozhang.simulators.habits import Habits
 from daozhang.simulators.merchant import enrol
 from daozhang.simulators.simulator import Simulator
-from daozhang.simulators.wechatpay.habits import Habits
 from daozhang.simulators.wechatpay.notices import LADDER_S
 
 
@@ -84,7 +84,7 @@ async def test_a_shifted_clock_brings_the_next_rung_forward(sim: Simulator, till
     sim.phone.pay(number)
     await until(lambda: bool(sim.books.sends(number)))
     sim.watch.offset_s = 16
-    sim.notices.look()
+    sim.look()
     await sim.quiet(3)
     assert len(door.messages) == 2
 
@@ -210,16 +210,16 @@ async def test_a_refund_without_a_notify_url_is_told_in_the_old_xml(sim: Simulat
 async def test_a_restarted_simulator_goes_on_with_its_ladder(
     sim: Simulator, door: Door, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path, enrolment = str(tmp_path_factory.mktemp("sim") / "books.sqlite"), enrol(mchid="1900000300")
+    path, enrolment = tmp_path_factory.mktemp("sim"), enrol(mchid="1900000300")
     values = dict.fromkeys(("product", "description", "attach", "openid", "client_ip", "fingerprint"), "native")
     values |= {"mchid": "1900000300", "appid": enrolment.merchant.appid, "out_trade_no": "KEPT0001", "notify_url": door.url}
-    async with Simulator(enrolment=enrolment, books=path, habits=Habits(time_scale=1)) as first:
+    async with Simulator(enrolment=enrolment, folder=path, habits=Habits(time_scale=1)) as first:
         first.books.add_order(values | {"total_fen": 100, "expires_s": time.time() + 60})
         first.fault("notice", "drop")
         first.phone.pay("KEPT0001")
         await until(lambda: bool(first.books.sends("KEPT0001")))
     assert door.messages == []
-    async with Simulator(enrolment=enrolment, books=path, offset_s=20) as second:
+    async with Simulator(enrolment=enrolment, folder=path, offset_s=20) as second:
         await second.quiet()
         assert second.books.paid_totals().sum_fen == 100
     assert len(door.messages) == 1

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.simulators.till import ORDERS, Till
 
-from daozhang.simulators.phone import NotPayable
 from daozhang.simulators.simulator import Simulator
+from daozhang.simulators.station import NotPayable
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ async def tap(sim: Simulator, path: str, headers: dict[str, str] | None = None, 
 
 async def test_a_scanned_code_leads_to_the_payment_and_a_tap_pays_it(sim: Simulator, till: Till, door: Door) -> None:
     number = await till.placed()
-    code_url = sim.phone.find(number).code_url
+    code_url = f"weixin://wxpay/bizpayurl?pr={sim.phone.find(number).code}"
     status, page, headers = await get(sim, f"/phone/scan?code_url={quote(code_url, safe='')}")
     assert status == 200
     assert "青竹点卡" in page

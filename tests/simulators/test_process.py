@@ -13,9 +13,10 @@ import psutil
 import pytest
 from tests.simulators.till import ORDERS, Till, until
 
-from daozhang.simulators.merchant import Merchant, enrol
+from daozhang.simulators.merchant import enrol, load_enrolment
 from daozhang.simulators.presign import Payment, presign_many
 from daozhang.simulators.simulator import Simulator
+from daozhang.simulators.stations import KNOWN
 
 COMMAND = (sys.executable, "-m", "daozhang.simulators")
 
@@ -34,22 +35,23 @@ async def test_it_hands_out_what_a_merchant_needs_and_remembers_it(tmp_path: Pat
         process, url = await start("--config", str(config), "--data", str(tmp_path / "sim"))
         card = msgspec.json.decode(config.read_bytes())
         cards.append(card)
-        assert (card["kind"], card["url"]) == ("wechatpay", url)
+        assert card["url"] == url
+        assert {channel["kind"] for channel in card["channels"]} == set(KNOWN)
         assert stat.S_IMODE(config.stat().st_mode) == 0o600
         async with aiohttp.ClientSession() as session:
-            till = Till(url, msgspec.convert(card["merchant"], Merchant), session)
+            till = Till(url, load_enrolment(tmp_path / "sim" / "wechatpay" / "enrolment.json").merchant, session)
             reply = await till.call("POST", ORDERS, till.order("SAMEORDER1"))
             assert reply.status == 200
             assert till.verified(reply.headers, reply.body)
         process.terminate()
         assert await process.wait() == 0
-    assert cards[0]["merchant"] == cards[1]["merchant"]
-    assert "PRIVATE" not in str(cards[0]["merchant"]["public_key"])
-    assert stat.S_IMODE((tmp_path / "sim" / "enrolment.json").stat().st_mode) == 0o600
+    assert [card["keys"] for card in cards[0]["channels"]] == [card["keys"] for card in cards[1]["channels"]]
+    assert stat.S_IMODE((tmp_path / "sim" / "wechatpay" / "enrolment.json").stat().st_mode) == 0o600
 
 
 async def test_it_says_why_it_cannot_start(tmp_path: Path) -> None:
-    (tmp_path / "enrolment.json").write_text("{}")
+    (tmp_path / "wechatpay").mkdir()
+    (tmp_path / "wechatpay" / "enrolment.json").write_text("{}")
     process = await asyncio.create_subprocess_exec(*COMMAND, "--data", str(tmp_path), stderr=asyncio.subprocess.PIPE)
     _, told = await process.communicate()
     assert process.returncode == 2

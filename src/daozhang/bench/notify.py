@@ -23,6 +23,7 @@ from daozhang.bench.usage import cpu_s
 from daozhang.proof import prove
 from daozhang.simulators.merchant import Enrolment, enrol
 from daozhang.simulators.presign import Payment, presign_many
+from daozhang.simulators.wechatpay.station import card_of
 
 MOST_OF_CEILING = 0.8
 NOBODY = "http://127.0.0.1:9"
@@ -37,7 +38,7 @@ async def bench(
     """Measure: single messages first, then the two loads in turn, since a machine's pace drifts."""
     enrolment = enrol(seed.MERCHANT, seed.APP)
     async with stage(users) as set_up:
-        channel_id = await set_up.add_channel(enrolment.merchant, NOBODY)
+        channel_id = await set_up.add_channel(card_of(enrolment.merchant, NOBODY))
         port, file = _free_port(), set_up.settings.data / "requests"
         orders = await seed.make_orders(set_up.app, set_up.people, WARM_UP + singles + messages, channel_id)
         _write_requests(file, enrolment, orders, port)

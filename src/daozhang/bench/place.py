@@ -28,17 +28,9 @@ from daozhang.proof import prove
 from daozhang.recharge.model import PlaceRequest
 from daozhang.recharge.place import Place
 from daozhang.serve import settle_memory
-from daozhang.simulators.merchant import Merchant
 
 AMOUNT_FEN = 5_000
 _MESSAGE = b"POST\n/v3/pay/transactions/native\n1700000000\n" + b"0" * 32 + b"\n" + b"x" * 300 + b"\n"
-
-
-class Card(msgspec.Struct, frozen=True):
-    """What the simulator hands to a merchant."""
-
-    url: str
-    merchant: Merchant
 
 
 async def bench(*, orders: int = 6_000, at_once: int = 256, sign_s: float = 1.5) -> dict[str, Any]:
@@ -46,7 +38,7 @@ async def bench(*, orders: int = 6_000, at_once: int = 256, sign_s: float = 1.5)
     key = generate_private_key(65537, 2048)
     warm_up = max(1, orders // 10)
     async with stage(users=warm_up + orders) as set_up, _simulator(set_up.settings.data) as (card, simulator_pid):
-        channel_id = await set_up.add_channel(card.merchant, card.url)
+        channel_id = await set_up.add_channel(card)
         dsn = set_up.server.dsn("app")
         async with open_program(set_up.settings, dsn, dsn, work=False) as program:
             await _place(program.desk.place_order, set_up.people[:warm_up], channel_id, at_once)
@@ -104,17 +96,17 @@ def _signatures(key: RSAPrivateKey, seconds: float) -> tuple[float, float]:
 
 
 @asynccontextmanager
-async def _simulator(folder: Path) -> AsyncIterator[tuple[Card, int]]:
+async def _simulator(folder: Path) -> AsyncIterator[tuple[dict[str, Any], int]]:
     """The simulated channel as a process; what it hands to a merchant, and its process number. Raises `ChildTrouble`."""
     file = folder / "card.json"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "daozhang.simulators", "--config", str(file), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "daozhang.simulators", "--config", str(file), "--kinds", "wechatpay", stdout=asyncio.subprocess.PIPE
     )
     try:
         assert process.stdout is not None
         if not await process.stdout.readline():
             raise ChildTrouble("the simulated channel did not start")
-        yield msgspec.json.decode(file.read_bytes(), type=Card), process.pid
+        yield msgspec.json.decode(file.read_bytes())["channels"][0], process.pid
     finally:
         if process.returncode is None:
             process.terminate()

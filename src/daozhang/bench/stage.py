@@ -1,10 +1,13 @@
-"""What the benches of a whole program stand on: a throwaway server with every law on, users, and one enabled WeChat Pay channel."""
+"""What the benches of a whole program stand on: a throwaway server with every law on, users, and one enabled channel."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
 
 from daozhang.bench import seed
 from daozhang.channels import console
@@ -13,7 +16,6 @@ from daozhang.postgres.migrate import migrate
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.postgres.throwaway import throwaway
 from daozhang.settings import Settings
-from daozhang.simulators.merchant import Merchant
 from daozhang.vault import Vault
 
 
@@ -27,24 +29,10 @@ class Stage:
     owner: Database
     people: list[int]
 
-    async def add_channel(self, merchant: Merchant, host: str) -> int:
-        """An enabled channel for a simulated merchant whose interface is at `host`; its id."""
+    async def add_channel(self, card: dict[str, Any]) -> int:
+        """An enabled channel with what a simulated merchant platform hands out; its id."""
         vault = await Vault.open(self.app, self.settings)
-        wanted = console.ChannelSettings(
-            kind="wechatpay",
-            merchant=merchant.mchid,
-            app=merchant.appid,
-            hosts=(host,),
-            keys={
-                "serial_no": merchant.serial_no,
-                "private_key": merchant.private_key,
-                "api_v3_key": merchant.api_v3_key,
-                "platform_certificates": list(merchant.platform_certificates.values()),
-                "public_key_id": merchant.public_key_id,
-                "public_key": merchant.public_key,
-            },
-        )
-        channel_id = await console.add(self.app, vault, self.settings, wanted)
+        channel_id = await console.add(self.app, vault, self.settings, msgspec.convert(card, console.ChannelSettings))
         await console.enable(self.app, vault, self.settings, channel_id)
         return channel_id
 

@@ -1,7 +1,7 @@
-"""`python -m daozhang.simulators`: the simulated channel and its phone as a process of their own.
+"""`python -m daozhang.simulators`: the simulated channels and the phone as a process of their own.
 
-It writes `--config`, a JSON file (mode 0600) with what a merchant copies out of the merchant platform: `kind`, `url` (the API's
-address), `phone` (where a person pays), `scan` (append a url-encoded code_url), `merchant` (numbers, keys, certificates).
+It writes `--config`, a JSON file (mode 0600): `url` (the channels' address), `phone` (where a person pays), `scan` (append the
+url-encoded text of a QR), `channels`: for each what a merchant copies out of its platform, as `daozhang channel add` reads it.
 """
 
 import argparse
@@ -13,10 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from daozhang.simulators.merchant import Enrolment, enrol, load_enrolment, write_secret
+from daozhang.simulators.habits import Habits
+from daozhang.simulators.merchant import write_secret
 from daozhang.simulators.simulator import Simulator
+from daozhang.simulators.stations import KNOWN
 from daozhang.simulators.tether import end_with_parent
-from daozhang.simulators.wechatpay.habits import Habits
 
 
 def main() -> int:
@@ -54,11 +55,10 @@ async def _serve(simulator: Simulator, options: argparse.Namespace) -> None:
 
 def _card(simulator: Simulator) -> bytes:
     card = {
-        "kind": "wechatpay",
         "url": simulator.url,
         "phone": f"{simulator.url}/phone",
         "scan": f"{simulator.url}/phone/scan?code_url=",
-        "merchant": simulator.merchant,
+        "channels": simulator.cards(),
     }
     return msgspec.json.format(msgspec.json.encode(card))
 
@@ -71,13 +71,9 @@ def _simulator(options: argparse.Namespace) -> Simulator:
         refund_s=options.refund_s,
         refund_callback_url=options.refund_callback_url,
     )
-    books, enrolment = ":memory:", None
-    if options.data:
-        options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        books, enrolment = str(options.data / "books.sqlite"), _kept_enrolment(options.data / "enrolment.json")
     return Simulator(
-        enrolment=enrolment,
-        books=books,
+        kinds=tuple(options.kinds or KNOWN),
+        folder=options.data,
         host=options.host,
         port=options.port,
         habits=habits,
@@ -86,19 +82,11 @@ def _simulator(options: argparse.Namespace) -> Simulator:
     )
 
 
-def _kept_enrolment(path: Path) -> Enrolment:
-    """The same keys as last time, so that a channel that was registered once still fits after a restart."""
-    if path.exists():
-        return load_enrolment(path)
-    enrolment = enrol()
-    enrolment.save(path)
-    return enrolment
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m daozhang.simulators", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 = any free one; the address is the first line of output")
+    parser.add_argument("--kinds", nargs="*", choices=list(KNOWN), help="which channels; default: all that are known")
     parser.add_argument("--config", type=Path, help="write what a merchant gets to this file")
     parser.add_argument("--data", type=Path, help="keep keys and books in this folder; default: in memory, gone at the end")
     parser.add_argument("--offset", type=float, default=0.0, help="seconds its clock is ahead of ours")

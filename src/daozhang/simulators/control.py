@@ -2,18 +2,17 @@
 
 `POST /dial` sets a fault (the fields of `Fault`), `GET /dial` lists, `DELETE /dial` clears; `POST /dial/clock` `{"offset_s"}`;
 `POST /dial/habits` (fields of `Habits`); `POST /dial/pay` `{"number", "trick"?, "amount_fen"?, "way"?}` pays without a page;
-`POST /dial/wake` makes every waiting callback due; `GET /books` sums; `GET /books/order?number=`; `GET /healthz`.
+`POST /dial/wake` makes every waiting callback due; `GET /books` sums by kind; `GET /books/order?number=`; `GET /healthz`.
 """
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import msgspec
 
 from daozhang.simulators.faults import BadFault, Fault
-from daozhang.simulators.phone import NotPayable
-from daozhang.simulators.wechatpay.books import Order
-from daozhang.simulators.wechatpay.habits import Habits
+from daozhang.simulators.habits import Habits
+from daozhang.simulators.station import NotPayable, Payment
 from daozhang.simulators.wire import Answer, Receive, Scope, Send, TooLarge, read, write
 
 if TYPE_CHECKING:
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
     from daozhang.simulators.simulator import Simulator
 
 
-class _Payment(msgspec.Struct, forbid_unknown_fields=True):
+class _Wish(msgspec.Struct, forbid_unknown_fields=True):
     number: str
     trick: str = ""
-    way: Literal["balance", "debit", "credit"] = "balance"
+    way: str = ""
     amount_fen: int | None = None
     voucher_fen: int = 0
 
@@ -68,10 +67,10 @@ class Control:
             ("DELETE", "/dial"): lambda: (200, self._clear()),
             ("POST", "/dial/clock"): lambda: (200, self._set_clock(msgspec.json.decode(body, type=_Clock))),
             ("POST", "/dial/habits"): lambda: (200, self._change_habits(body)),
-            ("POST", "/dial/pay"): lambda: (200, self._pay(msgspec.json.decode(body, type=_Payment))),
+            ("POST", "/dial/pay"): lambda: (200, self._pay(msgspec.json.decode(body, type=_Wish))),
             ("POST", "/dial/wake"): lambda: (200, self._wake()),
             ("GET", "/books"): lambda: (200, self._sums()),
-            ("GET", "/books/order"): lambda: (200, self._order(_number(scope))),
+            ("GET", "/books/order"): lambda: (200, self._story(_number(scope))),
         }
         door = doors.get((scope["method"], scope["path"]))
         return door() if door is not None else (404, {"error": "unknown"})
@@ -82,17 +81,17 @@ class Control:
 
     def _set_clock(self, wanted: _Clock) -> dict[str, str]:
         self._sim.watch.offset_s = wanted.offset_s
-        self._sim.notices.look()
+        self._sim.look()
         return {"now": self._sim.watch.now().isoformat()}
 
-    def _pay(self, payment: _Payment) -> Order:
+    def _pay(self, wish: _Wish) -> Payment:
         return self._sim.phone.pay(
-            payment.number, way=payment.way, trick=payment.trick, amount_fen=payment.amount_fen, voucher_fen=payment.voucher_fen
+            wish.number, way=wish.way, trick=wish.trick, amount_fen=wish.amount_fen, voucher_fen=wish.voucher_fen
         )
 
     def _wake(self) -> dict[str, str]:
-        self._sim.books.wake_notices()
-        self._sim.notices.look()
+        for station in self._sim.stations.values():
+            station.wake()
         return {}
 
     def _change_habits(self, body: bytes) -> Habits:
@@ -102,29 +101,15 @@ class Control:
         checked = msgspec.convert(msgspec.to_builtins(habits) | changes, Habits, strict=True)
         for name in Habits.__struct_fields__:
             setattr(habits, name, getattr(checked, name))
-        self._sim.notices.look()
+        self._sim.look()
         return habits
 
     def _sums(self) -> dict[str, Any]:
-        books = self._sim.books
-        return {
-            "paid": books.paid_totals(),
-            "refunded": books.refund_totals(),
-            "balances_fen": {mchid: books.balance_fen(mchid) for mchid in self._sim.phone.merchants},
-            "orders": books.order_counts(),
-            "notices": books.notice_counts(),
-        }
+        return {kind: station.sums() for kind, station in self._sim.stations.items()}
 
-    def _order(self, number: str) -> dict[str, Any]:
-        order = self._sim.phone.find(number)
-        number = order.out_trade_no
-        books = self._sim.books
-        return {
-            "order": order,
-            "refunds": books.refunds_of(order),
-            "notices": [{"id": each.id, "state": each.state, "step": each.step} for each in books.notices(number)],
-            "sends": books.sends(number),
-        }
+    def _story(self, number: str) -> dict[str, Any]:
+        payment = self._sim.phone.find(number)
+        return self._sim.phone.at(payment).story(payment.code)
 
 
 def _number(scope: Scope) -> str:

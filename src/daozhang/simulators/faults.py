@@ -4,6 +4,7 @@ A fault belongs to a *point* (a call the merchant makes, a callback the channel 
 fits a call is used up once per call. Tests and the chaos run set them in code or over HTTP, people set them on the phone page.
 """
 
+import copy
 import itertools
 import random
 from typing import Literal, get_args
@@ -48,6 +49,12 @@ NoticeFault = Literal[
     "slow",  # the body is sent byte by byte over `seconds`
 ]
 
+TRICKS: tuple[str, ...] = (
+    "drop", "silence", "delay", "duplicate", "reorder", "forge", "tamper", "stale", "probe", "alter", "unknown_order",
+    "cut", "slow", "charged_otherwise", "booked_error", "hang",
+)  # fmt: skip
+"""What may go wrong with a payment that does go through, as the phone offers it. `Dial.arrange` turns the dial for one."""
+
 _KINDS: dict[str, frozenset[str]] = {
     point: frozenset(get_args(NoticeFault if point == "notice" else ApiFault)) for point in get_args(Point)
 }
@@ -58,10 +65,14 @@ class BadFault(ValueError):
 
 
 class Fault(msgspec.Struct, kw_only=True):
-    """One setting of the dial. `times` None = until cleared; `number` = only for this out_trade_no or out_refund_no."""
+    """One setting of the dial. `times` None = until cleared; `number` = only for this order or refund number of the merchant.
+
+    `channel` = only at this kind of channel; empty = at any.
+    """
 
     point: Point
     kind: str
+    channel: str = ""
     times: int | None = 1
     probability: float = 1.0
     number: str | None = None
@@ -79,9 +90,16 @@ class Dial:
     """The faults that wait. Not thread-safe: it lives in the simulator's event loop."""
 
     def __init__(self, seed: int = 0) -> None:
+        self.channel = ""
         self._faults: list[Fault] = []
         self._ids = itertools.count(1)
         self._chance = random.Random(seed)  # noqa: S311 - chance that a seed repeats is what tests need.
+
+    def at(self, channel: str) -> "Dial":
+        """The same dial as one kind of channel has it: it takes what is set for it or for any, and sets for itself."""
+        view = copy.copy(self)
+        view.channel = channel
+        return view
 
     def set(self, fault: Fault) -> Fault:
         """Add a fault. Raises `BadFault` when the point does not know the kind or a number makes no sense."""
@@ -94,6 +112,7 @@ class Dial:
         if len(self._faults) >= 1_000:
             raise BadFault("a thousand faults wait already")
         fault.id = next(self._ids)
+        fault.channel = fault.channel or self.channel
         self._faults.append(fault)
         return fault
 
@@ -104,6 +123,8 @@ class Dial:
         for fault in self._faults:
             if fault.point != point and not (fault.point == "api" and point != "notice"):
                 continue
+            if fault.channel not in ("", self.channel):
+                continue
             if fault.number is not None and fault.number != number:
                 continue
             if fault.probability < 1 and self._chance.random() >= fault.probability:
@@ -113,6 +134,15 @@ class Dial:
                 self._faults.remove(fault)
             return fault
         return None
+
+    def arrange(self, trick: str, number: str, otherwise_fen: int) -> None:
+        """Let the payment with the merchant's `number` meet a trick; `charged_otherwise` and none need no turn of the dial."""
+        if trick in ("booked_error", "hang"):
+            # Charged but not notified: no callback ever comes, and the first question about it fails or hangs as well.
+            self.set(Fault(point="notice", kind="silence", number=number))
+            self.set(Fault(point="query", kind="error" if trick == "booked_error" else "hang", number=number, seconds=10))
+        elif trick and trick != "charged_otherwise":
+            self.set(Fault(point="notice", kind=trick, number=number, amount_fen=otherwise_fen, seconds=8, copies=5))
 
     def waiting(self) -> list[Fault]:
         """The faults that still wait."""

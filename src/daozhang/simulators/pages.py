@@ -2,18 +2,17 @@
 
 from http.cookies import CookieError, SimpleCookie
 from importlib import resources
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, urlencode
 
 import jinja2
 
 from daozhang.money import MalformedAmount, parse_yuan, yuan
 from daozhang.simulators.faults import BadFault, Fault
-from daozhang.simulators.phone import REFUSALS, TRICKS, NotPayable, Phone, Way
+from daozhang.simulators.phone import Phone
+from daozhang.simulators.station import NotPayable, Payment
 from daozhang.simulators.views import dial_view, list_view, outcome_view, pay_view
-from daozhang.simulators.wechatpay.books import H5_VALID_S, Order
-from daozhang.simulators.wechatpay.signing import Keyring
-from daozhang.simulators.wire import Answer, Receive, Scope, Send, TooLarge, read, write
+from daozhang.simulators.wire import Answer, Receive, Scope, Send, TooLarge, lead_to, lead_to_payment, read, safe_back, write
 from daozhang.simulators.words import Language, Words, choose, words
 
 if TYPE_CHECKING:
@@ -53,13 +52,20 @@ class Request:
 
 
 class PhonePages:
-    """Answers `/phone`, the H5 pay page and the static files."""
+    """Answers `/phone` and the static files, and shows why a channel's own page refuses."""
 
-    def __init__(self, phone: Phone, keyrings: dict[str, Keyring]) -> None:
-        self._phone, self._keyrings = phone, keyrings
+    def __init__(self, phone: Phone) -> None:
+        self._phone = phone
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader(__package__ or "", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
         )
+
+    async def sorry(self, scope: Scope, send: Send, word: str, kind: str) -> None:
+        """The page of a refusal by a channel's own page."""
+        request = Request(scope, b"")
+        answer = self._sorry(request, word, kind=kind)
+        self._keep_language(request, answer)
+        await write(send, answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -74,9 +80,13 @@ class PhonePages:
             answer = self._answer(request)
         except NotPayable as refusal:
             answer = self._sorry(request, refusal.word)
+        self._keep_language(request, answer)
+        await write(send, answer)
+
+    @staticmethod
+    def _keep_language(request: Request, answer: Answer) -> None:
         if "lang" in request.parameters:
             answer.headers["Set-Cookie"] = f"phone_lang={request.language}; Path=/; SameSite=Lax; HttpOnly"
-        await write(send, answer)
 
     def _answer(self, request: Request) -> Answer:
         if request.path.startswith("/static/"):
@@ -89,12 +99,10 @@ class PhonePages:
         if request.path == "/phone/dial" and request.method == "POST":
             return self._turn(request)
         doors: dict[str, Callable[[Request], Answer]] = {
-            "/": lambda _: _go("/phone"),
+            "/": lambda _: lead_to("/phone"),
             "/phone": self._list,
             "/phone/scan": self._scan,
-            "/phone/jsapi": self._jsapi,
             "/phone/dial": self._dial,
-            "/cgi-bin/mmpayweb-bin/checkmweb": self._h5,
         }
         door = doors.get(request.path)
         if door is None:
@@ -105,78 +113,50 @@ class PhonePages:
         return self._page(request, "list.html", list_view(self._phone, words(request.language)))
 
     def _scan(self, request: Request) -> Answer:
-        """What a camera does with `weixin://wxpay/bizpayurl?pr=…`."""
-        parts = urlsplit(request.parameters.get("code_url", ""))
-        code = (parse_qs(parts.query).get("pr") or [""])[0]
-        if (parts.scheme, parts.netloc, parts.path) != ("weixin", "wxpay", "/bizpayurl"):
-            raise NotPayable("unknown")
-        return _go(f"/phone/pay/{quote(self._phone.find(code).code)}")
-
-    def _h5(self, request: Request) -> Answer:
-        """What `h5_url` opens: good for five minutes, nothing may be appended but `redirect_url`."""
-        order = self._phone.find(request.parameters.get("prepay_id", ""))
-        allowed = {"prepay_id", "package", "redirect_url", "lang"}
-        if request.parameters.get("package") != order.code or not set(request.parameters) <= allowed:
-            raise NotPayable("h5_changed")
-        if order.paid_s is None and self._phone.now_s() >= order.created_s + H5_VALID_S:
-            raise NotPayable("h5_stale")
-        back = _back(request.parameters.get("redirect_url", ""))
-        return _go(f"/phone/pay/{quote(order.code)}" + (f"?{urlencode({'back': back})}" if back else ""))
-
-    def _jsapi(self, request: Request) -> Answer:
-        """What WeixinJSBridge does with the six values a merchant's page hands it: the merchant's signature must hold."""
-        given = request.parameters
-        prepay_id = given.get("package", "").removeprefix("prepay_id=")
-        order = self._phone.find(prepay_id)
-        message = f"{order.appid}\n{given.get('timeStamp', '')}\n{given.get('nonceStr', '')}\n{given.get('package', '')}\n"
-        if given.get("signType") != "RSA" or not self._keyrings[order.mchid].verify(message.encode(), given.get("paySign", "")):
-            raise NotPayable("sign")
-        back = _back(given.get("back", ""))
-        return _go(f"/phone/pay/{quote(order.code)}" + (f"?{urlencode({'back': back})}" if back else ""))
+        """What a camera does with the text of a QR, of whichever channel."""
+        return lead_to_payment(self._phone.scan(request.parameters.get("code_url", "")), request.parameters.get("back", ""))
 
     def _pay(self, request: Request, number: str) -> Answer:
-        order = self._phone.find(number)
-        texts, back = words(request.language), _back(request.parameters.get("back", ""))
-        if order.paid_s is not None or request.parameters.get("told"):
+        payment = self._phone.find(number)
+        texts, back = words(request.language, payment.kind), safe_back(request.parameters.get("back", ""))
+        if payment.paid_s is not None or request.parameters.get("told"):
             trick = request.parameters.get("trick", "")
-            view = outcome_view(self._phone, order, texts, back, trick if trick in TRICKS else "")
-            return self._page(request, "told.html", view)
-        self._phone.payable(order)
-        self._phone.see(order)
-        return self._page(request, "pay.html", pay_view(self._phone, order, texts, back))
+            known = trick if trick in self._phone.at(payment).tricks else ""
+            return self._page(request, "told.html", outcome_view(self._phone, payment, texts, back, known), kind=payment.kind)
+        view = pay_view(self._phone, self._phone.see(payment.code), texts, back)
+        return self._page(request, "pay.html", view, kind=payment.kind)
 
     def _act(self, request: Request, number: str) -> Answer:
         """A tap. Every tap leads to a page of its own, so that a reload repeats nothing."""
-        order = self._phone.find(number)
+        payment = self._phone.find(number)
         act, _, why = request.form.get("act", "").partition(":")
         following = {"told": "1"}
-        back = _back(request.parameters.get("back", ""))
+        back = safe_back(request.parameters.get("back", ""))
         if back:
             following["back"] = back
         if act in ("pay", "trick"):
-            following |= self._tapped_pay(request, order, act)
+            following |= self._tapped_pay(request, payment, act)
         elif act == "decline":
-            self._phone.decline(order.code)
+            self._phone.decline(payment.code)
         elif act == "leave":
-            self._phone.leave(order.code)
-        elif act == "refuse" and (why in REFUSALS or why == "native"):
-            self._phone.refuse(order.code, request.form.get("native", "") if why == "native" else why)
+            self._phone.leave(payment.code)
+        elif act == "refuse" and (why in self._phone.at(payment).refusals or why == "native"):
+            self._phone.refuse(payment.code, request.form.get("native", "") if why == "native" else why)
         else:
             raise NotPayable("form")
-        return _go(f"/phone/pay/{quote(order.code)}?{urlencode(following)}")
+        return lead_to(f"/phone/pay/{quote(payment.code)}?{urlencode(following)}")
 
-    def _tapped_pay(self, request: Request, order: Order, act: str) -> dict[str, str]:
-        way = request.form.get("way", "balance")
+    def _tapped_pay(self, request: Request, payment: Payment, act: str) -> dict[str, str]:
         trick = request.form.get("trick", "") if act == "trick" else ""
         try:
-            otherwise_fen = int(parse_yuan(request.form.get("otherwise") or yuan(order.total_fen + 1, grouped=False)))
+            otherwise_fen = int(parse_yuan(request.form.get("otherwise") or yuan(payment.amount_fen + 1, grouped=False)))
         except MalformedAmount:
             raise NotPayable("form") from None
-        if way not in ("balance", "debit", "credit") or (trick and trick not in TRICKS) or otherwise_fen < 1:
+        if otherwise_fen < 1:
             raise NotPayable("form")
         voucher_fen = 100 if request.form.get("voucher") == "1" else 0
-        chosen = cast("Way", way)
-        self._phone.pay(order.code, way=chosen, trick=trick, amount_fen=otherwise_fen, voucher_fen=voucher_fen)
+        way = request.form.get("way", "")
+        self._phone.pay(payment.code, way=way, trick=trick, amount_fen=otherwise_fen, voucher_fen=voucher_fen)
         return {"trick": trick} if trick else {}
 
     def _dial(self, request: Request) -> Answer:
@@ -186,11 +166,12 @@ class PhonePages:
         form = request.form
         if form.get("act") == "clear":
             self._phone.dial.clear()
-            return _go("/phone/dial")
+            return lead_to("/phone/dial")
         try:
             fault = Fault(
                 point=form.get("point", ""),  # type: ignore[arg-type] # the dial judges it.
                 kind=form.get("kind", ""),
+                channel=form.get("channel", "") if form.get("channel", "") in self._phone.stations else "",
                 code=form.get("code", "") or "SYSTEM_ERROR",
                 times=_whole(form.get("times", "1")),
                 seconds=_whole(form.get("seconds", "10")),
@@ -198,19 +179,21 @@ class PhonePages:
             self._phone.dial.set(fault)
         except (BadFault, ValueError):
             raise NotPayable("form") from None
-        return _go("/phone/dial")
+        return lead_to("/phone/dial")
 
-    def _sorry(self, request: Request, word: str, status: int = 409) -> Answer:
-        texts: Words = words(request.language)
-        view = {"title": texts.not_title, "tone": "lost", "badge": "×", "amount": "", "lines": [texts[f"e_{word}"]], "note": ""}
+    def _sorry(self, request: Request, word: str, status: int = 409, kind: str = "") -> Answer:
+        texts: Words = words(request.language, kind)
+        why = texts.get(f"e_{word}") or texts.e_unknown
+        view = {"title": texts.not_title, "tone": "lost", "badge": "×", "amount": "", "lines": [why], "note": ""}
         known = 404 if word == "unknown" else 400 if word == "form" and status == 409 else status
-        back = _back(request.parameters.get("back", "") or request.parameters.get("redirect_url", ""))
-        return self._page(request, "told.html", view | {"facts": [], "back": back, "again": ""}, known)
+        back = safe_back(request.parameters.get("back", "") or request.parameters.get("redirect_url", ""))
+        return self._page(request, "told.html", view | {"facts": [], "back": back, "again": ""}, known, kind)
 
-    def _page(self, request: Request, template: str, view: dict[str, Any], status: int = 200) -> Answer:
-        texts = words(request.language)
+    def _page(self, request: Request, template: str, view: dict[str, Any], status: int = 200, kind: str = "") -> Answer:
+        texts = words(request.language, kind)
         kept = {name: value for name, value in request.parameters.items() if name != "lang"}
-        body = self._templates.get_template(template).render(t=texts, lang_query=urlencode(kept | {"lang": texts.other}), **view)
+        language_query = urlencode(kept | {"lang": texts.other})
+        body = self._templates.get_template(template).render(t=texts, lang_query=language_query, **view)
         headers = {
             "Content-Type": "text/html; charset=utf-8",
             "Content-Security-Policy": _POLICY,
@@ -223,16 +206,6 @@ class PhonePages:
 
 def _first(parsed: dict[str, list[str]]) -> dict[str, str]:
     return {name: values[0] for name, values in parsed.items()}
-
-
-def _go(address: str) -> Answer:
-    return Answer(303, headers={"Location": address, "Cache-Control": "no-store"})
-
-
-def _back(address: str) -> str:
-    """An address to lead back to: only http(s), so that no script hides in it."""
-    parts = urlsplit(address) if len(address) <= 1024 else urlsplit("")
-    return address if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
 def _whole(text: str) -> int:

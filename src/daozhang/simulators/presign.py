@@ -1,4 +1,4 @@
-"""Payment callbacks signed ahead of time, so that a load generator spends its time on sending and not on RSA.
+"""Payment callbacks of WeChat Pay signed ahead of time, so that a load generator spends its time on sending and not on RSA.
 
 `python -m daozhang.simulators.presign --enrolment FILE --payments FILE --out FILE`: one JSON object a line in both, in
 `{"out_trade_no", "amount_fen"}`, out `{"headers", "body", "out_trade_no", "transaction_id"}`. With `--count N` instead of
@@ -18,10 +18,10 @@ import msgspec
 
 from daozhang import clock
 from daozhang.simulators.merchant import Enrolment, load_enrolment
-from daozhang.simulators.phone import payer_of
 from daozhang.simulators.watch import digits, rfc3339
 from daozhang.simulators.wechatpay import orders
 from daozhang.simulators.wechatpay.books import Notice, Order
+from daozhang.simulators.wechatpay.hand import payer_of
 from daozhang.simulators.wechatpay.messages import envelope
 from daozhang.simulators.wechatpay.signing import Keyring
 

@@ -1,72 +1,107 @@
-"""One simulated channel with its phone and its fault dial, running in the event loop that enters it."""
+"""The simulated channels at one port, with one phone and one fault dial, running in the event loop that enters it."""
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import uvicorn
 
 from daozhang.simulators.control import Control
 from daozhang.simulators.faults import Dial, Fault
-from daozhang.simulators.merchant import Enrolment, Merchant, enrol
+from daozhang.simulators.habits import Habits
+from daozhang.simulators.merchant import Enrolment, Merchant
 from daozhang.simulators.pages import PhonePages
 from daozhang.simulators.phone import Phone
+from daozhang.simulators.station import Maker, NotPayable, Station, World
+from daozhang.simulators.stations import KNOWN
 from daozhang.simulators.watch import Watch
 from daozhang.simulators.wechatpay.books import Books, Refund
-from daozhang.simulators.wechatpay.habits import Habits
-from daozhang.simulators.wechatpay.notices import Notices
-from daozhang.simulators.wechatpay.orders import Orders
-from daozhang.simulators.wechatpay.refunds import Refunds
-from daozhang.simulators.wechatpay.server import ApiServer
-from daozhang.simulators.wechatpay.signing import Keyring
+from daozhang.simulators.wechatpay.station import WeChatPay
 from daozhang.simulators.wire import Answer, Receive, Scope, Send, write
+
+S = TypeVar("S")
 
 
 class Simulator:
     """`async with Simulator() as sim`: a WeChat Pay at `sim.url` that knows `sim.merchant` and answers until the block ends.
 
-    `sim.books` are its own books, `sim.dial` its faults, `sim.phone` the payer's hand, `sim.habits` its pace,
-    `sim.watch` its clock.
+    `kinds` are the channels that stand there (`sim.stations`, each with its card, its books in sum, its payer's hand);
+    `sim.dial` are their faults, `sim.phone` the payer's hand, `sim.habits` their pace, `sim.watch` their clock,
+    `sim.calls` how many requests came to each. `sim.merchant`, `sim.books` and `sim.refund_by_hand` are those of WeChat Pay.
 
-    Pass `enrolment` to use keys that were made before (making them takes about 0.3 s), `more` for further merchants.
+    `enrolment` are keys of WeChat Pay that were made before (making them takes about 0.3 s), `more` further merchants there;
+    `makers` make other stations than `stations.KNOWN` would. In `folder` each station keeps keys and books; None: in memory.
     """
 
     def __init__(
         self,
         *,
+        kinds: tuple[str, ...] = ("wechatpay",),
         enrolment: Enrolment | None = None,
         more: tuple[Enrolment, ...] = (),
-        books: str = ":memory:",
+        makers: Mapping[str, Maker] | None = None,
+        folder: Path | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         habits: Habits | None = None,
         offset_s: float = 0.0,
         seed: int = 0,
     ) -> None:
-        enrolment = enrolment or enrol()
-        self.merchant: Merchant = enrolment.merchant
         self.habits = habits or Habits(time_scale=0.001)
         self.watch = Watch(offset_s)
         self.dial = Dial(seed)
-        self.books = Books(books, self.watch)
-        self._keyrings = {each.merchant.mchid: Keyring(each) for each in (enrolment, *more)}
-        for mchid in self._keyrings:
-            self.books.add_merchant(mchid)
+        self.calls: Counter[str] = Counter()
         self._socket = _listen(host, port)
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        self.notices = Notices(self.books, self.watch, self.habits, self.dial, self._keyrings)
-        self._refunds = Refunds(self.books, self.watch, self.habits)
-        merchants = {mchid: keyring.merchant for mchid, keyring in self._keyrings.items()}
-        self.phone = Phone(self.books, self.watch, self.dial, self.notices, merchants)
-        orders = Orders(self.books, self.watch, self.url)
-        self._api = ApiServer(self._keyrings, self.books, self.watch, self.habits, self.dial, orders, self._refunds)
-        self._pages = PhonePages(self.phone, self._keyrings)
+        given = {"wechatpay": lambda world: WeChatPay(world, enrolment, *more)} if enrolment is not None else {}
+        known: dict[str, Maker] = KNOWN | given | dict(makers or {})
+        try:
+            self.stations: dict[str, Station] = {kind: known[kind](self._world(kind, folder)) for kind in kinds}
+        except BaseException:
+            self._socket.close()
+            raise
+        self.phone = Phone(self.stations, self.watch, self.dial)
+        self._pages = PhonePages(self.phone)
         self._control = Control(self)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: _Server | None = None
+
+    def station(self, wanted: type[S]) -> S:
+        """The station of a class: `sim.station(WeChatPay).books`. Raises `LookupError`."""
+        for station in self.stations.values():
+            if isinstance(station, wanted):
+                return station
+        raise LookupError(wanted.__name__)
+
+    @property
+    def merchant(self) -> Merchant:
+        """What the merchant of WeChat Pay knows of itself."""
+        return self.station(WeChatPay).merchant
+
+    @property
+    def books(self) -> Books:
+        """The books of WeChat Pay."""
+        return self.station(WeChatPay).books
+
+    def cards(self) -> list[dict[str, object]]:
+        """What a merchant copies out of each channel's merchant platform."""
+        return [station.card() for station in self.stations.values()]
+
+    def look(self) -> None:
+        """The clock or the pace has changed: let every station look again."""
+        for station in self.stations.values():
+            station.look()
+
+    def _world(self, kind: str, folder: Path | None) -> World:
+        own = folder / kind if folder else None
+        if own is not None:
+            own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return World(self.watch, self.dial.at(kind), self.habits, self.url, own)
 
     async def __aenter__(self) -> Self:
         """Start answering."""
@@ -75,7 +110,8 @@ class Simulator:
             date_header=True, timeout_graceful_shutdown=1, backlog=2048,
         )  # fmt: skip
         self._server = _Server(config)
-        self._tasks = [asyncio.create_task(self._server.serve([self._socket])), asyncio.create_task(self.notices.run())]
+        running = [asyncio.create_task(station.run()) for station in self.stations.values()]
+        self._tasks = [asyncio.create_task(self._server.serve([self._socket])), *running]
         while not self._server.started:
             if self._tasks[0].done():
                 await self._tasks[0]
@@ -87,19 +123,27 @@ class Simulator:
         """Stop answering and sending, and close the books."""
         assert self._server is not None
         self._server.end()
-        self._tasks[1].cancel()
+        for running in self._tasks[1:]:
+            running.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._socket.close()
-        self.books.close()
+        for station in self.stations.values():
+            station.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application: the channel's API, the phone's pages, the dial's doors."""
+        """The ASGI application: the channels' own doors, the phone's pages, the dial's doors."""
         if scope["type"] != "http":
             return
         path: str = scope["path"]
-        if path.startswith("/v3/"):
-            await self._api(scope, receive, send)
-        elif path.startswith(("/phone", "/cgi-bin/", "/static/")) or path == "/":
+        for kind, station in self.stations.items():
+            if path.startswith(station.prefixes):
+                self.calls[kind] += 1
+                try:
+                    await station(scope, receive, send)
+                except NotPayable as refusal:
+                    await self._pages.sorry(scope, send, refusal.word, kind)
+                return
+        if path.startswith(("/phone", "/static/")) or path == "/":
             await self._pages(scope, receive, send)
         elif path.startswith(("/dial", "/books", "/healthz")):
             await self._control(scope, receive, send)
@@ -107,13 +151,8 @@ class Simulator:
             await write(send, Answer(404))
 
     def refund_by_hand(self, out_trade_no: str, out_refund_no: str, amount_fen: int) -> Refund:
-        """Refund as a person does in the merchant platform. Raises `ApiError` when the channel would refuse."""
-        order = self.books.order(self.merchant.mchid, out_trade_no)
-        if order is None:
-            raise LookupError(out_trade_no)
-        refund = self._refunds.by_hand(self.merchant, order, out_refund_no, amount_fen)
-        self.notices.look()
-        return refund
+        """Refund as a person does in WeChat Pay's merchant platform. Raises `ApiError` when the channel would refuse."""
+        return self.station(WeChatPay).refund_by_hand(out_trade_no, out_refund_no, amount_fen)
 
     def fault(self, point: str, kind: str, **settings: object) -> Fault:
         """Set a fault on the dial in one line: `sim.fault("query", "hang", seconds=2)`."""
@@ -123,9 +162,9 @@ class Simulator:
         """Wait until every callback is acknowledged or given up and every refund has met its fate. Raises `TimeoutError`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s
-        while self.notices.busy():
+        while any(station.busy() for station in self.stations.values()):
             if loop.time() > end:
-                raise TimeoutError(f"still busy: {self.books.notice_counts()}")
+                raise TimeoutError(f"still busy: {[station.sums()['notices'] for station in self.stations.values()]}")
             await asyncio.sleep(0.005)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -57,3 +58,20 @@ async def write(send: Send, answer: Answer) -> None:
         await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
         return
     await send({"type": "http.response.body", "body": answer.body})
+
+
+def safe_back(address: str) -> str:
+    """An address to lead back to, or nothing: only http(s), so that no script hides in it."""
+    parts = urlsplit(address) if len(address) <= 1024 else urlsplit("")
+    return address if parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+def lead_to(address: str) -> Answer:
+    """Send the browser on, with a GET."""
+    return Answer(303, headers={"Location": address, "Cache-Control": "no-store"})
+
+
+def lead_to_payment(code: str, back: str = "") -> Answer:
+    """Send the browser to the phone's page of a payment; `back` is where it goes afterwards (forgotten unless http or https)."""
+    back = safe_back(back)
+    return lead_to(f"/phone/pay/{quote(code)}" + (f"?{urlencode({'back': back})}" if back else ""))

@@ -14,7 +14,8 @@ Language = Literal["zh", "en"]
 class Words:
     """The texts of one language: `words.pay`, or `words["pay"]`; a missing text is our own bug and raises `KeyError`."""
 
-    def __init__(self, texts: dict[str, str]) -> None:
+    def __init__(self, language: Language, texts: dict[str, str]) -> None:
+        self.language: Language = language
         self._texts = texts
 
     def __getattr__(self, name: str) -> str:
@@ -36,10 +37,14 @@ class Words:
 
 
 @cache
-def words(language: Language) -> Words:
-    """The texts of a language."""
-    texts = tomllib.loads(resources.files(__package__).joinpath("phone.toml").read_text("utf-8"))
-    return Words(texts[language])
+def words(language: Language, kind: str = "") -> Words:
+    """The texts of a language; of a kind of channel, its own stand before the phone's."""
+    here = resources.files(__package__)
+    files = [here.joinpath("phone.toml")] + ([here.joinpath(kind, "phone.toml")] if kind else [])
+    texts: dict[str, str] = {}
+    for file in files:
+        texts |= tomllib.loads(file.read_text("utf-8"))[language]
+    return Words(language, texts)
 
 
 def choose(asked: str, cookie: str, accepted: str) -> Language:

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
+from daozhang.simulators.courier import carry
 from daozhang.simulators.faults import Dial, Fault
+from daozhang.simulators.habits import Habits, Probes
 from daozhang.simulators.watch import Watch, rfc3339
 from daozhang.simulators.wechatpay import orders
 from daozhang.simulators.wechatpay.books import Books, Notice, Order, Refund
-from daozhang.simulators.wechatpay.courier import post
-from daozhang.simulators.wechatpay.habits import Habits, Probes
 from daozhang.simulators.wechatpay.messages import envelope, refund_plain, v2_refund
 from daozhang.simulators.wechatpay.refunds import received_account
 from daozhang.simulators.wechatpay.signing import Keyring
@@ -157,7 +157,7 @@ class Notices:
         keyring = self._keyrings[notice.mchid]
         body, headers = self._message(notice, keyring, flavour, fault)
         slow_s = fault.seconds if fault is not None and flavour == "slow" else 0.0
-        answer = await post(notice.url, headers, body, self._habits.answer_within_s, slow_s=slow_s, cut=flavour == "cut")
+        answer = await carry(notice.url, headers, body, self._habits.answer_within_s, slow_s=slow_s, cut=flavour == "cut")
         acknowledged = answer.status in (200, 204)
         if notice.form == "v2":
             acknowledged = answer.status == 200 and _V2_YES.search(answer.body) is not None

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from daozhang.simulators.habits import Habits
 from daozhang.simulators.merchant import Merchant
 from daozhang.simulators.watch import Watch, rfc3339
 from daozhang.simulators.wechatpay.books import Books, Order, Refund
 from daozhang.simulators.wechatpay.errors import ApiError
 from daozhang.simulators.wechatpay.fields import Fields, read_body
-from daozhang.simulators.wechatpay.habits import Habits
 
 MOST_REFUNDS = 50
 LATEST_S = 365 * 86_400

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from daozhang.simulators.faults import Dial, Fault, Point
+from daozhang.simulators.habits import Habits, Probes
 from daozhang.simulators.watch import Watch, rfc3339
 from daozhang.simulators.wechatpay.books import Books
 from daozhang.simulators.wechatpay.errors import ApiError
-from daozhang.simulators.wechatpay.habits import Habits, Probes
 from daozhang.simulators.wechatpay.orders import Orders
 from daozhang.simulators.wechatpay.refunds import Refunds
 from daozhang.simulators.wechatpay.signing import Keyring, read_authorization, request_message

@@ -24,27 +24,41 @@ class Answer:
     took_ms: float
 
 
-async def post(
-    url: str, headers: dict[str, str], body: bytes, within_s: float, *, slow_s: float = 0.0, cut: bool = False
+async def carry(
+    url: str,
+    headers: dict[str, str],
+    body: bytes,
+    within_s: float,
+    *,
+    method: str = "POST",
+    slow_s: float = 0.0,
+    cut: bool = False,
 ) -> Answer:
-    """Post once. Never raises for what the other side does: silence, a refused connection and nonsense are status 0."""
+    """Send once; a GET carries its message in the address and no body.
+
+    Never raises for what the other side does: silence, a refused connection and nonsense are status 0.
+    """
     started = time.perf_counter()
     status, content = 0, b""
     with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError, EOFError):
         async with asyncio.timeout(within_s + slow_s):
-            status, content = await _exchange(url, headers, body, slow_s, cut=cut)
+            status, content = await _exchange(method, url, headers, body, slow_s, cut=cut)
     return Answer(status, content, (time.perf_counter() - started) * 1000)
 
 
-async def _exchange(url: str, headers: dict[str, str], body: bytes, slow_s: float, *, cut: bool) -> tuple[int, bytes]:
+async def _exchange(method: str, url: str, headers: dict[str, str], body: bytes, slow_s: float, *, cut: bool) -> tuple[int, bytes]:
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
     reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=secure or None)
     try:
-        lines = [f"POST {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(body)}", "Connection: close"]
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}", "Connection: close"]
+        lines += [f"Content-Length: {len(body)}"] if method != "GET" else []
         lines += [f"{name}: {value}" for name, value in headers.items()]
         writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n")
+        if cut and method == "GET":
+            return 0, b""
         if cut:
             writer.write(body[: len(body) // 2])
             await writer.drain()

@@ -1,4 +1,4 @@
-"""How the simulated channel behaves when nothing is wrong: its pace, its probes, which of its keys it prefers."""
+"""How the simulated channels behave when nothing is wrong: their pace, their probes, which of its keys one prefers."""
 
 from collections import deque
 from typing import Literal
@@ -18,11 +18,11 @@ class Habits(msgspec.Struct, kw_only=True):
     refund_s: float = 3.0
     """How long a refund stays PROCESSING (the real channel: minutes to days)."""
     probe_every: int = 0
-    """Every n-th signed answer and every n-th callback is preceded or replaced by a SIGNTEST probe; 0 = never."""
+    """WeChat Pay: every n-th signed answer and every n-th callback is preceded or replaced by a SIGNTEST probe; 0 = never."""
     public_key_share: float = 0.5
-    """Share of callbacks signed with the public key where a merchant has both modes (a change-over moves it from 0 to 1)."""
+    """WeChat Pay: share of callbacks signed with the public key where a merchant has both modes (0 to 1 in a change-over)."""
     refund_callback_url: str = ""
-    """The address set in the merchant platform, used when a refund carries no notify_url: notices go there as v2 XML."""
+    """WeChat Pay: the address set in the merchant platform; notices of refunds without a notify_url go there as v2 XML."""
     refund_fates: list[RefundFate] = []
     """What becomes of the next refunds, in order; SUCCESS when none is left."""
 

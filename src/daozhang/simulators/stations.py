@@ -1,0 +1,8 @@
+"""Which channels can be simulated. A new kind is a folder here and one line."""
+
+from daozhang.simulators.station import Maker
+from daozhang.simulators.wechatpay.station import WeChatPay
+
+KNOWN: dict[str, Maker] = {
+    "wechatpay": WeChatPay,
+}  # fmt: skip
