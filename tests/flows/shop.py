@@ -1,4 +1,4 @@
-"""A whole shop on loopback: the program with its doors, PostgreSQL behind it, a simulated WeChat Pay that really calls back."""
+"""A whole shop on loopback: the program with its doors, PostgreSQL behind it, simulated channels that really call back."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 import uvicorn
 from msgspec.structs import replace
@@ -59,6 +60,8 @@ class Shop:
     channel_id: int
     user_id: int
     enrolment: Enrolment
+    channels: dict[str, int]
+    """The id of each kind's channel; `channel_id` is the one of WeChat Pay."""
 
     async def place(self, amount_fen: int = 5_000, *, key: str = "", user_id: int = 0, method: str = "native") -> OrderView:
         """Place an order as a door would."""
@@ -125,18 +128,25 @@ async def open_shop(
     others: tuple[Enrolment, ...] = (),
     work: bool = False,
     certificates: int | None = None,
+    kinds: tuple[str, ...] = (),
 ) -> AsyncIterator[Shop]:
-    """One shop with one enabled channel at a simulator, and one user. `work=True` lets the program's own loops run.
+    """One shop with an enabled channel at a simulated WeChat Pay and at each of `kinds`, and one user.
 
-    `certificates` is how many of the channel's platform certificates the shop was told of; it may ask for the others.
+    `work=True` lets the program's own loops run. `certificates` is how many of the channel's platform certificates the shop was told of; it may ask for the others.
     """
     enrolment = enrolment or enrol()
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = replace(settings, port=listener.getsockname()[1])
-    async with Simulator(enrolment=enrolment, more=others) as sim, _patches() as patches:
+    kinds = ("wechatpay", *(kind for kind in kinds if kind != "wechatpay"))
+    async with Simulator(kinds=kinds, enrolment=enrolment, more=others) as sim, _patches() as patches:
         vault = await Vault.open(database, settings)
         channel_id = await add_channel(database, vault, settings, sim, sim.merchant, certificates)
+        channels = {"wechatpay": channel_id}
+        for kind in kinds[1:]:
+            wanted = msgspec.convert(sim.stations[kind].card(), console.ChannelSettings)
+            channels[kind] = await console.add(database, vault, settings, wanted)
+            await console.enable(database, vault, settings, channels[kind])
         # `later` moves the clock for everybody at once; a look at the row that began before it would set it back for a moment.
         patches.setattr(app, "follow_clock", _stand_still)
         async with open_program(settings, database.dsn, database.dsn, work=work, public_url=url) as program:
@@ -151,7 +161,7 @@ async def open_shop(
             while not server.started:  # noqa: ASYNC110 - uvicorn tells it no other way
                 await asyncio.sleep(0.005)
             try:
-                yield Shop(program, sim, url, channel_id, user_id, enrolment)
+                yield Shop(program, sim, url, channel_id, user_id, enrolment, channels)
             finally:
                 clock.shift(0)
                 program.house.closing.set()
