@@ -8,6 +8,7 @@ Settings are TOML (or the JSON of the same shape):
     app = "wx0000000000000000"
     methods = ["native", "h5"]        # default: all of the kind
     hosts = ["https://..."]           # default: the kind's own
+    no_credit = true                  # default: false; credit cards are not wanted
     [keys]
     serial_no = "..."
 """
@@ -43,6 +44,7 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     name: str = ""
     methods: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    no_credit: bool = False
 
     def __repr__(self) -> str:
         """Never shows a key."""
@@ -60,6 +62,7 @@ class Listed(msgspec.Struct, frozen=True):
     methods: list[str]
     hosts: list[str]
     enabled: bool
+    no_credit: bool
     keys: int
     notify_path: str
 
@@ -95,7 +98,8 @@ async def add(database: Database, vault: Vault, settings: Settings, wanted: Chan
     async def work(tx: Tx) -> int:
         sql, now = statements("daozhang.channels"), clock.now()
         channel_id: int | None = await tx.value(
-            sql.add_channel, shop_id, kind.name, name, wanted.merchant, wanted.app, list(methods), list(hosts), now
+            sql.add_channel, shop_id, kind.name, name, wanted.merchant, wanted.app, list(methods), list(hosts), now,
+            wanted.no_credit,
         )
         if channel_id is None:
             raise Refusal("channel.exists", merchant=wanted.merchant)
@@ -135,6 +139,18 @@ async def point(database: Database, settings: Settings, channel_id: int, hosts: 
         if row is None:
             raise Refusal("channel.unknown", channel_id=channel_id)
         await tx.run(sql.set_hosts, channel_id, list(_hosts(_kind(row["kind"]), hosts, settings)), clock.now())
+
+    await database.transact(work)
+
+
+async def refuse_credit(database: Database, channel_id: int, *, no_credit: bool = True) -> None:
+    """Have a channel told with every order that credit cards are not wanted, or stop that. Raises `Refusal`."""
+
+    async def work(tx: Tx) -> None:
+        sql = statements("daozhang.channels")
+        if await tx.row(sql.lock_channel, channel_id) is None:
+            raise Refusal("channel.unknown", channel_id=channel_id)
+        await tx.run(sql.set_no_credit, channel_id, no_credit, clock.now())
 
     await database.transact(work)
 

@@ -18,6 +18,8 @@ class ChannelRow:
     hosts: tuple[str, ...]
     enabled: bool
     version: int
+    no_credit: bool = False
+    """Credit cards are not wanted: an adapter whose protocol has a word for it says so with every order."""
 
     @classmethod
     def of(cls, record: Any) -> "ChannelRow":
@@ -33,6 +35,7 @@ class ChannelRow:
             tuple(record["hosts"]),
             record["enabled"],
             record["version"],
+            record["no_credit"],
         )
 
     def notify_path(self) -> str:

@@ -64,6 +64,21 @@ def enable(channel_id: int, /, *, off: bool = False, json: bool = False) -> None
 
 
 @channel.command
+def credit(channel_id: int, /, *, off: bool = False, json: bool = False) -> None:
+    """Take credit cards at a channel, or with --off no longer: it is told so with every order, and buyers read it before they pay.
+
+    Args:
+        channel_id: its number.
+        off: take credit cards no longer; without it they are taken again.
+        json: end with one JSON line.
+    """
+    from daozhang.channels import console
+
+    _on(lambda database, _vault, _settings: console.refuse_credit(database, channel_id, no_credit=off))
+    _said(json, f"channel {channel_id} {'refuses' if off else 'takes'} credit cards", id=channel_id, no_credit=off)
+
+
+@channel.command
 def rotate(channel_id: int, file: Path, /, *, json: bool = False) -> None:
     """Give a channel new keys; the old ones go on verifying until they are retired.
 

@@ -26,7 +26,7 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-
 _SAFE = str.maketrans({"&": "＆", "=": "＝", "<": "＜", ">": "＞"})
 
 
-def order_body(request: OrderRequest, merchant: str, app: str, now: datetime) -> dict[str, Any]:
+def order_body(request: OrderRequest, merchant: str, app: str, now: datetime, *, no_credit: bool = False) -> dict[str, Any]:
     """The body of a Native, H5 or JSAPI order. The same request gives the same bytes as long as its expiry lies ahead."""
     body: dict[str, Any] = {
         "appid": app,
@@ -37,6 +37,8 @@ def order_body(request: OrderRequest, merchant: str, app: str, now: datetime) ->
         "notify_url": request.notify_url,
         "amount": {"total": request.amount_fen, "currency": "CNY"},
     }
+    if no_credit:
+        body["limit_pay"] = ["no_credit"]
     if request.method == "jsapi":
         body["payer"] = {"openid": request.payer_openid}
     if request.method == "h5":

@@ -1,0 +1,70 @@
+"""Reading the limits that hold for ways to pay, with what is used of them: one statement, however many ways."""
+
+from collections.abc import Sequence
+from datetime import time
+from typing import Any, Protocol
+from uuid import UUID
+
+from daozhang.limits.model import Limit, Way
+from daozhang.postgres import statements
+
+sql = statements("daozhang.limits")
+
+
+class Reader(Protocol):
+    """A transaction, or the database for a reading outside of one."""
+
+    async def rows(self, sql: str, *args: Any) -> list[Any]:
+        """Every row of the answer."""
+
+
+async def read(reader: Reader, ways: Sequence[Way], besides: Sequence[UUID] = ()) -> list[tuple[Limit, ...]]:
+    """The rows in force for each way, in order. To hold them, lock the users in a statement of its own before.
+
+    `besides` are orders that do not count: those under judgement, when their attempts are there already.
+    """
+    rows = await reader.rows(
+        sql.in_force,
+        [way.shop_id for way in ways],
+        [way.user_id for way in ways],
+        [way.channel_id for way in ways],
+        [way.method for way in ways],
+        [way.bank for way in ways],
+        [way.instrument for way in ways],
+        list(besides),
+    )
+    found: list[list[Limit]] = [[] for _ in ways]
+    for row in rows:
+        found[row["place"] - 1].append(_limit(row))
+    return [tuple(limits) for limits in found]
+
+
+def _limit(row: Any) -> Limit:
+    return Limit(
+        id=row["limit_id"],
+        owner=row["owner"],
+        at=row["at"],
+        day_ends_at=row["day_ends_at"],
+        month_ends_at=row["month_ends_at"],
+        kind=row["kind"],
+        channel_id=row["channel_id"],
+        method=row["method"],
+        bank=row["bank"],
+        instrument=row["instrument"],
+        min_fen=row["min_fen"],
+        single_fen=row["single_fen"],
+        day_fen=row["day_fen"],
+        month_fen=row["month_fen"],
+        opens_min=_minutes(row["opens"]),
+        closes_min=_minutes(row["closes"]),
+        fee_bp=row["fee_bp"],
+        demo=row["demo"],
+        changed_axis=row["changed_axis"],
+        changed_fen=row["changed_fen"],
+        day_used_fen=row["day_used_fen"],
+        month_used_fen=row["month_used_fen"],
+    )
+
+
+def _minutes(moment: time | None) -> int | None:
+    return None if moment is None else moment.hour * 60 + moment.minute
