@@ -31,6 +31,8 @@ def sound() -> Facts:
         methods=("native", "h5"),
         method="native",
         amount_fen=5_000,
+        no_credit=False,
+        limits=(),
         admitted_fen=0,
         day_ends_at=NOW + timedelta(hours=10),
         page_version="p1",

@@ -98,7 +98,15 @@ async def add(database: Database, vault: Vault, settings: Settings, wanted: Chan
     async def work(tx: Tx) -> int:
         sql, now = statements("daozhang.channels"), clock.now()
         channel_id: int | None = await tx.value(
-            sql.add_channel, shop_id, kind.name, name, wanted.merchant, wanted.app, list(methods), list(hosts), now,
+            sql.add_channel,
+            shop_id,
+            kind.name,
+            name,
+            wanted.merchant,
+            wanted.app,
+            list(methods),
+            list(hosts),
+            now,
             wanted.no_credit,
         )
         if channel_id is None:

@@ -74,7 +74,7 @@ def credit(channel_id: int, /, *, off: bool = False, json: bool = False) -> None
     """
     from daozhang.channels import console
 
-    _on(lambda database, _vault, _settings: console.refuse_credit(database, channel_id, no_credit=off))
+    on_database(lambda database, _vault, _settings: console.refuse_credit(database, channel_id, no_credit=off))
     _said(json, f"channel {channel_id} {'refuses' if off else 'takes'} credit cards", id=channel_id, no_credit=off)
 
 

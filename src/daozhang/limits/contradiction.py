@@ -1,7 +1,7 @@
 """A channel that refuses what a row allows: the row is marked as changed and a person is told.
 
-A refusal is no new number: a payer may have used a bank's day elsewhere. So the row stays in force, marked with what was refused, until
-somebody has looked and set another one in its place.
+A refusal is no new number: a payer may have used a bank's day elsewhere. So the row stays in force, marked with what was refused,
+until somebody has looked and set another one in its place.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ class Refused:
 async def heard(tx: Tx, at: datetime, refusals: Sequence[Refused]) -> int:
     """Compare refusals with the rows in force; how many rows are contradicted. A refusal for other reasons says nothing here.
 
-    With no row that could explain it the alarm is about the missing row. Call it once the refused attempt is closed, so that it does not
-    count, and before the accounts are locked.
+    With no row that could explain it the alarm is about the missing row. Call it once the refused attempts are closed, so that they
+    do not count, and before the accounts are locked.
     """
     told = [(refused, _SAID[refused.reason]) for refused in refusals if refused.reason in _SAID]
     if not told:
@@ -45,11 +45,15 @@ async def heard(tx: Tx, at: datetime, refusals: Sequence[Refused]) -> int:
         facts = {"kind": refused.kind, "method": refused.way.method or "", "axis": axis, "amount_fen": refused.amount_fen,
                  "code": refused.code[:64]}  # fmt: skip
         if not bounding:
-            await alarms.ring(tx, refused.way.shop_id, at, "limit.unlisted", f"{refused.kind}:{refused.way.method}:{axis}", facts)
+            await alarms.ring(
+                tx, refused.way.shop_id, at, "channel.limit_unlisted", f"{refused.kind}:{refused.way.method}:{axis}", facts
+            )
         elif stopped(bounding, refused.amount_fen, axis) is None:
             ids = [limit.id for limit in bounding]
             await tx.run(sql.mark_changed, ids, at, axis, refused.amount_fen, refused.code[:64])
             for limit in bounding:
-                await alarms.ring(tx, refused.way.shop_id, at, "limit.changed", f"limit:{limit.id}", {**facts, "limit": limit.id})
+                await alarms.ring(
+                    tx, refused.way.shop_id, at, "channel.limit_changed", f"limit:{limit.id}", {**facts, "limit": limit.id}
+                )
             marked += len(ids)
     return marked

@@ -68,9 +68,12 @@ def month_left_fen(limit: Limit) -> int | None:
 def fee_bp(limits: Sequence[Limit]) -> int | None:
     """What the way costs us in basis points: what the row says that names it most closely. None = nobody has said."""
     known = [limit for limit in limits if limit.fee_bp is not None]
-    closest = max(known, key=lambda limit: (limit.channel_id is not None, limit.method is not None, limit.kind is not None, limit.id),
-                  default=None)  # fmt: skip
+    closest = max(known, key=_closeness, default=None)
     return closest.fee_bp if closest else None
+
+
+def _closeness(limit: Limit) -> tuple[bool, bool, bool, int]:
+    return limit.channel_id is not None, limit.method is not None, limit.kind is not None, limit.id
 
 
 def opens_at(limit: Limit) -> datetime | None:
@@ -93,7 +96,9 @@ def _stop(limit: Limit, amount_fen: int | None, axis: str) -> Stop | None:
         return None if opens is None else Stop(axis, limit, {"until_at": opens, **whose})
     if axis == "min":
         least = limit.min_fen
-        return None if amount_fen is None or least is None or amount_fen >= least else Stop(axis, limit, {"min_fen": least, **whose})
+        return (
+            None if amount_fen is None or least is None or amount_fen >= least else Stop(axis, limit, {"min_fen": least, **whose})
+        )
     if axis == "single":
         most = limit.single_fen
         return None if most is None or wanted_fen <= most else Stop(axis, limit, {"limit_fen": most, **whose})

@@ -1,5 +1,6 @@
 """The values of limits. Amounts are fen, hours are minutes after midnight in Shanghai."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -13,6 +14,15 @@ INSTRUMENTS: tuple[Instrument, ...] = ("debit", "credit", "wallet")
 
 AXES = ("min", "single", "day", "month", "hours")
 """What a limit may bound, in the order in which a person is told."""
+
+
+BANK = re.compile(r"[a-z][a-z0-9_]{1,15}", re.ASCII)
+"""A bank's short name, such as `icbc`."""
+
+
+def card_fits(bank: str | None, instrument: str | None) -> bool:
+    """Whether what a payer said of the card has the form that rows name cards by."""
+    return (bank is None or BANK.fullmatch(bank) is not None) and (instrument is None or instrument in INSTRUMENTS)
 
 
 @dataclass(frozen=True, slots=True)

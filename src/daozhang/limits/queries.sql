@@ -26,9 +26,9 @@ select id, owner, kind, channel_id, method, bank, instrument, min_fen, single_fe
   source_date, demo, valid_from, valid_until, actor, changed_at, changed_axis, changed_fen, changed_code
 from limits where shop_id = $1 and ($2 or valid_until is null or valid_until > $3) order by owner desc, kind nulls first, bank nulls first, id;
 
--- name: known_banks
-select distinct bank from limits where shop_id = $1 and bank is not null and valid_from <= $2 and (valid_until is null or valid_until > $2)
-order by bank;
-
 -- name: channel_there
 select true from channels where id = $2 and shop_id = $1;
+
+-- name: one_at_a_time
+-- Two who state a limit at once take turns, so that one row is left.
+select pg_advisory_xact_lock(hashtext('daozhang.limits'));

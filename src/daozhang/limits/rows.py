@@ -13,14 +13,13 @@ import msgspec
 
 from daozhang import clock
 from daozhang.channels.catalogue import KINDS
-from daozhang.limits.model import INSTRUMENTS, OWNERS
+from daozhang.limits.model import BANK, INSTRUMENTS, OWNERS
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 
 sql = statements("daozhang.limits")
 
 MOST_FEN = 9_999_999_999
-_BANK = re.compile(r"[a-z][a-z0-9_]{1,15}", re.ASCII)
 _HOUR = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
 
@@ -96,6 +95,7 @@ async def put(
         same = (stated.owner, stated.kind, stated.channel_id, stated.method, stated.bank, stated.instrument)
         if stated.channel_id is not None and not await tx.value(sql.channel_there, shop_id, stated.channel_id):
             raise Refusal("channel.unknown", channel_id=stated.channel_id)
+        await tx.value(sql.one_at_a_time)
         await tx.run(sql.replace_same, shop_id, *same, begin)
         made: int = await tx.value(
             sql.add, shop_id, *same, stated.min_fen, stated.single_fen, stated.day_fen, stated.month_fen, _time(stated.opens),
@@ -121,7 +121,7 @@ async def listed(database: Database, *, shop_id: int = 1, past: bool = False) ->
 async def ship(database: Database, actor: str, *, shop_id: int = 1) -> int:
     """Load the rows of the release, for kinds that have no row yet; how many. They are examples, and say so."""
     there = {(row.kind, row.bank) for row in await listed(database, shop_id=shop_id)}
-    fresh = [stated for stated in shipped() if (stated.kind, stated.bank) not in there]
+    fresh = [s for s in shipped() if (s.kind, s.bank) not in there and (s.kind is None or s.kind in KINDS)]
     for stated in fresh:
         await put(database, stated, actor, shop_id=shop_id, demo=True)
     return len(fresh)
@@ -146,7 +146,7 @@ def _check(stated: Stated) -> None:
         "source": 0 < len(stated.source) <= 200 and stated.source.isprintable(),
         "kind": stated.kind is None or stated.kind in KINDS,
         "method": stated.method is None or any(stated.method in kind.methods for kind in KINDS.values()),
-        "bank": (stated.bank is None and stated.owner != "bank") or (stated.bank and _BANK.fullmatch(stated.bank)),
+        "bank": (stated.bank is None and stated.owner != "bank") or (stated.bank and BANK.fullmatch(stated.bank)),
         "instrument": stated.instrument is None or stated.instrument in INSTRUMENTS,
         "amount": all(each is None or 0 < each <= MOST_FEN for each in amounts) and rising == sorted(rising)
         and (stated.min_fen is None or not rising or stated.min_fen <= rising[0]),

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from daozhang.limits.model import Limit, Way
+from daozhang.limits.read import read
 from daozhang.policy.model import Facts, Stage
 from daozhang.postgres import statements
 
@@ -26,6 +28,8 @@ class Wish:
     page_version: str | None = None
     page_current: str | None = None
     notify_door: bool | None = None
+    bank: str | None = None
+    instrument: str | None = None
 
 
 class Reader(Protocol):
@@ -53,7 +57,9 @@ async def gather(
         [wish.channel_id for wish in wishes],
         list(besides),
     )
-    return [_before(wish, row) for wish, row in zip(wishes, rows, strict=True)]
+    ways = [Way(w.shop_id, w.user_id, w.channel_id, w.method, w.bank, w.instrument) for w in wishes]
+    limits = await read(reader, ways, besides)
+    return [_before(wish, row, held) for wish, row, held in zip(wishes, rows, limits, strict=True)]
 
 
 def _paid(wish: Wish, row: Any) -> Facts:
@@ -71,7 +77,7 @@ def _paid(wish: Wish, row: Any) -> Facts:
     )
 
 
-def _before(wish: Wish, row: Any) -> Facts:
+def _before(wish: Wish, row: Any, limits: tuple[Limit, ...]) -> Facts:
     methods = row["methods"]
     return Facts(
         at=row["at"],
@@ -93,5 +99,9 @@ def _before(wish: Wish, row: Any) -> Facts:
         page_version=wish.page_version,
         page_current=wish.page_current,
         database_writes=row["database_writes"],
+        bank=wish.bank,
+        instrument=wish.instrument,
+        no_credit=row["no_credit"],
+        limits=limits,
         notify_door=wish.notify_door,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from daozhang.limits.model import Limit
 from daozhang.reasons.catalogue import Layer
 
 if TYPE_CHECKING:
@@ -78,11 +79,17 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     page_version: str | None = None
     page_current: str | None = None
     database_writes: bool | None = None
+    bank: str | None = None
+    instrument: str | None = None
+    """What the payer says of the card; None = nothing was said."""
+    no_credit: bool | None = None
+    limits: tuple[Limit, ...] | None = None
+    """The rows in force for the way to pay, with what its user has used of them."""
     notify_door: bool | None = None
     """Whether channels can reach our door for notifications; None = nobody has looked."""
 
 
-WISHED = frozenset({"channel_id", "channel_enabled", "methods", "method", "amount_fen", "page_version"})
+WISHED = frozenset({"channel_id", "channel_enabled", "methods", "method", "amount_fen", "page_version", "no_credit"})
 """Facts that a person brings by choosing: before the choice their absence is no ignorance."""
 
 

@@ -20,6 +20,7 @@ select
   m.at, i.standing, i.standing_why, i.standing_until, i.standing_review_at, i.locked_until,
   case when w.channel_id is not null then coalesce(c.enabled and c.keyed, false) end as channel_enabled,
   c.kind, case when w.channel_id is not null then coalesce(c.methods, '{}') end as methods,
+  case when w.channel_id is not null then coalesce(c.no_credit, false) end as no_credit,
   a.admitted_fen,
   (business_day(m.at) + 1)::timestamp at time zone 'Asia/Shanghai' as day_ends_at,
   not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes

@@ -105,7 +105,7 @@ class Chase:
             log.info("query of %s: %s", row["id"], settled.effect)
             return settled.effect is not Effect.FOREIGN
         if answer.outcome is Outcome.FAILURE and answer.exists is not False:
-            await end_unpaid(self._database, row["id"])
+            await end_unpaid(self._database, row["id"], answer)
             return True
         return False
 

@@ -12,6 +12,7 @@ from daozhang.events import log as events
 from daozhang.ledger import Accounts
 from daozhang.ledger import statement as ledger_statement
 from daozhang.ledger.statement import StatementLine, Wallet
+from daozhang.limits.model import card_fits
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.decide import shown as shown_verdicts
@@ -119,6 +120,8 @@ class Desk:
         """Place an order. A refusal by policy is an order too, in the state `refused`. Raises `Refusal` for malformed wishes."""
         if not 0 < request.amount_fen <= MAX_FEN:
             raise Refusal("operation.amount.malformed")
+        if not card_fits(request.bank, request.instrument):
+            raise Refusal("limits.malformed", field="card")
         order_id = await self.place_order(request)
         return await self._view(order_id)
 
@@ -234,8 +237,11 @@ class Desk:
         step = moves.Step(order_id, order["version"], order["state"], "retried")
         await moves.move_orders(tx, at, "buyer", [step])
         await tx.run(sql.give_reasons, [order_id], [None], ["{}"])
-        request = _request(order, channel_id, method, client_ip, self.page_version)
-        wish = Wish(self.shop_id, user_id, order["amount_fen"], channel_id, method, self.page_version, self.page_version)
+        card = await tx.row(sql.newest_card, order_id)
+        bank, instrument = (card["bank"], card["instrument"]) if card else (None, None)
+        request = replace(_request(order, channel_id, method, client_ip, self.page_version), bank=bank, instrument=instrument)
+        wish = Wish(self.shop_id, user_id, order["amount_fen"], channel_id, method, self.page_version, self.page_version,
+                    bank=bank, instrument=instrument)  # fmt: skip
         (decision,) = await enforce(tx, Stage.PLACE, [(order_id, wish)], book)
         if not decision.admits:
             await self.place_order.stop(tx, at, [(order_id, order["version"] + 1, decision)])

@@ -3,7 +3,10 @@
 from uuid import UUID
 
 from daozhang import clock
+from daozhang.channels.port import Answer
 from daozhang.events import log as events
+from daozhang.limits.contradiction import Refused, heard
+from daozhang.limits.model import Way
 from daozhang.postgres import Database, Tx, statements
 from daozhang.recharge import moves
 
@@ -18,8 +21,15 @@ _UNSURE = (None, "channel.checking", "channel.unknown_answer")
 """What was said while nobody knew; at the end it is known that the channel never took the order."""
 
 
-async def end_unpaid(database: Database, attempt_id: UUID) -> None:
-    """Close an attempt here; its order ends too unless another attempt of it still lives. Money that was faster stays."""
+_CLOSED = (None, "operation.order_closed", "channel.order_unknown")
+"""What a channel says of a payment that simply was not made; any other reason is why it failed."""
+
+
+async def end_unpaid(database: Database, attempt_id: UUID, told: Answer | None = None) -> None:
+    """Close an attempt here; its order ends too unless another attempt of it still lives. Money that was faster stays.
+
+    `told` is what the channel said of a payment that failed there: its reason is the order's.
+    """
 
     async def work(tx: Tx) -> None:
         await tx.value(sql.lock_for_settlement, [attempt_id])
@@ -33,10 +43,17 @@ async def end_unpaid(database: Database, attempt_id: UUID) -> None:
             move, reason = ending
             if row["state"] in ("prepared", "unknown") and row["order_state"] == "created":
                 reason = "channel.unreachable" if row["reason"] in _UNSURE else row["reason"]
+            if told and told.reason not in _CLOSED and move == "expired":
+                move, reason = "declined", told.reason
             steps = [moves.Step(row["order_id"], row["order_version"], row["order_state"], move, reason)]
             await moves.move_orders(tx, at, "chase", steps)
             await tx.run(sql.give_reasons, [row["order_id"]], [reason], ["{}"])
         await moves.move_attempts(tx, at, "chase", [moves.Step(attempt_id, row["version"], row["state"], "closed")])
+        if told and told.reason not in _CLOSED:
+            way = Way(row["shop_id"], row["user_id"], row["channel_id"], row["method"], row["bank"], row["instrument"])
+            code = told.native.code if told.native else ""
+            await tx.run(sql.keep_code, attempt_id, code)
+            await heard(tx, at, [Refused(way, row["kind"], row["amount_fen"], told.reason, code)])
         await events.append(
             tx, row["shop_id"], at, "chase", [events.Event(f"order.{s.move}", s.id, row["user_id"], "{}") for s in steps]
         )

@@ -24,6 +24,9 @@ class PlaceRequest:
     device_id: str = ""
     payer_openid: str = ""
     locale: Literal["zh", "en"] = "zh"
+    bank: str | None = None
+    instrument: str | None = None
+    """What the payer says of the card (`limits/model.py`): then the limits of its bank are held too. None = nothing was said."""
 
 
 @dataclass(frozen=True, slots=True)

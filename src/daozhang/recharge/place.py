@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,8 @@ import msgspec
 from daozhang import clock, ids
 from daozhang.channels.port import Channel, OrderRequest, Outcome, Prepay
 from daozhang.events import log as events
+from daozhang.limits import contradiction
+from daozhang.limits.model import Way
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import enforce
@@ -219,9 +221,15 @@ class Place:
 
     async def _decide(self, tx: Tx, book: Book, fresh: Sequence[tuple[PlaceRequest, UUID]]) -> list[Decision]:
         wishes = [
-            (order_id, Wish(book.shop_id, r.user_id, r.amount_fen, r.channel_id, r.method, r.page_version, self._page_version))
+            (
+                order_id,
+                Wish(
+                    book.shop_id, r.user_id, r.amount_fen, r.channel_id, r.method, r.page_version, self._page_version,
+                    bank=r.bank, instrument=r.instrument,
+                ),
+            )
             for r, order_id in fresh
-        ]
+        ]  # fmt: skip
         return await enforce(tx, Stage.PLACE, wishes, book)
 
     async def create_attempts(
@@ -255,6 +263,11 @@ class Place:
                 [expires] * len(made),
                 [at + schedule.FIRST] * len(made),
             )  # fmt: skip
+            cards = [
+                (m.attempt_id, r.bank, r.instrument) for m, (r, _, _) in zip(made, pairs, strict=True) if r.bank or r.instrument
+            ]
+            if cards:
+                await tx.run(sql.name_cards, *map(list, zip(*cards, strict=True)))
         return made
 
     async def stop(self, tx: Tx, at: datetime, stopped: Sequence[tuple[UUID, int, Decision]]) -> None:
@@ -288,7 +301,7 @@ async def _open(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
     by_id = {item.attempt.attempt_id: item for item in asked}
     await tx.value(sql.lock_for_settlement, list(by_id))
     at = clock.now()
-    order_steps, attempt_steps, reasons, kept = [], [], [], []
+    order_steps, attempt_steps, reasons, kept, closed = [], [], [], [], set()
     rows = await tx.rows(sql.attempts_in_work, list(by_id))
     for row in rows:
         answer = by_id[row["id"]].answer
@@ -302,6 +315,7 @@ async def _open(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
                 order_steps.append(moves.Step(row["order_id"], row["order_version"], "created", "submitted"))
         elif answer.outcome is Outcome.FAILURE and by_id[row["id"]].first and row["state"] == "prepared":
             attempt_steps.append(moves.Step(row["id"], row["version"], row["state"], "closed", answer.reason or ""))
+            closed.add(row["id"])
             if row["order_state"] == "created":
                 reason = answer.reason or "channel.refused_unexplained"
                 order_steps.append(moves.Step(row["order_id"], row["order_version"], "created", "declined", reason))
@@ -310,6 +324,7 @@ async def _open(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
             attempt_steps.append(moves.Step(row["id"], row["version"], "prepared", "doubted", answer.reason or "", due))
     await moves.move_orders(tx, at, "place", order_steps)
     await moves.move_attempts(tx, at, "place", attempt_steps)
+    await contradiction.heard(tx, at, [_refusal(row, by_id[row["id"]].answer) for row in rows if row["id"] in closed])
     if kept:
         await tx.run(
             sql.keep_answers,
@@ -327,6 +342,12 @@ async def _open(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
     )
 
 
+def _refusal(row: Any, answer: Prepay) -> contradiction.Refused:
+    way = Way(row["shop_id"], row["user_id"], row["channel_id"], row["method"], row["bank"], row["instrument"])
+    return contradiction.Refused(way, row["kind"], row["amount_fen"], answer.reason, answer.native.code if answer.native else "")
+
+
 def _hash(request: PlaceRequest) -> bytes:
     """What must be the same when a key is used again: the wish itself, not the page or the address it came from."""
-    return hashlib.sha256(f"{request.amount_fen}|{request.channel_id}|{request.method}".encode()).digest()
+    card = f"|{request.bank}|{request.instrument}" if request.bank or request.instrument else ""
+    return hashlib.sha256(f"{request.amount_fen}|{request.channel_id}|{request.method}{card}".encode()).digest()

@@ -67,6 +67,16 @@ select create_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 -- name: create_attempts
 select create_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
+-- name: name_cards
+update attempts a set bank = u.bank, instrument = u.instrument
+from unnest($1::uuid[], $2::text[], $3::text[]) as u (id, bank, instrument) where a.id = u.id;
+
+-- name: newest_card
+select bank, instrument from attempts where order_id = $1 and id >= $1 order by id desc limit 1;
+
+-- name: keep_code
+update attempts set native_code = $2 where id = $1 and $2 <> '';
+
 -- name: give_reasons
 update orders o set reason = u.reason, reason_facts = u.facts::jsonb
 from unnest($1::uuid[], $2::text[], $3::text[]) as u (id, reason, facts) where o.id = u.id;
@@ -89,7 +99,8 @@ from unnest($1::uuid[], $2::timestamptz[]) as u (id, due_at) where a.id = u.id;
 select id, state, version, channel_id, queries from attempts where order_id = $1 and id >= $1 and state not in ('paid', 'closed') order by id;
 
 -- name: attempts_in_work
-select a.id, a.order_id, a.user_id, a.state, a.version, a.created_at, a.expires_at, o.state as order_state, o.version as order_version
+select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.kind, a.method, a.bank, a.instrument, a.amount_fen, a.state, a.version,
+  a.created_at, a.expires_at, o.state as order_state, o.version as order_version
 from unnest($1::uuid[]) as u (id) join attempts a on a.id = u.id join orders o on o.id = a.order_id;
 
 -- name: count_attempts
@@ -97,7 +108,7 @@ select count(*) from attempts where order_id = $1 and id >= $1;
 
 -- name: one_attempt
 select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.kind, a.method, a.state, a.version, a.amount_fen, a.created_at, a.expires_at,
-  a.client_ip, a.payer_openid, a.action, a.reason,
+  a.client_ip, a.payer_openid, a.action, a.reason, a.bank, a.instrument,
   o.state as order_state, o.version as order_version,
   exists (select from attempts b where b.order_id = a.order_id and b.id >= a.order_id and b.id <> a.id
     and b.state not in ('paid', 'closed')) as others_live

@@ -1,7 +1,8 @@
-"""The payment channel: is it switched on here, and does it offer the chosen method?"""
+"""The payment channel: is it switched on here, does it offer the chosen method, and do the limits let the amount through?"""
 
 from typing import Any
 
+from daozhang.limits.judge import room, stopped
 from daozhang.policy.book import Book
 from daozhang.policy.model import Check, Facts, Hit, Outcome, Stage, Strength
 from daozhang.reasons.catalogue import Layer
@@ -17,6 +18,51 @@ def _method(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
     if facts.methods and facts.method in facts.methods:
         return None
     return Hit(Outcome.REFUSE, "channel.method_unsupported", {"method": facts.method})
+
+
+def _credit(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
+    credit = facts.no_credit and facts.instrument == "credit"
+    return Hit(Outcome.REFUSE, "channel.credit_card", {}) if credit else None
+
+
+def _hours(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
+    return _limit(facts, "hours")
+
+
+def _single(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
+    return _limit(facts, "min") or _limit(facts, "single")
+
+
+def _day(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
+    return _limit(facts, "day")
+
+
+def _month(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
+    return _limit(facts, "month")
+
+
+def _limit(facts: Facts, axis: str) -> Hit | None:
+    stop = stopped(facts.limits or (), facts.amount_fen, axis)
+    return Hit(Outcome.REFUSE, stop.reason, stop.facts) if stop else None
+
+
+def _tells_single(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
+    single_fen = room(facts.limits or ()).single_fen
+    return {} if single_fen is None else {"limit_fen": single_fen}
+
+
+def _tells_day(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
+    left_fen = room(facts.limits or ()).day_left_fen
+    return {} if left_fen is None else {"left_fen": left_fen}
+
+
+def _tells_month(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
+    left_fen = room(facts.limits or ()).month_left_fen
+    return {} if left_fen is None else {"left_fen": left_fen}
+
+
+def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
+    return {}
 
 
 def _names_channel(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
@@ -45,4 +91,54 @@ METHOD = Check(
     needs=("methods", "method"),
     judge=_method,
     tells=_names_method,
+)
+
+CREDIT = Check(
+    name="channel.credit",
+    layer=Layer.CHANNEL,
+    strength=Strength.HARD,
+    stages=_BEFORE,
+    needs=("no_credit",),
+    judge=_credit,
+    tells=_nothing,
+)
+
+HOURS = Check(
+    name="channel.hours",
+    layer=Layer.CHANNEL,
+    strength=Strength.HARD,
+    stages=_BEFORE,
+    needs=("limits", "channel_id"),
+    judge=_hours,
+    tells=_nothing,
+)
+
+SINGLE = Check(
+    name="channel.single",
+    layer=Layer.CHANNEL,
+    strength=Strength.HARD,
+    stages=_BEFORE,
+    needs=("limits", "channel_id", "amount_fen"),
+    judge=_single,
+    tells=_tells_single,
+)
+
+DAY = Check(
+    name="channel.day",
+    layer=Layer.CHANNEL,
+    strength=Strength.HARD,
+    stages=_BEFORE,
+    needs=("limits", "channel_id", "amount_fen"),
+    judge=_day,
+    tells=_tells_day,
+)
+
+MONTH = Check(
+    name="channel.month",
+    layer=Layer.CHANNEL,
+    strength=Strength.HARD,
+    stages=_BEFORE,
+    needs=("limits", "channel_id", "amount_fen"),
+    judge=_month,
+    tells=_tells_month,
 )
