@@ -109,3 +109,34 @@ from standing_moves where user_id = $1 order by id
 
 -- name: sweep_identity
 select sweep_identity()
+
+-- name: begin_confirmation
+select begin_confirmation($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+
+-- name: take_confirmation_try
+select id, code_hash, tries_left from take_confirmation_try($1, $2, $3) where id is not null
+
+-- name: pass_confirmation
+select pass_confirmation($1, $2, $3)
+
+-- name: use_confirmation
+select use_confirmation($1, $2, $3, $4, $5, $6)
+
+-- name: resend_confirmation
+select id, means, digest, passed_at, tries_left, sends, sent_at, expires_at
+from resend_confirmation($1, $2, $3, $4, $5, $6) where id is not null
+
+-- name: keep_provider_number
+update confirmations set provider_number = $2 where id = $1
+
+-- name: open_confirmation
+select id, means, passed_at, tries_left, sends, sent_at, expires_at from confirmations
+where subject = $1 and purpose = $2 and operation = $3 and digest = $4 and used_at is null
+  and ((passed_at is null and expires_at > $5 and tries_left > 0) or passed_at > $6)
+order by id desc limit 1
+
+-- name: newest_consent
+select version, given from consents where user_id = $1 and kind = $2 order by id desc limit 1
+
+-- name: add_consent
+insert into consents (id, user_id, kind, version, given, at) values ($1, $2, $3, $4, $5, $6)

@@ -10,10 +10,11 @@ import jinja2
 from daozhang.money import MalformedAmount, parse_yuan, yuan
 from daozhang.simulators.faults import BadFault, Fault
 from daozhang.simulators.phone import Phone
+from daozhang.simulators.services.sandbox import Sandbox
 from daozhang.simulators.station import NotPayable, Payment
 from daozhang.simulators.views import dial_view, list_view, outcome_view, pay_view
 from daozhang.simulators.wire import Answer, Receive, Scope, Send, TooLarge, lead_to, lead_to_payment, read, safe_back, write
-from daozhang.simulators.words import Language, Words, choose, words
+from daozhang.simulators.words import Language, Words, choose, clock_time, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,8 +55,8 @@ class Request:
 class PhonePages:
     """Answers `/phone` and the static files, and shows why a channel's own page refuses."""
 
-    def __init__(self, phone: Phone) -> None:
-        self._phone = phone
+    def __init__(self, phone: Phone, services: Sandbox) -> None:
+        self._phone, self._services = phone, services
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader(__package__ or "", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
         )
@@ -88,7 +89,7 @@ class PhonePages:
         if "lang" in request.parameters:
             answer.headers["Set-Cookie"] = f"phone_lang={request.language}; Path=/; SameSite=Lax; HttpOnly"
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Answer:  # noqa: PLR0911 - one line for each place
         if request.path.startswith("/static/"):
             return _static(request.path.removeprefix("/static/"))
         if request.method == "POST" and request.foreign():
@@ -96,6 +97,8 @@ class PhonePages:
         if request.path.startswith("/phone/pay/"):
             number = request.path.removeprefix("/phone/pay/")
             return self._act(request, number) if request.method == "POST" else self._pay(request, number)
+        if request.path.startswith("/phone/face/"):
+            return self._face(request, request.path.removeprefix("/phone/face/"))
         if request.path == "/phone/dial" and request.method == "POST":
             return self._turn(request)
         doors: dict[str, Callable[[Request], Answer]] = {
@@ -103,6 +106,7 @@ class PhonePages:
             "/phone": self._list,
             "/phone/scan": self._scan,
             "/phone/dial": self._dial,
+            "/phone/messages": self._messages,
         }
         door = doors.get(request.path)
         if door is None:
@@ -158,6 +162,20 @@ class PhonePages:
         way = request.form.get("way", "")
         self._phone.pay(payment.code, way=way, trick=trick, amount_fen=otherwise_fen, voucher_fen=voucher_fen)
         return {"trick": trick} if trick else {}
+
+    def _messages(self, request: Request) -> Answer:
+        shown = [{"to": m.to, "text": m.text, "at": clock_time(m.at_s)} for m in list(self._services.messages)[:30]]
+        return self._page(request, "messages.html", {"messages": shown})
+
+    def _face(self, request: Request, look_id: str) -> Answer:
+        """The camera's page; a tap leads back to who asked."""
+        look = self._services.looks.get(look_id)
+        if look is None:
+            raise NotPayable("unknown")
+        if request.method == "POST":
+            back = safe_back(self._services.decide(look_id, passed=request.form.get("act") == "pass"))
+            return lead_to(back or "/phone")
+        return self._page(request, "face.html", {"operation": look.operation})
 
     def _dial(self, request: Request) -> Answer:
         return self._page(request, "dial.html", dial_view(self._phone, words(request.language)))

@@ -17,6 +17,7 @@ from daozhang.simulators.habits import Habits
 from daozhang.simulators.merchant import Enrolment, Merchant
 from daozhang.simulators.pages import PhonePages
 from daozhang.simulators.phone import Phone
+from daozhang.simulators.services.sandbox import Sandbox
 from daozhang.simulators.station import Maker, NotPayable, Station, World
 from daozhang.simulators.stations import KNOWN
 from daozhang.simulators.watch import Watch
@@ -31,8 +32,9 @@ class Simulator:
     """`async with Simulator() as sim`: a WeChat Pay at `sim.url` that knows `sim.merchant` and answers until the block ends.
 
     `kinds` are the channels that stand there (`sim.stations`, each with its card, its books in sum, its payer's hand);
-    `sim.dial` are their faults, `sim.phone` the payer's hand, `sim.habits` their pace, `sim.watch` their clock,
-    `sim.calls` how many requests came to each. `sim.merchant`, `sim.books` and `sim.refund_by_hand` are those of WeChat Pay.
+    `sim.dial` are their faults, `sim.phone` the payer's hand, `sim.habits` their pace, `sim.watch` their clock, `sim.calls` how
+    many requests came to each; `sim.services` a messenger, a face service and a register of names. `sim.merchant`, `sim.books` and
+    `sim.refund_by_hand` are those of WeChat Pay.
 
     `enrolment` are keys of WeChat Pay that were made before (making them takes about 0.3 s), `more` further merchants there;
     `makers` make other stations than `stations.KNOWN` would. In `folder` each station keeps keys and books; None: in memory.
@@ -66,7 +68,8 @@ class Simulator:
             self._socket.close()
             raise
         self.phone = Phone(self.stations, self.watch, self.dial)
-        self._pages = PhonePages(self.phone)
+        self.services = Sandbox(self.watch, self.url, _own(folder, "services"))
+        self._pages = PhonePages(self.phone, self.services)
         self._control = Control(self)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: _Server | None = None
@@ -98,10 +101,7 @@ class Simulator:
             station.look()
 
     def _world(self, kind: str, folder: Path | None) -> World:
-        own = folder / kind if folder else None
-        if own is not None:
-            own.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return World(self.watch, self.dial.at(kind), self.habits, self.url, own)
+        return World(self.watch, self.dial.at(kind), self.habits, self.url, _own(folder, kind))
 
     async def __aenter__(self) -> Self:
         """Start answering."""
@@ -143,7 +143,10 @@ class Simulator:
                 except NotPayable as refusal:
                     await self._pages.sorry(scope, send, refusal.word, kind)
                 return
-        if path.startswith(("/phone", "/static/")) or path == "/":
+        if path.startswith(self.services.prefixes):
+            self.calls["services"] += 1
+            await self.services(scope, receive, send)
+        elif path.startswith(("/phone", "/static/")) or path == "/":
             await self._pages(scope, receive, send)
         elif path.startswith(("/dial", "/books", "/healthz")):
             await self._control(scope, receive, send)
@@ -196,6 +199,14 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave the signals to whoever owns the process."""
         yield
+
+
+def _own(folder: Path | None, name: str) -> Path | None:
+    """A folder of its own for whoever keeps something."""
+    own = folder / name if folder else None
+    if own is not None:
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return own
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,61 @@
+"""What each provider looks like from inside. Results reduce to few words, `unknown` among them; calls never raise for faults."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Purpose = Literal["sms", "face", "identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """A text message. `number` is ours, the same on every retry, so that a provider that knows it sends it once."""
+
+    number: str
+    to: str
+    text: str
+
+    def __repr__(self) -> str:
+        """Never shows whom it goes to or what it says: it may hold a code."""
+        return f"Sms(number={self.number!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRequest:
+    """Ask for a look at a face. The picture stays with the provider: we get a word, never an image."""
+
+    number: str
+    operation: str
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSession:
+    """Where the person is led for the look. `url` is empty unless the outcome is `success`."""
+
+    outcome: Literal["success", "failure", "unknown"]
+    url: str = ""
+    provider_number: str = ""
+
+
+class SmsProvider(Protocol):
+    """Sends text messages."""
+
+    async def send(self, message: Sms) -> Literal["success", "failure", "unknown"]:
+        """`success` = taken on; whether it arrives nobody promises."""
+
+
+class FaceProvider(Protocol):
+    """Looks at faces."""
+
+    async def begin(self, request: FaceRequest) -> FaceSession:
+        """Begin a look."""
+
+    async def result(self, number: str) -> Literal["passed", "failed", "pending", "unknown"]:
+        """What came of it, by our number."""
+
+
+class IdentityProvider(Protocol):
+    """Knows whether a name belongs to an identity number."""
+
+    async def check(self, number: str, name: str, identity_number: str) -> Literal["match", "mismatch", "no_record", "unknown"]:
+        """Compare. `number` is ours. Nothing of the two is kept by us for having asked."""
