@@ -132,8 +132,8 @@ async def open_shop(
 ) -> AsyncIterator[Shop]:
     """One shop with an enabled channel at a simulated WeChat Pay and at each of `kinds`, and one user.
 
-    `work=True` lets the program's own loops run. `certificates` is how many of the channel's platform certificates the shop was told
-    of; it may ask for the others.
+    `work=True` lets the program's own loops run. `certificates` is how many of the channel's platform certificates the shop
+    was told of; it may ask for the others.
     """
     enrolment = enrolment or enrol()
     listener = socket.create_server(("127.0.0.1", 0))
