@@ -34,6 +34,10 @@ class Traits:
     """Whether closing what the channel does not know is as good as closed (else it may still come, and nobody knows)."""
     closes: bool = True
     """Whether the channel has a close at all."""
+    shows_closed: bool = True
+    """Whether a query tells a closed payment from one that still waits."""
+    numbers_refunds: bool = True
+    """Whether the channel knows refunds by numbers of ours; else it is asked once, and about the payment afterwards."""
     refund_first: Outcome = Outcome.PENDING
     """The answer to a refund call that was taken in."""
     tells_refunds: bool = True
@@ -62,8 +66,9 @@ class Door:
 
     async def receive(self, request: web.Request) -> web.Response:
         assert self.channel is not None
-        by_get = KINDS[self.channel.kind].notified_by == "GET"
-        body = request.rel_url.raw_query_string.encode() if by_get else await request.read()
+        verbs = KINDS[self.channel.kind].notified_by
+        assert request.method in (("GET", "POST") if verbs == "EITHER" else (verbs,))
+        body = await request.read() if request.method == "POST" else request.rel_url.raw_query_string.encode()
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.raw.append((headers, body))
         try:

@@ -1,11 +1,12 @@
 """Which kinds exist. A new kind is a folder below `kinds` and one line here."""
 
 from daozhang.channels.kind import Kind
-from daozhang.channels.kinds import wechatpay
+from daozhang.channels.kinds import epay, wechatpay
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         wechatpay.KIND,
+        epay.KIND,
     )
 }  # fmt: skip

@@ -7,7 +7,7 @@ Settings are TOML (or the JSON of the same shape):
     merchant = "1900000001"
     app = "wx0000000000000000"
     methods = ["native", "h5"]        # default: all of the kind
-    hosts = ["https://..."]           # default: the kind's own
+    hosts = ["https://..."]           # default: the kind's own; of a kind that has none (epay) the operator's, and never left out
     no_credit = true                  # default: false; credit cards are not wanted
     [keys]
     serial_no = "..."
@@ -214,14 +214,16 @@ def _methods(kind: Kind, wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _hosts(kind: Kind, wanted: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    if not wanted and not kind.hosts:
+        raise Refusal("channel.incomplete", field="hosts")
     hosts = []
     for host in wanted or kind.hosts:
         try:
             base = check_base(host, loopback=settings.test_mode)
         except ForbiddenHost:
             raise Refusal("channel.host_forbidden", host=host[:80]) from None
-        # A loopback host passed only because test mode allows it; any other one must be the kind's own.
-        if base.startswith("https://") and base not in kind.hosts and not settings.test_mode:
+        # A loopback host passed only because test mode allows it; any other one must be the kind's own, if the kind has any.
+        if base.startswith("https://") and kind.hosts and base not in kind.hosts and not settings.test_mode:
             raise Refusal("channel.host_forbidden", host=host[:80])
         hosts.append(base)
     return tuple(hosts)

@@ -18,8 +18,9 @@ def _never(_keys: Any) -> Iterable[tuple[str, datetime]]:
 class Kind:
     """A protocol, as its folder states it.
 
-    `read_keys` raises `Refusal` for keys that are missing, malformed, weak or published. `hosts` are its public addresses.
-    `notified_by` is how its messages come: in the body of a POST, or in the query string of a GET.
+    `read_keys` raises `Refusal` for keys that are missing, malformed, weak or published. `hosts` are its public addresses; empty
+    for a kind whose channels each bring their operator's own, which must be https and lead to public addresses.
+    `notified_by` is how its messages come: in the body of a POST, in the query string of a GET, or either way.
     `asks_first`: its messages only say "look": nothing is booked from one before the channel itself was asked.
     `expiries` tells when which certificate of a key set ends, for the alarms before it does.
     """
@@ -29,6 +30,6 @@ class Kind:
     hosts: tuple[str, ...]
     read_keys: Callable[[Any], Any]
     make: Callable[[ChannelRow, Sequence[Any], Transport], Channel]
-    notified_by: Literal["POST", "GET"] = "POST"
+    notified_by: Literal["POST", "GET", "EITHER"] = "POST"
     asks_first: bool = False
     expiries: Callable[[Any], Iterable[tuple[str, datetime]]] = _never

@@ -130,8 +130,9 @@ class Acknowledgement:
 class RefundRequest:
     """Ask for money to go back. The same `out_refund_no` on every retry, persisted before the first call.
 
-    `refunded_fen` is what earlier refunds of the payment gave back for certain: a channel without refund numbers is asked how much
-    it gave back before it is asked to give again.
+    `refunded_fen` is what earlier refunds of the payment gave back for certain, `others_open` that another refund of it has no end
+    yet, `again` that an earlier call with this number may have been taken in: a channel without refund numbers is asked how much it
+    gave back before it is asked to give, and is asked to give only once.
     """
 
     out_trade_no: str
@@ -142,6 +143,8 @@ class RefundRequest:
     why: str
     notify_url: str
     refunded_fen: int = 0
+    again: bool = False
+    others_open: bool = False
 
 
 class Channel(Protocol):
@@ -163,7 +166,7 @@ class Channel(Protocol):
         """Close an unpaid payment. `success` = closed, `failure` = already paid (query it).
 
         `unknown` with `exists=False`: the channel cannot close what no payer has come to yet, and only the expiry that went with
-        the order ends it.
+        the order ends it. A channel without any close answers `unknown` as long as the payment may come, `success` afterwards.
         """
 
     async def refund(self, request: RefundRequest) -> Answer:

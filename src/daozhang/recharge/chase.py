@@ -93,7 +93,9 @@ class Chase:
         if await self._ended(row, answer):
             return "ended"
         lapsed = clock.now() >= row["expires_at"] + schedule.LAPSED
-        if answer.exists is False and (closed.outcome is Outcome.SUCCESS or (closed.exists is False and lapsed)):
+        gone = answer.exists is False and closed.exists is False and lapsed
+        # Some channels close and go on saying "unpaid": closed for certain and not paid afterwards is an end as well.
+        if gone or (closed.outcome is Outcome.SUCCESS and (answer.exists is False or answer.outcome is Outcome.PENDING)):
             await end_unpaid(self._database, row["id"])
             return "ended"
         return "paid" if Outcome.FAILURE is closed.outcome or Outcome.SUCCESS is answer.outcome else "unsure"

@@ -10,6 +10,10 @@ RETURNED = "operation.refunded"
 """The reason of a report that money came and part or all of it has gone back already, by hand at the channel: a person looks."""
 
 
+FROZEN = "channel.payment_frozen"
+"""The reason of a report that money came and the channel keeps it back from us for now."""
+
+
 class Row(Protocol):
     """A row by the names of its columns."""
 
@@ -83,6 +87,6 @@ def judge(report: Report, attempt: Row | None) -> tuple[Effect, str]:  # noqa: P
         return Effect.TWICE, "order paid before"
     if not fits:
         return Effect.MISFIT, f"asked {attempt['amount_fen']} fen, received {report.amount_fen}"
-    if report.reason == RETURNED:
-        return Effect.HELD, RETURNED
+    if report.reason in (RETURNED, FROZEN):
+        return Effect.HELD, report.reason
     return Effect.CREDITED, "as asked"

@@ -124,7 +124,7 @@ class Refunds:
             await self._database.transact(lambda tx: tx.run(sql.count_look, refund_id))
             request = RefundRequest(
                 payment, number, row["channel_txn"] or "", row["amount_fen"], row["total_fen"], row["why"],
-                self._notify_url(channel), row["returned_fen"],
+                self._notify_url(channel), row["returned_fen"], asked_before, row["others_open"],
             )  # fmt: skip
             answer = await channel.refund(request)
             if asked_before and answer.outcome is Outcome.FAILURE and answer.report is None:

@@ -31,6 +31,7 @@ BODY_WAIT_S = 5.0
 
 _PATH = re.compile(r"/notify/([a-z][a-z0-9_]{1,31})/([1-9][0-9]{0,17})", re.ASCII)
 _GONE = Acknowledgement(404)
+_VERBS = {"POST": ("POST",), "GET": ("GET",), "EITHER": ("GET", "POST")}
 
 
 class _TooLarge(Exception):
@@ -72,14 +73,14 @@ class Callbacks:
         row = self._registry.row(channel.id) if channel else None
         if match is None or channel is None or row is None or channel.kind != match.group(1):
             return _GONE
-        verb = KINDS[channel.kind].notified_by
-        if scope["method"] != verb:
-            return Acknowledgement(405, content_type=verb)
+        verbs = _VERBS[KINDS[channel.kind].notified_by]
+        if scope["method"] not in verbs:
+            return Acknowledgement(405, content_type=", ".join(verbs))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         body = b""
         no: Invalid
         try:
-            body = await _body(headers, receive) if verb == "POST" else _query(scope)
+            body = await _body(headers, receive) if scope["method"] == "POST" else _query(scope)
             await self._turns.take()
             answer = await self._door.knock(row.shop_id, channel, headers, body)
         except Invalid as invalid:
