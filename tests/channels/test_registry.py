@@ -295,3 +295,39 @@ async def test_a_database_that_is_away_takes_no_door_away(database, vault, setti
     assert registry.get(channel_id) is before
     await registry.load()
     assert [row.id for row in registry.enabled()] == [channel_id]
+
+
+def operator(**changes: object) -> console.ChannelSettings:
+    """A channel of a kind whose hosts are the operator's own; merchant numbers there are short."""
+    keys = {"version": "v1", "type": "alipay", "key": "k3yQ7wErTy9uIoP1aSdF5gHjKl2zXcVb"}
+    values = {
+        "kind": "epay",
+        "merchant": "1001",
+        "app": "alipay",
+        "keys": keys,
+        "hosts": ["https://pay.operator.example"],
+    } | changes
+    return console.read_channel(msgspec.json.encode(values))
+
+
+async def test_an_operators_channel_brings_its_own_public_host(database, vault, settings, registry) -> None:
+    real = msgspec.structs.replace(settings, test_mode=False)
+    assert await refusal(console.add(database, vault, real, operator(hosts=[]))) == ("channel.incomplete", {"field": "hosts"})
+    channel_id = await console.add(database, vault, real, operator())
+    await console.enable(database, vault, real, channel_id)
+    assert await refusal(console.point(database, real, channel_id, ())) == ("channel.incomplete", {"field": "hosts"})
+    # The same number at another operator is another merchant, told apart by the label.
+    await console.add(database, vault, real, operator(app="alipayB", hosts=["https://pay.other.example"]))
+    await registry.load()
+    assert registry.row(channel_id).notify_path() == f"/notify/epay/{channel_id}"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["http://pay.operator.example", "https://10.0.0.1", "https://127.0.0.1", "https://localhost", "https://intranet",
+     "https://pay.operator.example:8443", "https://pay.operator.example/epay", "https://u@pay.operator.example", "https://0x7f.1",
+     "file:///etc/passwd", "https://[::1]", "https://pay.operator.example?x=1"],
+)  # fmt: skip
+async def test_in_07_an_operators_host_is_https_by_name_and_nothing_else(database, vault, settings, host: str) -> None:
+    real = msgspec.structs.replace(settings, test_mode=False)
+    assert await refusal(console.add(database, vault, real, operator(hosts=[host]))) == ("channel.host_forbidden", {"host": host})

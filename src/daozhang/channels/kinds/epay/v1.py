@@ -59,7 +59,7 @@ class EpayV1(Epay):
         # Nothing has been asked for in these cases, so nothing went back.
         return against or self._refund_answer(await self._give(request), request)
 
-    async def query_refund(self, out_refund_no: str, out_trade_no: str) -> Answer:  # noqa: ARG002 - V1 knows no numbers of refunds.
+    async def query_refund(self, out_refund_no: str, out_trade_no: str = "") -> Answer:  # noqa: ARG002 - V1 knows no numbers of refunds.
         """V1 knows no refund by its number; `refund` asks about the order instead."""
         return Answer(Outcome.UNKNOWN, exists=False, reason="refund.unknown_to_channel")
 

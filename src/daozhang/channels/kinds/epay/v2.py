@@ -65,7 +65,7 @@ class EpayV2(Epay):
         fields = {"pid": self.merchant, **payment, "out_refund_no": request.out_refund_no, "money": money}
         return self._refund_answer(await self._call("refund", "pay/refund", fields, request.out_refund_no), request.out_refund_no)
 
-    async def query_refund(self, out_refund_no: str, out_trade_no: str) -> Answer:  # noqa: ARG002 - its own number is enough.
+    async def query_refund(self, out_refund_no: str, out_trade_no: str = "") -> Answer:  # noqa: ARG002 - its own number is enough.
         """What the operator knows of the refund; `exists=False` means: repeat it with the same number."""
         fields = {"pid": self.merchant, "out_refund_no": out_refund_no}
         heard = await self._call("refund_query", "pay/refundquery", fields, out_refund_no)
