@@ -140,3 +140,15 @@ select version, given from consents where user_id = $1 and kind = $2 order by id
 
 -- name: add_consent
 insert into consents (id, user_id, kind, version, given, at) values ($1, $2, $3, $4, $5, $6)
+
+-- name: verify_user
+select verify_user($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: verification
+select id, tier, name_sealed, number_sealed, at from verifications where user_id = $1 order by id desc limit 1
+
+-- name: note_view
+insert into personal_views (id, shop_id, user_id, what, actor, why, at) values ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: shop_of_user
+select shop_id from users where id = $1

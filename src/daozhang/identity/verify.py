@@ -1,0 +1,135 @@
+"""Real-name verification: a name and a number, held to their form, compared by a provider, sealed, and shown masked everywhere.
+
+What a minor may do and from which amount a name is needed are checks of the policy; here is only who somebody is.
+"""
+
+import logging
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from daozhang import clock, ids
+from daozhang.events.log import Event, append
+from daozhang.identity.gb11643 import read_identity_number
+from daozhang.identity.limits import Limiter
+from daozhang.postgres import Database, Tx, statements
+from daozhang.providers.rows import Providers
+from daozhang.reasons.refusal import Refusal
+from daozhang.vault import Vault
+
+sql = statements("daozhang.identity")
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(
+    r"[\u3400-\u9fff\U00020000-\U000323af]{1,20}(?:·[\u3400-\u9fff\U00020000-\U000323af]{1,20}){0,3}|[A-Za-z][A-Za-z .'-]{1,49}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a page shows: never more than this. `masked_name` is 张*, `masked_number` 110***********1234."""
+
+    tier: str
+    masked_name: str
+    masked_number: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A name and a number in clear, for the one who may see them and said why."""
+
+    name: str
+    number: str
+
+
+class Verifications:
+    """Who the users of a shop really are."""
+
+    def __init__(self, database: Database, vault: Vault, limiter: Limiter, providers: Providers) -> None:
+        self._database, self._vault, self._limiter, self._providers = database, vault, limiter, providers
+
+    async def verify(self, user_id: int, name: str, number: str) -> Verified:
+        """Compare a name with its number and keep both sealed. The same ones again change nothing.
+
+        Raises `identity.name_malformed`, `identity.number_malformed`, `identity.mismatch`, `identity.no_record`,
+        `identity.unchecked` (nobody knows: try later), `identity.other_person`, `account.closed`, `operation.too_many`.
+        """
+        plain = unicodedata.normalize("NFC", name).strip().replace("•", "·").replace("・", "·")
+        if not _NAME.fullmatch(plain):
+            raise Refusal("identity.name_malformed")
+        read = read_identity_number(number, clock.business_day(clock.now()))
+        if read is None:
+            raise Refusal("identity.number_malformed")
+        await self._limiter.demand("verify.user", user_id)
+        provider, asked = await self._providers.identity(), ids.new_id()
+        result = await provider.check(ids.text26(asked), plain, read.text)
+        if result != "match":
+            raise Refusal(_WHY[result])
+        at, adult_on = clock.now(), read.adult_on()
+        minor = adult_on > clock.business_day(at)
+        sealed = (
+            self._vault.seal(plain, f"verifications:name:{asked}"), self._vault.seal(read.text, f"verifications:number:{asked}"),
+            self._vault.blind("identity", read.text),
+        )  # fmt: skip
+        try:
+            done = await self._database.transact(lambda tx: self._keep(tx, asked, user_id, sealed, adult_on if minor else None, at))
+        except asyncpg.CheckViolationError as fault:
+            if fault.constraint_name != "verified_once":
+                raise
+            raise Refusal("identity.other_person") from fault
+        if not done:
+            raise Refusal("account.closed")
+        known = await self.shown(user_id)
+        assert known is not None, user_id
+        return known
+
+    async def shown(self, user_id: int) -> Verified | None:
+        """What the user's own page shows, masked; None while nothing is verified."""
+        row = await self._database.row(sql.verification, user_id)
+        if row is None:
+            return None
+        person = self._open(row)
+        return Verified(row["tier"], mask_name(person.name), mask_number(person.number), row["at"])
+
+    async def view(self, shop_id: int, user_id: int, actor: str, why: str) -> Person | None:
+        """Name and number in clear. The look is on record before anything is shown."""
+        row = await self._database.row(sql.verification, user_id)
+        if row is None:
+            return None
+        await self._database.transact(
+            lambda tx: tx.run(sql.note_view, ids.new_id(), shop_id, user_id, "identity", actor, why[:200], clock.now())
+        )
+        return self._open(row)
+
+    async def _keep(
+        self, tx: Tx, identifier: Any, user_id: int, sealed: tuple[bytes, bytes, bytes], adult_on: Any, at: datetime
+    ) -> bool:
+        done: bool = await tx.value(sql.verify_user, identifier, user_id, "identity", *sealed, adult_on, at)
+        if done:
+            shop_id = await tx.value(sql.shop_of_user, user_id)
+            await append(tx, shop_id, at, f"user:{user_id}", [Event("user.verified", None, user_id, '{"tier":"identity"}')])
+        return done
+
+    def _open(self, row: Any) -> Person:
+        return Person(
+            self._vault.unseal_text(row["name_sealed"], f"verifications:name:{row['id']}"),
+            self._vault.unseal_text(row["number_sealed"], f"verifications:number:{row['id']}"),
+        )
+
+
+def mask_name(name: str) -> str:
+    """Only the first letter stays."""
+    return name[0] + "*" * min(3, max(1, len(name) - 1))
+
+
+def mask_number(number: str) -> str:
+    """The first three and the last two characters stay: enough to know one's own, too little for anything else."""
+    return f"{number[:3]}{'*' * 13}{number[-2:]}"
+
+
+_WHY = {"mismatch": "identity.mismatch", "no_record": "identity.no_record", "unknown": "identity.unchecked"}
