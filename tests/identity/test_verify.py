@@ -39,21 +39,11 @@ def test_the_standards_own_example_holds() -> None:
     assert read_identity_number(f" {NUMBER.lower()} ", TODAY) == read
 
 
-NO_NUMBERS = (
-    "",
-    "x",
-    "110105194912310021",
-    "11010519491231002Ｘ",
-    "１１０１０５１９４９１２３１００２X",
-    "99010519491231002X",
-    "110105491231002",
-    numbered("20250230"),
-    numbered("18991231"),
-    numbered("20991231"),
-    NUMBER + "\n1",
-    "1" * 5000,
-    "11010519491331002X",
-)
+NO_NUMBERS = [
+    *("", "x", "110105194912310021", "11010519491231002Ｘ", "１１０１０５１９４９１２３１００２X", "99010519491231002X"),
+    *("110105491231002", numbered("20250230"), numbered("18991231"), numbered("20991231")),
+    *(NUMBER + "\n1", "1" * 5_000, "11010519491331002X"),
+]
 
 
 @pytest.mark.parametrize("text", NO_NUMBERS)
