@@ -193,7 +193,8 @@ async def test_a_refunded_payment_still_counts_as_paid(rig: Rig) -> None:
     await rig.quiet()
     report = (await rig.channel.query(order.out_trade_no)).report
     assert report is not None
-    assert (report.outcome, report.amount_fen, report.reason) == (Outcome.SUCCESS, 5000, "operation.refunded")
+    assert (report.outcome, report.amount_fen) == (Outcome.SUCCESS, 5000)
+    assert report.reason == ("operation.refunded" if rig.traits.shows_refunds else None)
 
 
 async def test_nf_05_an_unknown_refund_does_not_exist_so_it_is_repeated(rig: Rig) -> None:

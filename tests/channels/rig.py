@@ -46,6 +46,8 @@ class Traits:
     """Whether what the door hears of a refund names the amount of that refund."""
     shows_part_refund: bool = True
     """Whether a query shows that a part went back; else only that all of it did."""
+    shows_refunds: bool = True
+    """Whether a query of the payment shows refunds at all; where it does not, they are asked after by themselves."""
     facts: tuple[str, ...] = FACTS
     """What callback and query tell alike."""
     silences: tuple[str, ...] = ("hang", "booked_error", "truncate", "garbage", "unsigned", "forge", "empty_503")

@@ -1,8 +1,10 @@
 """Which channels can be simulated. A new kind is a folder here and one line."""
 
 from daozhang.simulators.station import Maker
+from daozhang.simulators.unionpay.station import UnionPay
 from daozhang.simulators.wechatpay.station import WeChatPay
 
 KNOWN: dict[str, Maker] = {
     "wechatpay": WeChatPay,
+    "unionpay": UnionPay,
 }  # fmt: skip

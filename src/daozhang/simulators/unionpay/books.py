@@ -80,7 +80,7 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A callback on its ladder. `state`: waiting, sending, acknowledged, given_up, silenced, held. `plain` is its fields as JSON."""
+    """A notice on its ladder. `state`: waiting, sending, acknowledged, given_up, silenced, held. `plain`: its fields as JSON."""
 
     id: str
     mer_id: str

@@ -3,15 +3,15 @@
 Calls never raise for what the other side does. What is not a verified answer or a definite refusal is `unknown`. UnionPay knows an
 order by its number and its time together; the time is read out of our number, so that a query finds the order after any crash.
 
-UnionPay cannot close an unpaid order. Each order carries a payTimeout; `close` says `success` only when that has passed and a query
-finds nothing, and money that comes later still is money.
+UnionPay cannot close an unpaid order. Each carries a payTimeout that ends before our order does; `close` only asks, and whoever
+closes has to wait until the order has expired. Money that comes later still is money.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from daozhang import clock, ids
@@ -42,10 +42,11 @@ METHODS = ("page", "h5", "qr")
 HOSTS = ("https://gateway.95516.com", "https://filedownload.95516.com")
 SANDBOX_HOSTS = ("https://gateway.test.95516.com", "https://filedownload.test.95516.com")
 _FRONT, _BACK, _QUERY = "/gateway/api/frontTransReq.do", "/gateway/api/backTransReq.do", "/gateway/api/queryTrans.do"
-_FILES = "/"
+_FILES, _FILES_BESIDE = "/", "/filedownload/"
+"""The file service has a host of its own; behind one address for all (a proxy, a simulator) it stands below a path."""
 _QR_PLACE = "https://qr.95516.com/"
 _USED_BEFORE = "12"
-_CLAIMS = 4096
+_REMEMBERED = 4096
 
 
 class UnionPay:
@@ -62,19 +63,20 @@ class UnionPay:
         self.id, self.merchant, self.app, self.methods = row.id, row.merchant, row.app, row.methods
         self._shop_id, self._transport = row.shop_id, transport
         self._gateway, self._file_host = row.hosts[0], row.hosts[-1]
+        self._files = _FILES if len(row.hosts) > 1 else _FILES_BESIDE
         self._signer = newest.signer
         trusts = tuple(version.trust for version in keys if version.sandbox == newest.sandbox)
         self._caller = Caller(newest.signer, trusts, transport)
         self._claims: OrderedDict[str, None] = OrderedDict()
+        self._codes: OrderedDict[str, tuple[Fields, Prepay]] = OrderedDict()
 
     async def order(self, request: OrderRequest) -> Prepay:
         """Place the order. `page` and `h5` are signed here and brought by the payer's browser, so nothing is called for them."""
         if request.method not in self.methods or request.method not in METHODS:
             return Prepay(Outcome.FAILURE, reason="channel.method_unsupported")
-        made, stamp = messages.made_at(request.out_trade_no), messages.txn_time(request.out_trade_no)
-        if made is None or stamp is None:
+        stamp, until = messages.txn_time(request.out_trade_no), request.expires_at - messages.EARLIER
+        if stamp is None:
             return Prepay(Outcome.FAILURE, reason="channel.request_rejected", native=Native("NOT_OUR_NUMBER"))
-        until = messages.pay_until(request, made)
         if clock.now() >= until:
             return Prepay(Outcome.FAILURE, reason="operation.order_stale")
         if request.method == "qr":
@@ -91,21 +93,23 @@ class UnionPay:
         return answer
 
     async def close(self, out_trade_no: str) -> Answer:
-        """Whether an unpaid payment has ended: UnionPay has no call for that, so only its payTimeout and a query tell.
+        """Whether a payment has ended: UnionPay has no call to end one, so it is only asked.
 
-        `success` after the window has passed and nothing was paid, `failure` = already paid, else `unknown`: it may still be paid.
+        `failure` = already paid, `success` = it failed there; else `unknown`, and with `exists=False` nobody has begun to pay and
+        its payTimeout ends it.
         """
-        made = messages.made_at(out_trade_no)
         answer = await self.query(out_trade_no)
         if answer.outcome is Outcome.SUCCESS:
             return Answer(Outcome.FAILURE, exists=True, reason="operation.already_paid", native=answer.native)
-        if answer.outcome is Outcome.FAILURE and answer.report is not None:
-            return Answer(Outcome.SUCCESS, exists=True, native=answer.native)
-        if answer.exists is False and (made is None or messages.surely_over(made, clock.now())):
-            return Answer(Outcome.SUCCESS, exists=False, native=answer.native)
-        if answer.exists is None:
-            return Answer(Outcome.UNKNOWN, reason=answer.reason, native=answer.native)
-        return Answer(Outcome.UNKNOWN, exists=None, reason="channel.ends_by_itself", native=answer.native)
+        if answer.outcome is Outcome.FAILURE:
+            return Answer(Outcome.SUCCESS, exists=True, reason=answer.reason, native=answer.native)
+        asked = answer.exists is not None
+        return Answer(
+            Outcome.UNKNOWN,
+            exists=False if answer.exists is False else None,
+            reason="channel.ends_by_itself" if asked else answer.reason,
+            native=answer.native,
+        )
 
     async def refund(self, request: RefundRequest) -> Answer:
         """Ask for a refund (04): a transaction of its own, whose number and time keep it from being done twice."""
@@ -120,7 +124,7 @@ class UnionPay:
             return Answer(Outcome.FAILURE, exists=False, reason="refund.not_accepted", native=Native("NOT_THE_WHOLE"))
         return await self._send_back(request, messages.REVOKE)
 
-    async def query_refund(self, out_refund_no: str) -> Answer:
+    async def query_refund(self, out_refund_no: str, out_trade_no: str = "") -> Answer:  # noqa: ARG002 - its own number is enough
         """What UnionPay knows of a refund or revoke; `exists=False` means: repeat it with the same number."""
         return await self._ask("refund_query", out_refund_no, self._refund)
 
@@ -128,7 +132,7 @@ class UnionPay:
         """The settlement files of a clearing day (from 23:00 of the day before to 23:00). They are there the next morning."""
         stamp = f"{clock.now().astimezone(clock.SHANGHAI):%Y%m%d%H%M%S}"
         fields = messages.file_fields(self.merchant, f"{day:%m%d}", stamp)
-        heard = await self._caller.call("bill", self._file_host, _FILES, fields, Subject(self._shop_id, self.id, "bill"))
+        heard = await self._caller.call("bill", self._file_host, self._files, fields, Subject(self._shop_id, self.id, "bill"))
         if heard.told is None:
             return BillFile(heard.outcome, reason=heard.reason, native=heard.native)
         try:
@@ -141,9 +145,7 @@ class UnionPay:
         notification = read_notice(body, self._caller.verify, (self.id, self.merchant, self.app))
         report = notification.report
         if report is not None and report.subject == "payment" and report.outcome is Outcome.SUCCESS:
-            self._claims[report.number] = None
-            if len(self._claims) > _CLAIMS:
-                self._claims.popitem(last=False)
+            _remember(self._claims, report.number, None)
         return notification
 
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
@@ -156,13 +158,19 @@ class UnionPay:
 
     async def _qr(self, request: OrderRequest, stamp: str, until: datetime) -> Prepay:
         fields = messages.qr_fields(request, self.merchant, stamp, until)
+        given = self._codes.get(request.out_trade_no)
+        if given is not None and given[0] == fields:
+            # UnionPay gives the code of a number and time once; asked again it only says that they were used before.
+            return given[1]
         heard = await self._caller.call("order", self._gateway, _BACK, fields, self._about("order", request.out_trade_no))
         if heard.told is None:
             return Prepay(heard.outcome, reason=heard.reason, native=heard.native)
         try:
-            return Prepay(Outcome.SUCCESS, "qr", {"text": _code(heard.told)}, until, native=heard.native)
+            prepay = Prepay(Outcome.SUCCESS, "qr", {"text": _code(heard.told)}, until, native=heard.native)
         except Unclear as fault:
             return Prepay(Outcome.UNKNOWN, reason="channel.unknown_answer", native=_unclear(heard, fault))
+        _remember(self._codes, request.out_trade_no, (fields, prepay))
+        return prepay
 
     async def _send_back(self, request: RefundRequest, kind: Literal["04", "31"]) -> Answer:
         number, stamp = request.out_refund_no, messages.txn_time(request.out_refund_no)
@@ -212,6 +220,12 @@ class UnionPay:
         if operation.startswith("refund"):
             return Subject(self._shop_id, self.id, operation, refund_id=identifier)
         return Subject(self._shop_id, self.id, operation, attempt_id=identifier)
+
+
+def _remember(known: OrderedDict[str, Any], number: str, value: Any) -> None:
+    known[number] = value
+    if len(known) > _REMEMBERED:
+        known.popitem(last=False)
 
 
 _MISSING = {"query": "channel.order_unknown", "refund_query": "refund.unknown_to_channel"}

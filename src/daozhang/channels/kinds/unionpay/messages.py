@@ -23,10 +23,8 @@ REFUND: Literal["04"] = "04"
 REVOKE: Literal["31"] = "31"
 ACCEPTED = frozenset({"00", "A6"})
 """A6 is a success with a flaw for staff to see; for the money it is a success."""
-WINDOW = timedelta(minutes=15)
-"""How long after its number was made a payment can be begun at all. UnionPay cannot close an order, so it must end by itself."""
-EARLIER, SURE = timedelta(seconds=60), timedelta(seconds=30)
-"""The payment ends so much before our order does, and so much before its window ends we are sure that nobody begins one."""
+EARLIER = timedelta(seconds=60)
+"""So much before our order the payment ends at UnionPay, which cannot close it: what is begun at the last moment is known in time."""
 _CURRENCY = "156"
 _ORDER_ID = re.compile(r"[0-9A-Za-z]{8,40}", re.ASCII)
 _QUERY_ID = re.compile(r"[0-9A-Za-z]{8,32}", re.ASCII)
@@ -37,15 +35,9 @@ _TXN_TIME = re.compile(r"20[0-9]{12}", re.ASCII)
 
 def txn_time(number: str) -> str | None:
     """The time of an order or refund, out of its own number: the same on every call, after every crash. None if it is not ours."""
-    made = made_at(number)
-    return _digits(int(made.timestamp())) if made else None
-
-
-def made_at(number: str) -> datetime | None:
-    """When we made a number; None for a number that is none of ours."""
     identifier = ids.parse26(number)
     try:
-        return ids.made_at(identifier) if identifier and identifier.version == 7 else None
+        return _digits(int(ids.made_at(identifier).timestamp())) if identifier and identifier.version == 7 else None
     except (ValueError, OverflowError):
         return None
 
@@ -53,16 +45,6 @@ def made_at(number: str) -> datetime | None:
 @lru_cache(maxsize=256)
 def _digits(moment_s: int) -> str:
     return datetime.fromtimestamp(moment_s, SHANGHAI).strftime("%Y%m%d%H%M%S")
-
-
-def pay_until(request: OrderRequest, made: datetime) -> datetime:
-    """Until when UnionPay is to take the payment: a little less than the order lives, and never past the window of its number."""
-    return min(request.expires_at, made + WINDOW) - EARLIER
-
-
-def surely_over(made: datetime, at: datetime) -> bool:
-    """Whether nobody can begin to pay any more, whatever was asked for when the order was placed."""
-    return at >= made + WINDOW - SURE
 
 
 def front_fields(request: OrderRequest, merchant: str, stamp: str, until: datetime) -> Fields:
