@@ -48,7 +48,7 @@ def unpack(content: str) -> dict[str, bytes]:
             if len(entries) > _MOST_FILES or sum(entry.file_size for entry in entries) > MOST_BYTES:
                 raise Unclear("more, or larger, files than any day has")
             return {_name(entry): _content(archive, entry) for entry in entries if not entry.is_dir()}
-    except (ValueError, binascii.Error, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except (ValueError, binascii.Error, zlib.error, zipfile.BadZipFile, RuntimeError):
         raise Unclear("not a packed settlement file") from None
 
 

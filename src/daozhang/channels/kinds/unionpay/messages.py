@@ -24,7 +24,7 @@ REVOKE: Literal["31"] = "31"
 ACCEPTED = frozenset({"00", "A6"})
 """A6 is a success with a flaw for staff to see; for the money it is a success."""
 EARLIER = timedelta(seconds=60)
-"""So much before our order the payment ends at UnionPay, which cannot close it: what is begun at the last moment is known in time."""
+"""So much before our order the payment ends at UnionPay, which cannot close it: what is begun last is known in time."""
 _CURRENCY = "156"
 _ORDER_ID = re.compile(r"[0-9A-Za-z]{8,40}", re.ASCII)
 _QUERY_ID = re.compile(r"[0-9A-Za-z]{8,32}", re.ASCII)
