@@ -32,3 +32,9 @@ select true from channels where id = $2 and shop_id = $1;
 -- name: one_at_a_time
 -- Two who state a limit at once take turns, so that one row is left.
 select pg_advisory_xact_lock(hashtext('daozhang.limits'));
+
+-- name: cards
+select bank, instrument, min(single_fen) as single_fen, min(day_fen) as day_fen, min(month_fen) as month_fen, bool_or(demo) as demo
+from limits
+where shop_id = $1 and owner = 'bank' and bank is not null and valid_from <= $2 and (valid_until is null or valid_until > $2)
+group by bank, instrument order by bank, instrument limit 60;

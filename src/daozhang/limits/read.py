@@ -1,10 +1,12 @@
 """Reading the limits that hold for ways to pay, with what is used of them: one statement, however many ways."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import time
 from typing import Any, Protocol
 from uuid import UUID
 
+from daozhang import clock
 from daozhang.limits.model import Limit, Way
 from daozhang.postgres import statements
 
@@ -68,3 +70,26 @@ def _limit(row: Any) -> Limit:
 
 def _minutes(moment: time | None) -> int | None:
     return None if moment is None else moment.hour * 60 + moment.minute
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A class of cards of a bank, with what the bank allows; amounts in fen, None = not stated. `demo`: an example's numbers."""
+
+    bank: str
+    instrument: str | None
+    single_fen: int | None
+    day_fen: int | None
+    month_fen: int | None
+    demo: bool
+
+    @property
+    def value(self) -> str:
+        """What a form sends for it."""
+        return f"{self.bank}:{self.instrument or ''}"
+
+
+async def cards(reader: Reader, shop_id: int) -> list[Card]:
+    """The cards whose banks' limits are known now and hold for every way to pay."""
+    rows = await reader.rows(sql.cards, shop_id, clock.now())
+    return [Card(row["bank"], row["instrument"], row["single_fen"], row["day_fen"], row["month_fen"], row["demo"]) for row in rows]

@@ -1,6 +1,6 @@
 """The only reader of policy: facts of many users in one set-based statement, through the views of the rooms that own them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -30,6 +30,9 @@ class Wish:
     notify_door: bool | None = None
     bank: str | None = None
     instrument: str | None = None
+    channel_stop: str | None = None
+    channel_stop_facts: Mapping[str, Any] | None = None
+    """Why the way to pay takes no order now, as `status` says; None = it does, or nobody watches."""
 
 
 class Reader(Protocol):
@@ -103,5 +106,7 @@ def _before(wish: Wish, row: Any, limits: tuple[Limit, ...]) -> Facts:
         instrument=wish.instrument,
         no_credit=row["no_credit"],
         limits=limits,
+        channel_stop=wish.channel_stop,
+        channel_stop_facts=dict(wish.channel_stop_facts or {}) if wish.channel_stop else None,
         notify_door=wish.notify_door,
     )

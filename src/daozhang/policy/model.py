@@ -83,6 +83,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     instrument: str | None = None
     """What the payer says of the card; None = nothing was said."""
     no_credit: bool | None = None
+    channel_stop: str | None = None
+    channel_stop_facts: dict[str, Any] | None = None
+    """Why the way to pay takes no order now; None = it does, or nobody watches."""
     limits: tuple[Limit, ...] | None = None
     """The rows in force for the way to pay, with what its user has used of them."""
     notify_door: bool | None = None

@@ -24,6 +24,8 @@ from daozhang.vault import Vault
 sql = statements("daozhang.recharge")
 log = logging.getLogger(__name__)
 
+Became = Literal["ended", "paid", "unsure", "untouched"]
+
 LAST_WORDS = timedelta(minutes=1)
 """An order that expires sooner cannot be asked for in the same words again (a channel wants a minute at least), so it is not."""
 
@@ -76,10 +78,11 @@ class Chase:
         if known_unpaid and (expired or needless or refused):
             await self._close(row, channel, number)
 
-    async def close(self, attempt_id: UUID) -> Literal["ended", "paid", "unsure"]:
+    async def close(self, attempt_id: UUID) -> Became:
         """Close an attempt at its channel, then here; a payment that was faster is settled instead.
 
-        `paid`: the channel says so and we have not been able to settle it yet; `unsure`: it could not be asked. Both stay watched.
+        `paid`: the channel says so and we have not been able to settle it yet; `unsure`: it could not be asked; `untouched`: no
+        payer has come to it, and only its expiry ends it. All three stay watched.
         """
         row = await self._database.row(sql.one_attempt, attempt_id)
         if row is None or row["state"] in ("paid", "closed"):
@@ -87,7 +90,7 @@ class Chase:
         channel = self._channel(row["channel_id"])
         return await self._close(row, channel, ids.text26(attempt_id)) if channel else "unsure"
 
-    async def _close(self, row: Any, channel: Channel, number: str) -> Literal["ended", "paid", "unsure"]:
+    async def _close(self, row: Any, channel: Channel, number: str) -> Became:
         closed = await channel.close(number)
         answer = await channel.query(number)
         if await self._ended(row, answer):
@@ -98,6 +101,8 @@ class Chase:
         if gone or (closed.outcome is Outcome.SUCCESS and (answer.exists is False or answer.outcome is Outcome.PENDING)):
             await end_unpaid(self._database, row["id"])
             return "ended"
+        if answer.exists is False and closed.exists is False:
+            return "untouched"
         return "paid" if Outcome.FAILURE is closed.outcome or Outcome.SUCCESS is answer.outcome else "unsure"
 
     async def _ended(self, row: Any, answer: Answer) -> bool:

@@ -1,8 +1,8 @@
 """The recharge desk: what a door may ask for on behalf of a user."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from daozhang import clock, ids
@@ -15,17 +15,18 @@ from daozhang.ledger.statement import StatementLine, Wallet
 from daozhang.limits.model import card_fits
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
-from daozhang.policy.decide import shown as shown_verdicts
 from daozhang.policy.enforce import enforce
-from daozhang.policy.facts import Wish, gather
-from daozhang.policy.model import Stage, Verdict
+from daozhang.policy.facts import Wish
+from daozhang.policy.model import Stage
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule, view
 from daozhang.recharge.chase import Chase
 from daozhang.recharge.model import OrderLine, OrderView, PlaceRequest, RefundView
-from daozhang.recharge.place import LIFETIME, Place, Try
+from daozhang.recharge.place import LIFETIME, Place, Try, wish_of
+from daozhang.recharge.quote import Board, Quote, quote, standing
 from daozhang.recharge.refund import Refunds
+from daozhang.recharge.route import OPEN, Standing
 from daozhang.recharge.settle import Settle
 from daozhang.vault import Vault
 
@@ -34,31 +35,8 @@ sql = statements("daozhang.recharge")
 MAX_FEN = 9_999_999_999
 MOST_ATTEMPTS = 20
 """Tries of one order; then a new order says the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class MethodChoice:
-    """One way to pay. `why` is the reason it is not open."""
-
-    channel_id: int
-    kind: str
-    method: str
-    open: bool
-    why: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What the recharge page tells before anything is asked for: ways to pay, limits in fen, and the rules that apply."""
-
-    methods: tuple[MethodChoice, ...]
-    presets_fen: tuple[int, ...]
-    single_min_fen: int
-    single_max_fen: int
-    day_max_fen: int
-    day_left_fen: int
-    verdicts: tuple[Verdict, ...]
-    page_version: str
+RETRYABLE = ("failed", "expired", "cancelled", "awaiting_payment", "created")
+"""States from which an order may be paid another way. In `created` its channel has not answered: nobody has seen a code yet."""
 
 
 class Desk:
@@ -77,10 +55,12 @@ class Desk:
         public_url: str,
         page_version: str,
         notify_url: Callable[[Channel], str] | None = None,
+        board: Board | None = None,
     ) -> None:
+        """`board` knows how ways to pay stand (`status`); without one all that is enabled is open."""
         url = notify_url or (lambda channel: f"{public_url}/notify/{channel.kind}/{channel.id}")
         self.shop_id, self.page_version = shop_id, page_version
-        self._database, self._books, self._registry = database, books, registry
+        self._database, self._books, self._registry, self._board = database, books, registry, board
         self.place_order = Place(
             database,
             books,
@@ -89,32 +69,29 @@ class Desk:
             url,
             page_version,
             lambda order_id: f"{public_url}/back/{view.shown(order_id)}",
+            self._standing,
         )
         self.settle = settle
         self.chase = Chase(database, vault, registry.get, self.place_order, settle)
         self.refunds = Refunds(database, ledger_accounts, registry.get, url)
 
-    async def quote(self, user_id: int) -> Quote:
-        """The recharge page's facts for a user, from the checks that will be enforced."""
+    async def quote(
+        self,
+        user_id: int,
+        amount_fen: int | None = None,
+        card: tuple[str | None, str | None] = (None, None),
+        besides: Sequence[UUID] = (),
+    ) -> Quote:
+        """What the page tells a user, for an amount when there is one, and for a card (bank, class) when one was named.
+
+        `besides`: the order that is to be paid another way; what it uses of the limits itself does not count.
+        """  # fmt: skip
         book = await self._books.current(self.shop_id)
-        wish = Wish(self.shop_id, user_id, page_version=self.page_version, page_current=self.page_version)
-        (facts,) = await gather(self._database, [wish], Stage.SHOWN)
-        left_fen = max(0, book.day.max_fen - (facts.admitted_fen or 0))
-        choices = [
-            MethodChoice(row.id, row.kind, method, open=True)
-            for row in self._registry.enabled(self.shop_id)
-            for method in row.methods
-        ]
-        return Quote(
-            tuple(choices),
-            book.amount.presets_fen,
-            book.amount.min_fen,
-            book.amount.max_fen,
-            book.day.max_fen,
-            left_fen,
-            tuple(shown_verdicts(facts, book)),
-            self.page_version,
-        )
+        wish = Wish(
+            self.shop_id, user_id, amount_fen, page_version=self.page_version, page_current=self.page_version, bank=card[0],
+            instrument=card[1],
+        )  # fmt: skip
+        return await quote(self._database, book, self._registry, self._board, wish, besides)
 
     async def place(self, request: PlaceRequest) -> OrderView:
         """Place an order. A refusal by policy is an order too, in the state `refused`. Raises `Refusal` for malformed wishes."""
@@ -153,21 +130,25 @@ class Desk:
     async def retry(self, user_id: int, order_id: UUID, channel_id: int, method: str, client_ip: str) -> OrderView:
         """Try the same order again, perhaps another way: a new attempt, decided again. Raises `Refusal`.
 
-        An older attempt that still lives is closed at its channel first; when that is not certain it stays watched.
+        An older attempt that still lives is closed at its channel first; when that is not certain it stays watched. If both are
+        paid the second is sent back by itself.
         """
         current = await self.order(user_id, order_id)
         if current is None:
             raise Refusal("operation.not_found")
-        if current.state not in ("failed", "expired", "cancelled", "awaiting_payment") or current.money == "checking":
+        if current.state not in RETRYABLE:
             raise Refusal("operation.not_retryable")
-        live = await self._database.transact(lambda tx: self._begin_closing(tx, order_id))
+        live = await self._database.transact(lambda tx: self._begin_closing(tx, order_id, leaving=True))
         for row in live:
             became = await self.chase.close(row["id"])
             if became == "paid" or (became == "unsure" and row["channel_id"] == channel_id):
                 # A second code now could be paid as well. Another channel may be tried; one that cannot be asked stays watched.
                 return await self._view(order_id)
         book = await self._books.current(self.shop_id)
-        made = await self._database.transact(lambda tx: self._try_again(tx, book, user_id, order_id, channel_id, method, client_ip))
+        known = frozenset(row["id"] for row in live)
+        seen = await self._standing(channel_id, method)
+        again = _Again(user_id, order_id, channel_id, method, client_ip, known, seen)
+        made = await self._database.transact(lambda tx: self._try_again(tx, book, again))
         if made:
             await self.place_order.ask(made)
         return await self._view(order_id)
@@ -210,11 +191,16 @@ class Desk:
         await events.append(tx, self.shop_id, at, "buyer", [events.Event("order.cancel_asked", order_id, user_id, "{}")])
         return live
 
-    async def _begin_closing(self, tx: Tx, order_id: UUID) -> Sequence[Any]:
-        """Mark what still lives of an order as closing, so that until it has ended everybody sees that we are checking."""
+    async def _begin_closing(self, tx: Tx, order_id: UUID, *, leaving: bool = False) -> Sequence[Any]:
+        """Mark what still lives of an order as closing, so that until it has ended everybody sees that we are checking.
+
+        `leaving` it for another way: an attempt that is being asked of its channel this moment is not left. Raises `Refusal`.
+        """
         attempts = await tx.rows(sql.live_attempts, order_id)
         await tx.value(sql.lock_for_settlement, [row["id"] for row in attempts])
         live, at = await tx.rows(sql.live_attempts, order_id), clock.now()
+        if leaving and any(row["state"] == "prepared" for row in live):
+            raise Refusal("operation.not_retryable")
         due = at + schedule.FIRST
         await moves.move_attempts(
             tx, at, "buyer",
@@ -222,40 +208,56 @@ class Desk:
         )  # fmt: skip
         return live
 
-    async def _try_again(
-        self, tx: Tx, book: Book, user_id: int, order_id: UUID, channel_id: int, method: str, client_ip: str
-    ) -> Try | None:
-        await tx.value(sql.lock_users, [user_id])
+    async def _standing(self, channel_id: int, method: str) -> Standing:
+        """How a way stands for one more order. In a trial it is open to a few only. What is not on the board is open."""
+        row = self._registry.row(channel_id)
+        return standing(await self._board.admit(row, method)) if self._board and row and method in row.methods else OPEN
+
+    async def _try_again(self, tx: Tx, book: Book, again: "_Again") -> Try | None:
+        order_id = again.order_id
+        await tx.value(sql.lock_users, [again.user_id])
         order = await tx.row(sql.lock_order, order_id)
-        if order is None or order["user_id"] != user_id:
+        if order is None or order["user_id"] != again.user_id:
             raise Refusal("operation.not_found")
-        if order["state"] not in ("failed", "expired", "cancelled", "awaiting_payment"):
+        if order["state"] not in RETRYABLE or await tx.value(sql.count_attempts, order_id) >= MOST_ATTEMPTS:
             raise Refusal("operation.not_retryable")
-        if await tx.value(sql.count_attempts, order_id) >= MOST_ATTEMPTS:
+        if any(row["id"] not in again.known for row in await tx.rows(sql.live_attempts, order_id)):
+            # Somebody else was faster: one new attempt at a time.
             raise Refusal("operation.not_retryable")
-        at = clock.now()
-        step = moves.Step(order_id, order["version"], order["state"], "retried")
-        await moves.move_orders(tx, at, "buyer", [step])
+        at, version = clock.now(), order["version"]
+        if order["state"] != "created":
+            step = moves.Step(order_id, version, order["state"], "retried")
+            version += len(await moves.move_orders(tx, at, "buyer", [step]))
         await tx.run(sql.give_reasons, [order_id], [None], ["{}"])
         card = await tx.row(sql.newest_card, order_id)
         bank, instrument = (card["bank"], card["instrument"]) if card else (None, None)
-        request = replace(_request(order, channel_id, method, client_ip, self.page_version), bank=bank, instrument=instrument)
-        wish = Wish(self.shop_id, user_id, order["amount_fen"], channel_id, method, self.page_version, self.page_version,
-                    bank=bank, instrument=instrument)  # fmt: skip
-        (decision,) = await enforce(tx, Stage.PLACE, [(order_id, wish)], book)
+        request = replace(_request(order, again, self.page_version), bank=bank, instrument=instrument)
+        (decision,) = await enforce(tx, Stage.PLACE, [(order_id, wish_of(request, self.page_version, again.seen))], book)
         if not decision.admits:
-            await self.place_order.stop(tx, at, [(order_id, order["version"] + 1, decision)])
+            await self.place_order.stop(tx, at, [(order_id, version, decision)])
             return None
-        await events.append(tx, self.shop_id, at, "buyer", [events.Event("order.retried", order_id, user_id, "{}")])
+        await events.append(tx, self.shop_id, at, "buyer", [events.Event("order.retried", order_id, again.user_id, "{}")])
         made = await self.place_order.create_attempts(tx, self.shop_id, at, at + LIFETIME, [(request, order_id)])
         if not made:
-            await self.place_order.decline(tx, at, [(order_id, order["version"] + 1)])
+            await self.place_order.decline(tx, at, [(order_id, version)])
             return None
         return made[0]
 
 
-def _request(order: Any, channel_id: int, method: str, client_ip: str, page_version: str) -> PlaceRequest:
+class _Again(NamedTuple):
+    """A wish to pay an order another way. `known` are the attempts that were closed for it, or are watched."""
+
+    user_id: int
+    order_id: UUID
+    channel_id: int
+    method: str
+    client_ip: str
+    known: frozenset[UUID]
+    seen: Standing
+
+
+def _request(order: Any, again: _Again, page_version: str) -> PlaceRequest:
     return PlaceRequest(
-        order["shop_id"], order["user_id"], order["amount_fen"], channel_id, method, ids.text26(order["id"]), page_version,
-        client_ip, locale=order["locale"],
+        order["shop_id"], order["user_id"], order["amount_fen"], again.channel_id, again.method, ids.text26(order["id"]),
+        page_version, again.client_ip, locale=order["locale"],
     )  # fmt: skip

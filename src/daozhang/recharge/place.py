@@ -7,7 +7,7 @@ as it is now.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,6 +31,7 @@ from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule
 from daozhang.recharge.model import PlaceRequest
+from daozhang.recharge.route import Standing
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
@@ -87,9 +88,12 @@ class Place:
         notify_url: Callable[[Channel], str],
         page_version: str,
         return_url: Callable[[UUID], str],
+        standing: Callable[[int, str], Awaitable[Standing]],
     ) -> None:
+        """`standing` tells how a way to pay stands for one more order."""
         self._database, self._books, self._vault = database, books, vault
         self._channel, self._notify_url, self._page_version, self._return_url = channel, notify_url, page_version, return_url
+        self._standing = standing
         self._admissions: Batch[PlaceRequest, Admitted] = Batch(self._admit_all, most=128, key=lambda request: request.user_id)
         self._openings: Batch[Asked, None] = Batch(self._open_all, most=128)
 
@@ -153,11 +157,14 @@ class Place:
             places = [place for place, request in enumerate(requests) if request.shop_id == shop_id]
             book = await self._books.current(shop_id)
             mine = [requests[place] for place in places]
-            admitted = await self._database.transact(partial(self._admit, book=book, requests=mine))
+            seen = [await self._standing(request.channel_id, request.method) for request in mine]
+            admitted = await self._database.transact(partial(self._admit, book=book, requests=mine, seen=seen))
             results.update(zip(places, admitted, strict=True))
         return [results[place] for place in range(len(requests))]
 
-    async def _admit(self, tx: Tx, book: Book, requests: Sequence[PlaceRequest]) -> list[Admitted | BaseException]:
+    async def _admit(
+        self, tx: Tx, book: Book, requests: Sequence[PlaceRequest], seen: Sequence[Standing]
+    ) -> list[Admitted | BaseException]:
         await tx.value(sql.lock_users, [request.user_id for request in requests])
         at = clock.now()
         order_ids = [ids.new_id() for _ in requests]
@@ -168,19 +175,23 @@ class Place:
         owners = {(row["user_id"], row["key"]): row for row in claimed}
         results: list[Admitted | BaseException] = []
         fresh: list[tuple[PlaceRequest, UUID]] = []
-        for request, order_id, request_hash in zip(requests, order_ids, hashes, strict=True):
+        standings: list[Standing] = []
+        for request, order_id, request_hash, stands in zip(requests, order_ids, hashes, seen, strict=True):
             owner = owners[request.user_id, request.key]
             if owner["order_id"] == order_id:
                 fresh.append((request, order_id))
+                standings.append(stands)
                 results.append(Admitted(order_id, None, replay=False))
             elif owner["request_hash"] == request_hash:
                 results.append(Admitted(owner["order_id"], None, replay=True))
             else:
                 results.append(Refusal("operation.key_reused"))
-        attempts = await self._create(tx, book, at, fresh)
+        attempts = await self._create(tx, book, at, fresh, standings)
         return [r._replace(attempt=attempts.get(r.order_id)) if isinstance(r, Admitted) else r for r in results]
 
-    async def _create(self, tx: Tx, book: Book, at: datetime, fresh: Sequence[tuple[PlaceRequest, UUID]]) -> dict[UUID, Try]:
+    async def _create(
+        self, tx: Tx, book: Book, at: datetime, fresh: Sequence[tuple[PlaceRequest, UUID]], standings: Sequence[Standing]
+    ) -> dict[UUID, Try]:
         """Write the orders with their decisions; the attempts of those that are admitted."""
         if not fresh:
             return {}
@@ -199,7 +210,8 @@ class Place:
             [r.locale for r, _ in fresh],
             [expires] * len(fresh),
         )
-        decisions = await self._decide(tx, book, fresh)
+        wishes = [(order_id, wish_of(r, self._page_version, seen)) for (r, order_id), seen in zip(fresh, standings, strict=True)]
+        decisions = await enforce(tx, Stage.PLACE, wishes, book)
         admitted = [(r, order_id) for (r, order_id), decision in zip(fresh, decisions, strict=True) if decision.admits]
         stopped = [(order_id, 0, d) for (_, order_id), d in zip(fresh, decisions, strict=True) if not d.admits]
         await self.stop(tx, at, stopped)
@@ -218,19 +230,6 @@ class Place:
             ],
         )  # fmt: skip
         return {made.order_id: made for made in tries}
-
-    async def _decide(self, tx: Tx, book: Book, fresh: Sequence[tuple[PlaceRequest, UUID]]) -> list[Decision]:
-        wishes = [
-            (
-                order_id,
-                Wish(
-                    book.shop_id, r.user_id, r.amount_fen, r.channel_id, r.method, r.page_version, self._page_version,
-                    bank=r.bank, instrument=r.instrument,
-                ),
-            )
-            for r, order_id in fresh
-        ]  # fmt: skip
-        return await enforce(tx, Stage.PLACE, wishes, book)
 
     async def create_attempts(
         self, tx: Tx, shop_id: int, at: datetime, expires: datetime, admitted: Sequence[tuple[PlaceRequest, UUID]]
@@ -345,6 +344,15 @@ async def _open(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
 def _refusal(row: Any, answer: Prepay) -> contradiction.Refused:
     way = Way(row["shop_id"], row["user_id"], row["channel_id"], row["method"], row["bank"], row["instrument"])
     return contradiction.Refused(way, row["kind"], row["amount_fen"], answer.reason, answer.native.code if answer.native else "")
+
+
+def wish_of(request: PlaceRequest, page_current: str, seen: Standing) -> Wish:
+    """The wish behind a request, as policy judges it; `seen` is how the way to pay stood a moment ago."""
+    return Wish(
+        request.shop_id, request.user_id, request.amount_fen, request.channel_id, request.method, request.page_version, page_current,
+        bank=request.bank, instrument=request.instrument,
+        channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
+    )  # fmt: skip
 
 
 def _hash(request: PlaceRequest) -> bytes:

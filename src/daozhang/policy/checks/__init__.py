@@ -11,6 +11,7 @@ CHECKS: tuple[Check, ...] = (
     account.LOCKOUT,
     channel.CONFIGURED,
     channel.METHOD,
+    channel.STATUS,
     channel.CREDIT,
     channel.HOURS,
     channel.SINGLE,

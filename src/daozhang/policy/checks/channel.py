@@ -20,6 +20,10 @@ def _method(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
     return Hit(Outcome.REFUSE, "channel.method_unsupported", {"method": facts.method})
 
 
+def _status(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
+    return Hit(Outcome.REFUSE, facts.channel_stop, facts.channel_stop_facts or {}) if facts.channel_stop else None
+
+
 def _credit(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
     credit = facts.no_credit and facts.instrument == "credit"
     return Hit(Outcome.REFUSE, "channel.credit_card", {}) if credit else None
@@ -91,6 +95,16 @@ METHOD = Check(
     needs=("methods", "method"),
     judge=_method,
     tells=_names_method,
+)
+
+STATUS = Check(
+    name="channel.status",
+    layer=Layer.CHANNEL,
+    strength=Strength.HARD,
+    stages=_BEFORE,
+    needs=("channel_id",),
+    judge=_status,
+    tells=_nothing,
 )
 
 CREDIT = Check(

@@ -5,27 +5,47 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request
 
-from daozhang.web.pages import told
+from daozhang.recharge.route import NOWHERE, best_first
+from daozhang.web.pages import locale_of, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from daozhang.recharge.desk import MethodChoice
+    from daozhang.recharge.route import MethodChoice
+    from daozhang.web.locale import Locale
 
 _PHONE = ("mobile", "android", "iphone", "harmony")
-_FIRST_ON_PHONE = {"jsapi": 0, "h5": 1, "page": 2, "native": 3, "qr": 3}
-_FIRST_ON_DESK = {"native": 0, "qr": 0, "page": 1}
+_ON_PHONE = {"h5": 0, "page": 1, "native": 3, "qr": 3}
+_ON_DESK = {"native": 0, "qr": 0, "page": 1}
+_IN_WECHAT = {
+    ("wechatpay", "jsapi"): 0,
+    ("wechatpay", "native"): 1,
+    # WeChat takes its H5 page only from outside, and shows Alipay's pages to nobody.
+    ("wechatpay", "h5"): NOWHERE,
+    ("alipay", "h5"): NOWHERE,
+    ("alipay", "page"): NOWHERE,
+    ("alipay", "qr"): 4,
+}
+"""Handiness inside WeChat's own browser; what is not listed is as on any phone, one place further back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A way to pay as the form offers it. `why_told` says in a few words why it is closed."""
+    """A way to pay as the form offers it. `mark` is the chip's kind and `said` its words; `room` what the limits leave, in words.
+
+    `cure` says what to do where it is closed or does not take the amount.
+    """
 
     channel_id: int
     kind: str
     method: str
     open: bool
-    why_told: str
+    fits: bool
+    mark: str
+    said: str
+    cure: str
+    room: str
+    no_credit: bool
 
     @property
     def value(self) -> str:
@@ -45,16 +65,53 @@ def in_wechat(request: Request[Any, Any, Any]) -> bool:
 
 
 def offered(request: Request[Any, Any, Any], methods: "Iterable[MethodChoice]") -> list[Choice]:
-    """The methods that work on this device, the handiest first; all of them if none does."""
-    every = [
-        Choice(m.channel_id, m.kind, m.method, m.open, told(request, m.why).title if m.why and not m.open else "") for m in methods
-    ]
-    if on_phone(request):
-        order = _FIRST_ON_PHONE if in_wechat(request) else {k: v for k, v in _FIRST_ON_PHONE.items() if k != "jsapi"}
+    """The methods that work on this device, the best first; all of them if none does."""
+    phone, wechat = on_phone(request), in_wechat(request)
+    best = best_first(methods, lambda each: handiness(each, phone=phone, wechat=wechat))
+    return [_choice(request, each) for each in best]
+
+
+def left_out(request: Request[Any, Any, Any], methods: "Iterable[MethodChoice]") -> bool:
+    """Whether a browser outside WeChat would offer more ways to pay."""
+    return in_wechat(request) and any(
+        each.open and each.method in _ON_PHONE and handiness(each, phone=True, wechat=True) == NOWHERE for each in methods
+    )
+
+
+def handiness(each: "MethodChoice", *, phone: bool, wechat: bool) -> int:
+    """How much is asked of the payer here: 0 for nothing but a tap or a scan, up to `NOWHERE` for what does not work."""
+    if wechat and phone:
+        return _IN_WECHAT.get((each.kind, each.method), min(_ON_PHONE.get(each.method, NOWHERE) + 1, NOWHERE))
+    return (_ON_PHONE if phone else _ON_DESK).get(each.method, NOWHERE)
+
+
+def _choice(request: Request[Any, Any, Any], each: "MethodChoice") -> Choice:
+    reader = locale_of(request)
+    why = told(request, each.why, dict(each.facts)) if each.why else None
+    if why is None:
+        mark, said = "ok", reader.t("method.open")
+    elif not each.open:
+        mark, said = "off", why.title
     else:
-        order = _FIRST_ON_DESK
-    fit = [choice for choice in every if choice.method in order]
-    return sorted(fit, key=lambda choice: (not choice.open, order[choice.method])) or every
+        mark, said = "warn", why.title
+    cure = f"{why.text} {why.cure}".strip() if why and not (each.open and each.fits) else ""
+    return Choice(
+        each.channel_id, each.kind, each.method, each.open, each.fits, mark, said, cure, _room(each, reader), each.no_credit
+    )
+
+
+def _room(each: "MethodChoice", reader: "Locale") -> str:
+    """What the limits leave, the two numbers that matter: one payment, and today or this month, whichever is less."""
+    left = each.room
+    if left is None:
+        return ""
+    parts = [reader.t("method.single", amount=reader.short_money(left.single_fen))] if left.single_fen is not None else []
+    day, month = left.day_left_fen, left.month_left_fen
+    if month is not None and (day is None or month < day):
+        parts.append(reader.t("method.month_left", amount=reader.short_money(month)))
+    elif day is not None:
+        parts.append(reader.t("method.day_left", amount=reader.short_money(day)))
+    return " · ".join(parts)
 
 
 def _agent(request: Request[Any, Any, Any]) -> str:

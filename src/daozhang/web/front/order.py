@@ -16,7 +16,7 @@ from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catal
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
 from daozhang.web.front import checks, path
-from daozhang.web.front.device import in_wechat, offered, on_phone
+from daozhang.web.front.device import Choice, in_wechat, offered, on_phone
 from daozhang.web.locale import Locale
 from daozhang.web.pages import house_of, locale_of, page
 
@@ -30,6 +30,8 @@ _LINK_SCHEMES = {"https", "http", "weixin"}
 _WAITING = {"cashier", "preparing", "closing", "checking", "received"}
 _FRESH_S = 120.0
 _RETRYABLE = {"failed", "expired", "cancelled"}
+MOST_OTHERS = 4
+"""Other ways that a page offers with one tap each."""
 
 
 @get("/orders/{shown:str}")
@@ -158,7 +160,21 @@ async def _cashier(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
         "left_s": max(0, int((view.expires_at - clock.now()).total_seconds())) if view.expires_at else None,
         "phone": on_phone(request),
         "wechat": in_wechat(request),
+        "others": await _others(request, view),
     }
+
+
+async def _waiting(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
+    """While a channel has not answered at all, nobody has seen a code of it: the order may be paid another way meanwhile."""
+    unanswered = view.state == "created" and view.money == "checking"
+    return {"others": [each for each in await _others(request, view) if each.channel_id != view.channel_id] if unanswered else []}
+
+
+async def _others(request: AnyRequest, view: "OrderView") -> list[Choice]:
+    """The other ways that take this order's amount here and now, best first."""
+    quote = await house_of(request).desk.quote(view.user_id, view.amount_fen, besides=(view.id,))
+    usable = [choice for choice in offered(request, quote.methods) if choice.open and choice.fits]
+    return [each for each in usable if (each.channel_id, each.method) != (view.channel_id, view.method)][:MOST_OTHERS]
 
 
 async def _credited(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
@@ -174,22 +190,24 @@ async def _credited(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
 async def _ended(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
     """Why, which checks were made, and the one way on: pay another way, correct the form, or look at the wallet."""
     reason = catalogue().get(view.reason) if view.reason else None
-    retry_with = None
+    retry_with, others = None, []
     if view.state in _RETRYABLE and (reason is None or reason.retry in {Retry.NOW, Retry.OTHER_CHANNEL}):
-        quote = await house_of(request).desk.quote(view.user_id)
-        usable = [choice for choice in offered(request, quote.methods) if choice.open]
+        quote = await house_of(request).desk.quote(view.user_id, view.amount_fen, besides=(view.id,))
+        usable = [choice for choice in offered(request, quote.methods) if choice.open and choice.fits]
         same = next((choice for choice in usable if (choice.channel_id, choice.method) == (view.channel_id, view.method)), None)
         others = [choice for choice in usable if choice is not same]
         prefer_other = reason is not None and reason.retry is Retry.OTHER_CHANNEL
         hopeless = reason is not None and reason.cured_by is CuredBy.PLATFORM
         order = ([*others] if hopeless else [*others, same]) if prefer_other else [same, *others]
         retry_with = next((choice for choice in order if choice is not None), None)
+        others = [choice for choice in order if choice is not None and choice is not retry_with][:MOST_OTHERS]
     said = checks.rules(view.verdicts, locale_of(request))
     if reason is not None and view.state == "failed":
         said.append(checks.stopped(reason.layer, reason.told(locale_of(request).code, view.reason_facts), locale_of(request)))
     amount_text = yuan(view.amount_fen, grouped=False)
     return {
         "retry_with": retry_with,
+        "others": others,
         "groups": checks.groups(said, locale_of(request)),
         "amount_text": amount_text,
         **_way_on(reason, amount_text),
@@ -209,7 +227,7 @@ async def _nothing(_request: AnyRequest, _view: "OrderView") -> dict[str, Any]:
     return {}
 
 
-_FACTS = {"cashier": _cashier, "credited": _credited, "ended": _ended}
+_FACTS = {"cashier": _cashier, "credited": _credited, "ended": _ended, "checking": _waiting}
 
 
 @lru_cache(maxsize=512)

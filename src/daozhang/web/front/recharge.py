@@ -8,24 +8,25 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
+from daozhang.limits.model import card_fits
 from daozhang.money import Fen, MalformedAmount, parse_yuan, yuan
 from daozhang.reasons import Refusal
 from daozhang.recharge.model import PlaceRequest
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
 from daozhang.web.front import checks
-from daozhang.web.front.device import offered
-from daozhang.web.pages import house_of, locale_of, page, told
+from daozhang.web.front.device import Choice, left_out, offered
+from daozhang.web.pages import house_of, locale_of, page, plain_page, told
 
 if TYPE_CHECKING:
-    from daozhang.recharge.desk import Quote
     from daozhang.recharge.model import OrderView
+    from daozhang.recharge.quote import Quote
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 _METHOD = re.compile(r"([0-9]{1,18}):([a-z][a-z0-9_]{0,31})", re.ASCII)
-_FIELD_REASONS = ("operation.amount.", "limits.")
+_FIELD_REASONS = ("operation.amount.", "limits.", "channel.limit.")
 """Refusals that one changed field cures: they are told at that field, on the form, with everything kept."""
 _NOTICE_REASONS = {
     "operation.page_outdated",
@@ -34,19 +35,28 @@ _NOTICE_REASONS = {
     "operation.form_stale",
     "channel.not_configured",
     "channel.method_unsupported",
+    "channel.credit_card",
+    "channel.down",
+    "channel.maintenance",
+    "channel.recovering",
+    "channel.suspended",
 }
 """Refusals that the form itself cures once it is sent again: told above it, with everything kept."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What the form holds. `choice` is a preset in yuan or `other`; `typed` is the free amount exactly as it was typed."""
+    """What the form holds. `choice` is a preset in yuan or `other`; `typed` is the free amount exactly as it was typed.
+
+    `card` is `bank:class` of the card that the payer means to use, or empty.
+    """
 
     choice: str = ""
     typed: str = ""
     method: str = ""
     key: str = ""
     page_version: str = ""
+    card: str = ""
 
     @property
     def amount_text(self) -> str:
@@ -57,21 +67,27 @@ class Draft:
 @get("/recharge")
 async def show(request: AnyRequest) -> Response[bytes]:
     """The form. `?amount=50` proposes an amount (from a failure page: the same sum once more); anything else is ignored."""
-    session = await sessions.require(request)
-    quote = await house_of(request).desk.quote(session.user_id)
-    return await _form(request, session, quote, _proposed(quote, request.query_params.get("amount", "")))
+    session, desk = await sessions.require(request), house_of(request).desk
+    draft = _proposed(await desk.quote(session.user_id), request.query_params.get("amount", ""))
+    return await _form(request, session, draft)
 
 
 @post("/recharge", status_code=303)
 async def place(request: AnyRequest) -> Response[Any]:
-    """Place the order and go to its page; or show the form again with what to change, everything typed kept."""
+    """Place the order and go to its page; or show the form again with what to change, everything typed kept.
+
+    The button `look` only asks what this amount can be paid with: the same form, judged for it.
+    """
     session, house = await sessions.require(request), house_of(request)
     form = await forms.read(request)
-    draft = Draft(*(form.get(name, "") for name in ("amount", "other_amount", "method", "key", "page_version")))
+    draft = Draft(*(form.get(name, "") for name in ("amount", "other_amount", "method", "key", "page_version", "card")))
     try:
         await sessions.check_csrf(request, form)
         amount_fen = _amount(draft.amount_text)
+        if form.get("look"):
+            return await _form(request, session, draft)
         channel_id, method = _method(draft.method)
+        bank, instrument = _card(draft.card)
         wish = PlaceRequest(
             shop_id=session.shop_id,
             user_id=session.user_id,
@@ -82,6 +98,8 @@ async def place(request: AnyRequest) -> Response[Any]:
             page_version=draft.page_version[:64],
             client_ip=client_ip(request),
             locale=locale_of(request).code,
+            bank=bank,
+            instrument=instrument,
         )
         await house.limiter.demand("place.user", session.user_id)
         view = await house.desk.place(wish)
@@ -96,6 +114,17 @@ async def place(request: AnyRequest) -> Response[Any]:
     return Redirect(f"/orders/{view.shown}", status_code=303)
 
 
+@get("/recharge/ways")
+async def ways(request: AnyRequest) -> Response[bytes]:
+    """The ways to pay an amount, as the part of the form that shows them. The form's script asks this when the amount changes."""
+    session = await sessions.require(request)
+    asked = request.query_params
+    draft = Draft("other", asked.get("amount", "")[:64], asked.get("method", "")[:64], card=asked.get("card", "")[:64])
+    quote = await _quote(request, session, draft)
+    methods = offered(request, quote.methods)
+    return plain_page(request, "front/ways.html", methods=methods, chosen=_chosen(methods, draft))
+
+
 @get("/recharge/echo")
 async def echo(request: AnyRequest) -> dict[str, str]:
     """A typed amount read back in digits and words, or why it is none. The form's script asks this while a person types."""
@@ -108,10 +137,14 @@ async def echo(request: AnyRequest) -> dict[str, str]:
     return {"shown": reader.money(amount_fen), "words": reader.words(amount_fen)}
 
 
+async def _quote(request: AnyRequest, session: "Session", draft: Draft) -> "Quote":
+    """What can be told of the draft's amount and card; without an amount, of any."""
+    return await house_of(request).desk.quote(session.user_id, _initial(draft), _card(draft.card))
+
+
 async def _form(
     request: AnyRequest,
     session: "Session",
-    quote: "Quote",
     draft: Draft,
     *,
     status: int = 200,
@@ -119,10 +152,9 @@ async def _form(
     field_cure: str = "",
     notice: tuple[str, str] | None = None,
 ) -> Response[bytes]:
+    quote = await _quote(request, session, draft)
     methods = offered(request, quote.methods)
-    usable = [method for method in methods if method.open]
     rules = [rule for rule in checks.rules(quote.verdicts, locale_of(request)) if (rule.layer, rule.mark) != ("channel", "dash")]
-    chosen = next((choice for choice in usable if choice.value == draft.method), usable[0] if usable else None)
     return await page(
         request,
         "front/recharge.html",
@@ -135,7 +167,8 @@ async def _form(
         presets=[(str(fen // 100), fen) for fen in quote.presets_fen],
         initial_fen=_initial(draft),
         methods=methods,
-        chosen=chosen,
+        chosen=_chosen(methods, draft),
+        left_out=left_out(request, quote.methods),
         field_error=field_error,
         field_cure=field_cure,
         notice_text=notice,
@@ -144,19 +177,26 @@ async def _form(
     )
 
 
+def _chosen(methods: list[Choice], draft: Draft) -> Choice | None:
+    """What is marked: what the person chose, else the best that takes the amount, else the best that is open."""
+    usable = [method for method in methods if method.open]
+    kept = next((choice for choice in usable if choice.value == draft.method), None)
+    return kept or next((choice for choice in usable if choice.fits), usable[0] if usable else None)
+
+
 async def _again(request: AnyRequest, session: "Session", draft: Draft, reason: str, facts: dict[str, Any]) -> Response[bytes]:
     """The form once more: nothing was ordered, nothing is lost. A fresh key, since the old one may be bound to what was refused."""
-    quote = await house_of(request).desk.quote(session.user_id)
     reader = locale_of(request)
     if reason == "operation.page_outdated":
         said = (reader.t("recharge.renewed_title"), reader.t("recharge.renewed_text"))
-        return await _form(request, session, quote, draft, status=409, notice=said)
+        return await _form(request, session, draft, status=409, notice=said)
     why = told(request, reason, facts)
     if _at_amount(reason):
         kept = draft if draft.choice == "other" or not draft.choice else replace(draft, choice="other", typed=draft.choice)
         said = (reader.t("recharge.fix_title"), reader.t("recharge.fix_text"))
-        return await _form(request, session, quote, kept, status=422, field_error=why.title, field_cure=why.cure, notice=said)
-    return await _form(request, session, quote, draft, status=422, notice=(why.title, f"{why.text} {why.cure}".strip()))
+        cure = f"{why.text} {why.cure}".strip() if reason.startswith("channel.") else why.cure
+        return await _form(request, session, kept, status=422, field_error=why.title, field_cure=cure, notice=said)
+    return await _form(request, session, draft, status=422, notice=(why.title, f"{why.text} {why.cure}".strip()))
 
 
 def _on_form(reason: str) -> bool:
@@ -185,6 +225,13 @@ def _method(text: str) -> tuple[int, str]:
     return int(match.group(1)), match.group(2)
 
 
+def _card(text: str) -> tuple[str | None, str | None]:
+    """The bank and class of a card as the form sends them; anything else is no card."""
+    bank, _, instrument = text.partition(":")
+    card = (bank or None, instrument or None)
+    return card if card_fits(*card) else (None, None)
+
+
 def _proposed(quote: "Quote", text: str) -> Draft:
     """Start with the amount that was proposed, else with the middle preset."""
     if text:
@@ -210,4 +257,4 @@ def _new_key() -> str:
     return secrets.token_urlsafe(18)
 
 
-handlers = [show, place, echo]
+handlers = [show, place, ways, echo]

@@ -2,22 +2,24 @@
 (function () {
   "use strict";
   document.querySelectorAll("form[data-once]").forEach(function (form) {
-    const button = form.querySelector("button[type=submit]");
-    if (!button) return;
+    let button = null;
+    let words = null;
     let sent = false;
     let text = "";
     form.addEventListener("submit", function (event) {
       if (sent) return event.preventDefault();
       sent = true;
-      text = button.textContent;
+      button = event.submitter || form.querySelector("button[type=submit]");
+      words = button.querySelector("b") || button;
+      text = words.textContent;
       button.setAttribute("aria-disabled", "true");
-      button.textContent = form.dataset.once;
+      words.textContent = form.dataset.once;
     });
     window.addEventListener("pageshow", function (event) {
       if (!event.persisted || !sent) return;
       sent = false;
       button.removeAttribute("aria-disabled");
-      button.textContent = text;
+      words.textContent = text;
     });
   });
 })();
