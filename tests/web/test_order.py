@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.web.stage import PASSWORD, Stage
-from tests.web.test_recharge import fill
+from tests.web.test_recharge import ON_PHONE, fill, limited
 from tests.web.test_sessions import Browser
 
 from daozhang import ids
@@ -195,3 +195,28 @@ async def test_a_user_holds_only_so_many_streams(buyer: Browser, stage: Stage) -
     stage.house.closing.set()
     assert {answer.status_code for answer in await asyncio.gather(*held)} == {200}
     assert stream.open_streams() == 0
+
+
+async def test_the_cashier_switches_to_another_way_with_one_tap(buyer: Browser, stage: Stage) -> None:
+    phone = {"user-agent": ON_PHONE}
+    path, order_id = await place(buyer)
+    text = (await buyer.get(path, **phone)).text
+    assert "Pay another way" in text
+    assert (await press(buyer, path, "retry", method=f"{stage.channel_id}:h5")).status_code == 303
+    assert "Go to WeChat Pay" in (await buyer.get(path, **phone)).text
+    states = await stage.house.database.rows("select method, state from attempts where order_id = $1 order by id", order_id)
+    assert [tuple(row) for row in states] == [("native", "closed"), ("h5", "open")]
+    await stage.pay(order_id)
+    assert "It has arrived" in (await buyer.get(path)).text
+
+
+async def test_a_failed_order_offers_every_way_that_takes_its_amount(buyer: Browser, stage: Stage) -> None:
+    phone = {"user-agent": ON_PHONE}
+    stage.sim.dial.set(Fault(point="order", kind="error", times=1, code="NO_AUTH", http=403))
+    path, _ = await place(buyer)
+    text = (await buyer.get(path, **phone)).text
+    offered = set(re.findall(r'name="method" value="[0-9]+:([a-z0-9]+)"', text))
+    assert offered == {"native", "h5"} or offered == {"h5"}
+    await limited(stage, method="h5", single_fen=4_000)
+    text = (await buyer.get(path, **phone)).text
+    assert ":h5" not in text

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import date
 from html import escape
 from typing import Any
 
@@ -9,6 +10,7 @@ from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
 from daozhang import __version__
+from daozhang.limits import rows
 
 
 async def fill(browser: Browser, **changes: str) -> dict[str, str]:
@@ -145,3 +147,86 @@ async def test_the_first_load_stays_small(buyer: Browser, shop_app: Any) -> None
         assert "immutable" in got.headers["cache-control"]
         total += int(got.headers["content-length"])
     assert total < 60_000
+
+
+IN_WECHAT = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36 MicroMessenger/8.0.50"
+ON_PHONE = IN_WECHAT.partition(" MicroMessenger")[0]
+
+
+async def limited(stage: Stage, **given: Any) -> None:
+    """A limit of WeChat Pay's codes."""
+    stated = {"owner": "channel", "source": "the contract", "source_date": date(2026, 11, 1), "kind": "wechatpay", **given}
+    await rows.put(stage.house.database, rows.Stated(**stated), "staff:1")
+
+
+def row_of(text: str, method: str) -> str:
+    """The row of one method."""
+    found = re.search(rf'<li class="method[^"]*">\s*<input[^>]*value="[0-9]+:{method}".*?</li>', text, re.DOTALL)
+    assert found is not None, text
+    return found[0]
+
+
+async def test_each_way_tells_what_its_limits_leave_and_why_it_does_not_take_an_amount(buyer: Browser, stage: Stage) -> None:
+    await limited(stage, method="native", single_fen=20_000, day_fen=30_000)
+    phone = {"user-agent": ON_PHONE}
+    fits = row_of((await buyer.get("/recharge?amount=200", **phone)).text, "native")
+    assert "up to ¥200 at once · ¥300 left today" in fits
+    assert "Running well" in fits
+    text = (await buyer.get("/recharge?amount=200.01", **phone)).text
+    over = row_of(text, "native")
+    assert "Above the limit of one payment" in over
+    assert "One payment is at most ¥200; the limit is the channel&#39;s." in over
+    assert " disabled" not in over
+    assert " checked" in row_of(text, "h5")
+
+
+async def test_the_part_that_the_script_asks_for_is_the_same_list(buyer: Browser, stage: Stage) -> None:
+    await limited(stage, method="native", single_fen=20_000)
+    over = (await buyer.get("/recharge/ways?amount=500", **{"user-agent": ON_PHONE})).text
+    assert "Above the limit" in row_of(over, "native")
+    assert "<form" not in over
+    kept = (await buyer.get(f"/recharge/ways?amount=500&method={stage.channel_id}:native", **{"user-agent": ON_PHONE})).text
+    assert " checked" in row_of(kept, "native")
+    for odd in ("", "NaN", "%00", "9" * 400, "<b>"):
+        assert (await buyer.get(f"/recharge/ways?amount={odd}&card={odd}&method={odd}")).status_code == 200, odd
+    assert (await Browser(buyer.app).get("/recharge/ways")).status_code in (303, 401)
+
+
+async def test_without_script_a_button_asks_what_takes_the_amount_and_orders_nothing(buyer: Browser, stage: Stage) -> None:
+    await limited(stage, single_fen=20_000)
+    answer = await buyer.post("/recharge", await fill(buyer, amount="other", other_amount="300", look="1"))
+    assert answer.status_code == 200
+    assert "Above the limit" in row_of(answer.text, "native")
+    assert 'value="300"' in answer.text
+    assert 'value="other" checked' in answer.text
+    assert await stage.house.database.value("select count(*) from orders") == 0
+
+
+async def test_am07_a_channels_limit_is_told_at_the_amount_with_everything_kept(buyer: Browser, stage: Stage) -> None:
+    await limited(stage, single_fen=20_000)
+    answer = await buyer.post("/recharge", await fill(buyer, amount="500"))
+    assert answer.status_code == 422
+    error = re.search(r'id="amount-error"[^>]*><span><b>([^<]+)</b>([^<]+)<', answer.text)
+    assert error is not None
+    assert error[1] == "Above the limit of one payment"
+    assert "¥200" in error[2]
+    assert 'value="500"' in answer.text
+
+
+async def test_the_card_that_is_named_is_held_to_its_bank(buyer: Browser, stage: Stage) -> None:
+    await limited(stage, owner="bank", kind=None, bank="icbc", instrument="debit", single_fen=4_000)
+    text = (await buyer.get("/recharge")).text
+    assert '<option value="icbc:debit">ICBC debit card · up to ¥40 at once' in text
+    answer = await buyer.post("/recharge", await fill(buyer, card="icbc:debit"))
+    assert answer.status_code == 422
+    assert "The bank is ICBC." in answer.text
+    assert '<option value="icbc:debit" selected>' in answer.text
+    assert (await buyer.post("/recharge", await fill(buyer, card="<b>:x"))).status_code == 303
+
+
+async def test_inside_wechat_only_what_opens_there_is_offered(buyer: Browser, stage: Stage) -> None:
+    text = (await buyer.get("/recharge", **{"user-agent": IN_WECHAT})).text
+    assert " checked" in row_of(text, "jsapi")
+    assert ":h5" not in text
+    assert "do not open inside WeChat" in text
+    assert ":jsapi" not in (await buyer.get("/recharge", **{"user-agent": ON_PHONE})).text

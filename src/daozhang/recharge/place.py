@@ -349,8 +349,8 @@ def _refusal(row: Any, answer: Prepay) -> contradiction.Refused:
 def wish_of(request: PlaceRequest, page_current: str, seen: Standing) -> Wish:
     """The wish behind a request, as policy judges it; `seen` is how the way to pay stood a moment ago."""
     return Wish(
-        request.shop_id, request.user_id, request.amount_fen, request.channel_id, request.method, request.page_version, page_current,
-        bank=request.bank, instrument=request.instrument,
+        request.shop_id, request.user_id, request.amount_fen, request.channel_id, request.method, request.page_version,
+        page_current, bank=request.bank, instrument=request.instrument,
         channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
     )  # fmt: skip
 

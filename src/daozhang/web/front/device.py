@@ -24,7 +24,7 @@ _IN_WECHAT = {
     ("wechatpay", "h5"): NOWHERE,
     ("alipay", "h5"): NOWHERE,
     ("alipay", "page"): NOWHERE,
-    ("alipay", "qr"): 4,
+    ("alipay", "qr"): 5,
 }
 """Handiness inside WeChat's own browser; what is not listed is as on any phone, one place further back."""
 
