@@ -1,0 +1,58 @@
+-- name: open_case
+select open_case($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb, $9, $10, $11, $12)
+
+-- name: lock_case
+select id, shop_id, user_id, kind, about, state, version, question, facts::text as facts, verdict, verdict_why, proposed_by, opened_at,
+  moved_at, answer_by, deadline_at, escalated_at, closed_at
+from lock_case($1)
+
+-- name: one_case
+select id, shop_id, user_id, kind, about, state, version, question, facts::text as facts, verdict, verdict_why, proposed_by, opened_at,
+  moved_at, answer_by, deadline_at, escalated_at, closed_at
+from cases where id = $1 and ($2::bigint is null or user_id = $2)
+
+-- name: of_user
+select id, shop_id, user_id, kind, about, state, version, question, facts::text as facts, verdict, verdict_why, proposed_by, opened_at,
+  moved_at, answer_by, deadline_at, escalated_at, closed_at
+from cases where user_id = $1 order by id desc limit $2
+
+-- name: queue
+select id, shop_id, user_id, kind, about, state, version, question, facts::text as facts, verdict, verdict_why, proposed_by, opened_at,
+  moved_at, answer_by, deadline_at, escalated_at, closed_at
+from cases where shop_id = $1 and state in ('need_staff', 'second') order by escalated_at nulls last, deadline_at limit $2
+
+-- name: open_about
+select id from cases where shop_id = $1 and kind = $2 and about = $3 and state <> 'closed'
+
+-- name: move_case
+select move_case($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+
+-- name: escalate_case
+select escalate_case($1, $2, $3)
+
+-- name: add_message
+insert into case_messages (id, case_id, actor, text_sealed, at) values ($1, $2, $3, $4, $5)
+
+-- name: messages
+select id, actor, text_sealed, at from case_messages where case_id = $1 order by id
+
+-- name: add_evidence
+insert into case_evidence (id, case_id, actor, media_type, sha256, width, height, content_sealed, at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: evidence
+select id, actor, width, height, sha256, at, gone_at is not null as gone from case_evidence where case_id = $1 order by id
+
+-- name: picture
+select c.shop_id, c.user_id, e.content_sealed from case_evidence e join cases c on c.id = e.case_id where e.case_id = $1 and e.id = $2
+
+-- name: note_view
+insert into personal_views (id, shop_id, user_id, what, actor, why, at) values ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: due_cases
+select id from cases where next_look_at <= $1 order by next_look_at limit $2 for update skip locked
+
+-- name: postpone_case
+update cases set next_look_at = $2 where id = $1
+
+-- name: forget_evidence
+select forget_evidence($1, $2)

@@ -1,0 +1,240 @@
+"""A case knows whose turn it is and until when, needs two to decide where money or an account hangs on it, and always ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import pytest
+from tests.cases.test_evidence import picture
+from tests.flows.shop import make_users, refuses
+
+from daozhang import clock, ids
+from daozhang.cases import KINDS, Case, Cases
+from daozhang.cases.model import MOVES, Verdict
+from daozhang.postgres import Database, Tx
+from daozhang.postgres.supervisor import Supervisor
+from daozhang.reasons.refusal import Refusal
+from daozhang.settings import Settings
+from daozhang.vault import Vault
+
+
+class Spy:
+    """What verdicts did."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, Verdict, str]] = []
+        self.refuses = False
+
+    async def __call__(self, _tx: Tx, case: Case, verdict: Verdict, actor: str) -> None:
+        if self.refuses:
+            raise Refusal("operation.not_waiting")
+        self.done.append((case.about, verdict, actor))
+
+
+@pytest.fixture
+def spy() -> Spy:
+    return Spy()
+
+
+@pytest.fixture
+async def cases(database: Database, owner_database: Database, settings: Settings, spy: Spy) -> AsyncIterator[Cases]:
+    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+    yield Cases(database, await Vault.open(database, settings), dict.fromkeys(KINDS, spy))
+    clock.shift(0)
+
+
+@pytest.fixture
+async def user_id(server: Supervisor, fresh: str) -> int:
+    return (await make_users(server.dsn("owner", fresh), 2))[0]
+
+
+async def opened(database: Database, cases: Cases, user_id: int, kind: str = "hold", about: str = "RC-1") -> UUID:
+    question = KINDS[kind].questions[0]
+    return await database.transact(lambda tx: cases.open(tx, 1, user_id, kind, about, question, {"amount_fen": 5_000}))
+
+
+async def state(cases: Cases, case_id: UUID) -> str:
+    case = await cases.case(case_id)
+    assert case is not None
+    return case.state
+
+
+async def test_asked_answered_proposed_confirmed(database: Database, cases: Cases, user_id: int, spy: Spy) -> None:
+    case_id = await opened(database, cases, user_id)
+    case = await cases.case(case_id, user_id)
+    assert case is not None
+    assert (case.turn, case.facts) == ("user", {"amount_fen": 5_000})
+    await cases.answer(user_id, case_id, "给家里充话费", [picture()])
+    await cases.propose(case_id, "staff:1", "approved", "fits")
+    assert spy.done == [], "a proposal does nothing yet"
+    with refuses("cases.second_person"):
+        await cases.confirm(case_id, "staff:1")
+    await cases.confirm(case_id, "staff:2")
+    assert spy.done == [("RC-1", "approved", "staff:2")]
+    assert await state(cases, case_id) == "closed"
+    assert [(line.actor, line.text) for line in await cases.thread(case_id)] == [(f"user:{user_id}", "给家里充话费")]
+
+
+async def test_what_is_said_and_shown_is_sealed_and_a_look_is_on_record(database: Database, cases: Cases, user_id: int) -> None:
+    case_id = await opened(database, cases, user_id)
+    await cases.answer(user_id, case_id, "我叫王小明", [picture()])
+    held = str([dict(row) for row in await database.rows("select text_sealed from case_messages")])
+    assert "王小明" not in held
+    (proof,) = await cases.evidence(case_id)
+    content = await cases.picture(case_id, proof.id, "staff:1", "case")
+    assert content is not None
+    assert content.startswith(b"\xff\xd8")
+    assert await database.value("select count(*) from personal_views") == 1
+    assert await cases.picture(case_id, proof.id, f"user:{user_id}", "own") == content
+    assert await database.value("select count(*) from personal_views") == 1, "one's own is no look at somebody else"
+
+
+async def test_a_second_matter_joins_and_another_opens(database: Database, cases: Cases, user_id: int) -> None:
+    many = await asyncio.gather(*(opened(database, cases, user_id) for _ in range(20)))
+    assert len(set(many)) == 1
+    assert await opened(database, cases, user_id, about="RC-2") != many[0]
+
+
+async def test_two_confirm_at_once_and_it_takes_effect_once(database: Database, cases: Cases, user_id: int, spy: Spy) -> None:
+    case_id = await opened(database, cases, user_id)
+    await cases.answer(user_id, case_id, "x")
+    await cases.propose(case_id, "staff:1", "rejected", "no")
+    outcomes = await asyncio.gather(*(cases.confirm(case_id, f"staff:{n}") for n in range(2, 12)), return_exceptions=True)
+    assert sum(outcome is None for outcome in outcomes) == 1
+    assert len(spy.done) == 1
+
+
+async def test_an_answer_or_an_objection_voids_the_proposal(database: Database, cases: Cases, user_id: int) -> None:
+    case_id = await opened(database, cases, user_id)
+    for void in (lambda: cases.answer(user_id, case_id, "wait"), lambda: cases.object(case_id, "staff:2", "not so")):
+        await cases.answer(user_id, case_id, "x")
+        await cases.propose(case_id, "staff:1", "rejected", "no")
+        await void()
+        with refuses("cases.not_waiting"):
+            await cases.confirm(case_id, "staff:3")
+
+
+async def test_an_effect_that_cannot_be_leaves_the_case_undecided(database: Database, cases: Cases, user_id: int, spy: Spy) -> None:
+    case_id = await opened(database, cases, user_id)
+    await cases.answer(user_id, case_id, "x")
+    await cases.propose(case_id, "staff:1", "approved", "yes")
+    spy.refuses = True
+    with refuses("operation.not_waiting"):
+        await cases.confirm(case_id, "staff:2")
+    assert await state(cases, case_id) == "second"
+
+
+async def test_one_decides_where_one_is_enough(database: Database, cases: Cases, user_id: int, spy: Spy) -> None:
+    case_id = await opened(database, cases, user_id, "complaint")
+    await cases.answer(user_id, case_id, "x")
+    await cases.propose(case_id, "staff:1", "approved", "sorry")
+    assert await state(cases, case_id) == "closed"
+    assert spy.done == [("RC-1", "approved", "staff:1")]
+
+
+async def test_a_silent_user_is_a_rejection_never_a_release(database: Database, cases: Cases, user_id: int, spy: Spy) -> None:
+    case_id = await opened(database, cases, user_id)
+    clock.shift(timedelta(days=6, hours=23).total_seconds())
+    assert await database.transact(lambda tx: cases.claim(tx, 10)) == []
+    clock.shift(timedelta(days=7, minutes=1).total_seconds())
+    (row,) = await database.transact(lambda tx: cases.claim(tx, 10))
+    await cases.look(row)
+    assert spy.done == [("RC-1", "rejected", "program")]
+    assert await state(cases, case_id) == "closed"
+
+
+async def test_silent_staff_are_told_upwards_once(database: Database, cases: Cases, user_id: int) -> None:
+    case_id = await opened(database, cases, user_id)
+    await cases.answer(user_id, case_id, "x")
+    for days in (1.01, 1.02, 15.1):
+        clock.shift(timedelta(days=days).total_seconds())
+        for row in await database.transact(lambda tx: cases.claim(tx, 10)):
+            await cases.look(row)
+    told = await database.value("select count(*) from events where kind = 'case.escalated'")
+    assert told == 1
+    (first,) = await cases.queue(1)
+    assert (first.id, first.escalated_at is not None) == (case_id, True)
+
+
+async def test_a_shop_of_one_waits_a_day(database: Database, settings: Settings, cases: Cases, user_id: int, spy: Spy) -> None:
+    alone = Cases(database, await Vault.open(database, settings), {"hold": spy}, alone=True)
+    case_id = await opened(database, alone, user_id)
+    await alone.answer(user_id, case_id, "x")
+    await alone.propose(case_id, "staff:1", "approved", "yes")
+    with refuses("cases.second_person"):
+        await alone.confirm(case_id, "staff:1")
+    clock.shift(timedelta(hours=24, minutes=1).total_seconds())
+    await alone.confirm(case_id, "staff:1")
+    assert spy.done == [("RC-1", "approved", "staff:1")]
+
+
+async def test_held_money_is_not_taken_back_a_complaint_is(database: Database, cases: Cases, user_id: int, spy: Spy) -> None:
+    held, moaned = await opened(database, cases, user_id), await opened(database, cases, user_id, "complaint")
+    with refuses("cases.not_withdrawable"):
+        await cases.withdraw(user_id, held)
+    await cases.withdraw(user_id, moaned)
+    assert spy.done == []
+    with refuses("cases.closed"):
+        await cases.answer(user_id, moaned, "again")
+
+
+async def test_somebody_elses_case_does_not_exist(database: Database, cases: Cases, user_id: int) -> None:
+    case_id = await opened(database, cases, user_id)
+    for attempt in (cases.answer(user_id + 1, case_id, "x"), cases.withdraw(user_id + 1, case_id)):
+        with refuses("cases.not_found"):
+            await attempt
+    assert await cases.case(case_id, user_id + 1) is None
+    with refuses("cases.not_found"):
+        await cases.answer(user_id, ids.new_id(), "x")
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "x" * 2_001, "a\x00b", "\u202eabc"])
+async def test_what_is_no_answer_is_refused(database: Database, cases: Cases, user_id: int, text: str) -> None:
+    case_id = await opened(database, cases, user_id)
+    with refuses("cases.text_malformed"):
+        await cases.answer(user_id, case_id, text)
+    assert await state(cases, case_id) == "need_user"
+
+
+async def test_pictures_are_bounded_in_number(database: Database, cases: Cases, user_id: int) -> None:
+    case_id = await opened(database, cases, user_id)
+    await cases.answer(user_id, case_id, "x", [picture()] * 12)
+    with refuses("cases.evidence_count"):
+        await cases.answer(user_id, case_id, "x", [picture()])
+
+
+async def test_proof_goes_a_month_after_the_decision_and_its_hash_stays(database: Database, cases: Cases, user_id: int) -> None:
+    case_id = await opened(database, cases, user_id, "complaint")
+    await cases.answer(user_id, case_id, "x", [picture()])
+    await cases.propose(case_id, "staff:1", "approved", "ok")
+    assert await cases.forget() == 0
+    clock.shift(timedelta(days=31).total_seconds())
+    assert await cases.forget() == 1
+    (proof,) = await cases.evidence(case_id)
+    assert proof.gone
+    assert len(proof.sha256) == 64
+    assert await cases.picture(case_id, proof.id, "staff:1", "late") is None
+
+
+async def test_what_ended_elsewhere_overtakes_its_case(database: Database, cases: Cases, user_id: int, spy: Spy) -> None:
+    case_id = await opened(database, cases, user_id)
+    assert await database.transact(lambda tx: cases.overtake(tx, 1, "hold", "RC-1", "released by hand"))
+    assert not await database.transact(lambda tx: cases.overtake(tx, 1, "hold", "RC-1", "again"))
+    assert await state(cases, case_id) == "closed"
+    assert spy.done == []
+
+
+async def test_the_database_knows_the_same_moves_and_guards_them(database: Database, cases: Cases, user_id: int) -> None:
+    rows = await database.rows("select from_state, move, to_state from legal_case_moves")
+    assert {(row["from_state"], row["move"]): row["to_state"] for row in rows} == MOVES
+    case_id = await opened(database, cases, user_id)
+    for attack in ("update cases set state = 'closed'", "update cases set verdict = 'approved'", "delete from case_messages"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await database.transact(lambda tx, attack=attack: tx.run(attack))
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await database.value(
+            "select move_case($1, 0, 'need_user', 'confirmed', 'closed', 'x', 'approved', '', clock_now(), null, null, null, false)",
+            case_id,
+        )
