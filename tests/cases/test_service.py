@@ -235,6 +235,7 @@ async def test_the_database_knows_the_same_moves_and_guards_them(database: Datab
             await database.transact(lambda tx, attack=attack: tx.run(attack))
     with pytest.raises(asyncpg.ForeignKeyViolationError):
         await database.value(
-            "select move_case($1, 0, 'need_user', 'confirmed', 'closed', 'x', 'approved', '', clock_now(), null, null, null, false)",
+            "select move_case($1, 0, 'need_user', 'confirmed', 'closed', 'x', 'approved', '', clock_now(), null, null, null, $2)",
             case_id,
+            False,  # noqa: FBT003 - a column
         )
