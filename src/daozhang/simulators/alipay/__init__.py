@@ -1,0 +1,1 @@
+"""A simulated Alipay: gateway.do with its pages, books, notices and bills."""
