@@ -22,6 +22,7 @@ from daozhang.jobs.clockwork import follow_clock
 from daozhang.jobs.due import Due
 from daozhang.jobs.timetable import ENTRIES, Entry, Timetable
 from daozhang.ledger import Accounts
+from daozhang.outbound import Exchange
 from daozhang.policy.books import Books
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.recharge import chase, inbox, refund
@@ -29,6 +30,7 @@ from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
 from daozhang.recharge.settle import Settle
 from daozhang.settings import Settings
+from daozhang.status import Board, Observed, Probes, Sampler, Watch
 from daozhang.vault import Vault
 from daozhang.web.callbacks import Callbacks
 from daozhang.web.doors import make_app
@@ -59,6 +61,8 @@ class Program:
     accounts: Accounts
     interface_log: InterfaceLog
     dues: tuple[Due, ...]
+    board: Board
+    watch: Watch
 
 
 @contextlib.asynccontextmanager
@@ -80,8 +84,11 @@ async def open_program(
     try:
         vault = await Vault.open(database, settings)
         interface_log = InterfaceLog(database)
-        registry = Registry(database, vault, settings, interface_log.record)
+        sampler = Sampler(database)
+        registry = Registry(database, vault, settings, _unless_probe(interface_log, sampler), partial(Observed, sampler))
+        board, watch = Board(database, registry.enabled), Watch(database, registry.enabled, sampler)
         await registry.load()
+        await board.load()
         hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
         settle = Settle(database, books, vault, accounts, registry.get)
         url = public_url or settings.url()
@@ -94,12 +101,12 @@ async def open_program(
         identity = Identity(database, vault, limiter)
         house = House(
             settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
-            channels=registry, shop_id=SHOP, phone_url=phone_url,
+            channels=registry, board=board, shop_id=SHOP, phone_url=phone_url,
         )  # fmt: skip
         asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
         dues = _dues(database, desk, door, hub)
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            registry.watch, hub.run, partial(vault.watch, database, settings),
+            registry.watch, hub.run, partial(vault.watch, database, settings), sampler.run, board.watch,
             partial(follow_clock, database, test_mode=settings.test_mode), partial(_tell_unmapped, database),
         ]  # fmt: skip
         if work:
@@ -108,14 +115,16 @@ async def open_program(
                 Entry("identity", timedelta(days=1), _swept(identity)),
                 Entry("certificates", timedelta(hours=1), partial(watch_certificates, vault)),
             )
-            loops += [*(due.run for due in dues), Timetable(database, entries).run]
+            probes = Probes(database, registry.enabled, registry.get, sampler)
+            loops += [*(due.run for due in dues), Timetable(database, entries).run, watch.run, probes.run]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
-        yield Program(asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues)
+        yield Program(asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch)
         house.closing.set()
         for due in dues:
             due.stop()
         await desk.drain()
         await interface_log.drain()
+        await sampler.flush()
         await registry.close()
         identity.hasher.close()
     finally:
@@ -132,6 +141,16 @@ def _swept(identity: Identity) -> Callable[[Database], Coroutine[Any, Any, None]
         await identity.sweep()
 
     return work
+
+
+def _unless_probe(interface_log: InterfaceLog, sampler: Sampler) -> Callable[[Exchange], None]:
+    """Every exchange is recorded but the answered ones of probes, which come every ten seconds for ever and are counted anyway."""
+
+    def record(exchange: Exchange) -> None:
+        if exchange.reply is None or exchange.subject.attempt_id not in sampler.probing:
+            interface_log.record(exchange)
+
+    return record
 
 
 async def _tell_unmapped(database: Database) -> None:

@@ -84,7 +84,10 @@ async def house(database: Database, settings: Settings) -> AsyncIterator[House]:
     identity = Identity(database, vault, limiter, hasher)
     await identity.register(1, PHONE, PASSWORD, Visitor("192.0.2.1", "192.0.2.0/24"))
     absent: Any = None
-    yield House(settings=settings, database=database, identity=identity, limiter=limiter, desk=absent, hub=absent, channels=absent)
+    yield House(
+        settings=settings, database=database, identity=identity, limiter=limiter, desk=absent, hub=absent, channels=absent,
+        board=absent,
+    )  # fmt: skip
     hasher.close()
 
 

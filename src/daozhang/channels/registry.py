@@ -35,10 +35,16 @@ class Registry:
     """Channels by id. Call `load` once, keep `watch` running, and `close` at the end."""
 
     def __init__(
-        self, database: Database, vault: Vault, settings: Settings, recorder: Callable[[Exchange], None] | None = None
+        self,
+        database: Database,
+        vault: Vault,
+        settings: Settings,
+        recorder: Callable[[Exchange], None] | None = None,
+        observe: Callable[[Channel], Channel] = lambda channel: channel,
     ) -> None:
-        """`recorder` gets every exchange with a channel (the interface log)."""
+        """`recorder` gets every exchange with a channel (the interface log); `observe` may put something around each channel."""
         self._database, self._vault, self._settings, self._recorder = database, vault, settings, recorder
+        self._observe = observe
         self._rows: dict[int, ChannelRow] = {}
         self._channels: dict[int, Channel] = {}
         self._partings: set[asyncio.Task[None]] = set()
@@ -117,7 +123,7 @@ class Registry:
             for record in sealed
         ]
         transport = Transport(row.hosts, loopback=self._settings.test_mode, recorder=self._recorder)
-        return kind.make(row, keys, transport)
+        return self._observe(kind.make(row, keys, transport))
 
     def _part(self, channel: Channel) -> None:
         # Calls under way on the old connections may end in peace before they are closed.

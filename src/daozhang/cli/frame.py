@@ -13,7 +13,9 @@ from daozhang.settings import BadSetting
 
 app = App(name="daozhang", help="The recharge desk of a shop for digital goods.", version=__version__)
 
-COMMANDS = tuple(f"daozhang.cli.{name}" for name in ("program", "channel", "order", "limit", "goods", "alarm", "server", "bench"))
+COMMANDS = tuple(
+    f"daozhang.cli.{name}" for name in ("program", "channel", "calendar", "order", "limit", "goods", "alarm", "server", "bench")
+)
 """The modules whose functions are commands: importing one adds them."""
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from daozhang.events.hub import Hub
     from daozhang.identity import Identity, Limiter
     from daozhang.recharge.desk import Desk
+    from daozhang.status import Board
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class House:
     desk: "Desk"
     hub: "Hub"
     channels: "Registry"
+    board: "Board"
     shop_id: int = 1
     shop_name: str = ""
     """The shop's own name in the bar; empty = the name of the house in the reader's language."""

@@ -1,0 +1,155 @@
+"""A channel under observation: it answers as the channel inside it does, and what each answer says of the channel is counted.
+
+Everything that meets a channel meets this, so no other room has to think of counting.
+"""
+
+import time
+from collections import OrderedDict
+from typing import Any
+
+from daozhang import clock
+from daozhang.channels.native import native_codes
+from daozhang.channels.port import (
+    Acknowledgement,
+    Answer,
+    Channel,
+    Invalid,
+    Native,
+    Notification,
+    OrderRequest,
+    Outcome,
+    Prepay,
+    RefundRequest,
+)
+from daozhang.status.counts import Sampler, Word
+
+REMEMBERED = 20_000
+"""Orders of which this process remembers how they were to be paid."""
+
+_NO_ANSWER = {"channel.unreachable", "channel.unknown_answer"}
+_EVERYBODY = {
+    "channel.receiving_limited",
+    "channel.receiving_cap_reached",
+    "channel.product_not_enabled",
+    "channel.misconfigured",
+    "channel.certificate_expired",
+    "channel.public_key_required",
+    "channel.notify_key_missing",
+}
+"""Refusals that by their nature meet every payer: two of them are enough."""
+_TOO_OFTEN = 429
+
+
+def order_word(kind: str, answer: Prepay) -> Word:
+    """What the answer to an order says of the channel. A payer's own doing and our mistakes say nothing."""
+    if answer.outcome is Outcome.SUCCESS:
+        return Word.GOOD
+    if answer.native is None:
+        # Nobody was asked: we refused it ourselves.
+        return Word.OURS
+    return _fault(kind, "order", answer.native, answer.reason)
+
+
+def call_word(kind: str, operation: str, answer: Answer) -> Word:
+    """What any other answer says: whoever answers at all, be it no, is there."""
+    if answer.outcome is not Outcome.UNKNOWN or answer.exists is not None:
+        return Word.GOOD
+    if answer.native is None or answer.native.http == _TOO_OFTEN:
+        return Word.OURS
+    word = _fault(kind, operation, answer.native, answer.reason)
+    return Word.BAD if word is Word.HEAVY else word
+
+
+def _fault(kind: str, operation: str, native: Native, reason: str | None) -> Word:
+    if reason in _EVERYBODY:
+        return Word.HEAVY
+    if reason in _NO_ANSWER or native.http is None:
+        return Word.BAD
+    party = native_codes(kind).read(operation, native.code, native.message, native.http).party
+    if party == "platform":
+        return Word.OURS
+    # A rule of the channel's (`policy`) met this payer or this amount; what it holds against everybody is named above.
+    return Word.USERS if party in ("user", "policy") else Word.BAD
+
+
+class Observed:
+    """One channel, observed."""
+
+    def __init__(self, sampler: Sampler, channel: Channel) -> None:
+        self._channel, self._sampler = channel, sampler
+        self.id, self.kind, self.merchant, self.app, self.methods = (
+            channel.id, channel.kind, channel.merchant, channel.app, channel.methods,
+        )  # fmt: skip
+        self._method_of: OrderedDict[str, str] = OrderedDict()
+        self._told: OrderedDict[str, None] = OrderedDict()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    async def order(self, request: OrderRequest) -> Prepay:
+        """Place the order, and count how it went for this way to pay."""
+        began = time.perf_counter()
+        answer = await self._channel.order(request)
+        took_ms = (time.perf_counter() - began) * 1_000
+        self._sampler.answered(self.id, request.method, order_word(self.kind, answer), took_ms=took_ms)
+        self._method_of[request.out_trade_no] = request.method
+        if len(self._method_of) > REMEMBERED:
+            self._method_of.popitem(last=False)
+        return answer
+
+    async def query(self, out_trade_no: str) -> Answer:
+        """Ask about a payment. One that nobody told us of counts as told late."""
+        answer = await self._channel.query(out_trade_no)
+        self._called("query", answer)
+        if answer.outcome is Outcome.SUCCESS and answer.report is not None and self._first(out_trade_no):
+            self._sampler.paid(self.id, self._method(out_trade_no), None)
+        return answer
+
+    async def close(self, out_trade_no: str) -> Answer:
+        """Close a payment. What could still be closed was never paid."""
+        answer = await self._channel.close(out_trade_no)
+        self._called("close", answer)
+        if answer.outcome is Outcome.SUCCESS and answer.exists:
+            self._sampler.unpaid(self.id, self._method(out_trade_no))
+        return answer
+
+    async def refund(self, request: RefundRequest) -> Answer:
+        """Ask for a refund."""
+        return self._called("refund", await self._channel.refund(request))
+
+    async def query_refund(self, out_refund_no: str, out_trade_no: str = "") -> Answer:
+        """Ask about a refund."""
+        return self._called("refund_query", await self._channel.query_refund(out_refund_no, out_trade_no))
+
+    async def read(self, headers: dict[str, str], body: bytes) -> Notification:
+        """Verify and read a message; the first one about a payment says how long it was under way."""
+        notification = await self._channel.read(headers, body)
+        report = notification.report
+        if report is not None and report.subject == "payment" and report.outcome is Outcome.SUCCESS and self._first(report.number):
+            lag_s = max(0.0, clock.now_s() - report.happened_at.timestamp()) if report.happened_at else 0.0
+            self._sampler.paid(self.id, self._method(report.number), lag_s)
+        return notification
+
+    def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
+        """The channel's own form of yes or no."""
+        return self._channel.acknowledge(invalid)
+
+    async def close_connections(self) -> None:
+        """Let go of what is open."""
+        await self._channel.close_connections()
+
+    def _called(self, operation: str, answer: Answer) -> Answer:
+        self._sampler.answered(self.id, "", call_word(self.kind, operation, answer))
+        return answer
+
+    def _method(self, number: str) -> str:
+        return self._method_of.get(number, "")
+
+    def _first(self, number: str) -> bool:
+        """Whether this payment was not counted yet by this process."""
+        if number in self._told:
+            return False
+        self._told[number] = None
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        return True

@@ -1,0 +1,69 @@
+-- name: add_counts
+select status_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
+
+-- name: sweep
+select status_sweep($1);
+
+-- name: recent_slots
+-- The last minute ($2) by the second, what is older by ten seconds. Of such a stretch with a success only the last second's tail of
+-- failures is taken: rather too few than too many.
+select s.channel_id, s.method,
+  extract(epoch from case when s.slot_at >= $2 then s.slot_at else date_bin('10 seconds', s.slot_at, 'epoch') end)::double precision as at,
+  sum(s.good)::integer as good, sum(s.bad)::integer as bad,
+  (case when sum(s.good) = 0 then sum(s.run) else (array_agg(s.run order by s.slot_at desc, s.run desc))[1] end)::integer as run,
+  sum(s.slow)::integer as slow, sum(s.users)::integer as users, sum(s.ours)::integer as ours, sum(s.paid)::integer as paid,
+  sum(s.late)::integer as late, sum(s.unpaid)::integer as unpaid
+from status_slots s
+where s.slot_at >= $1
+group by 1, 2, 3
+order by 3;
+
+-- name: breakers
+select b.channel_id, b.method, b.phase, b.degraded, b.sign, b.version, extract(epoch from b.since_at)::double precision as since,
+  extract(epoch from b.trial_at)::double precision as trial_at,
+  extract(epoch from b.probation_until)::double precision as probation_until, b.base_good, b.base_bad
+from status_breakers b;
+
+-- name: move
+select ended, ended_severity, began
+from status_move($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
+
+-- name: shop_of
+select shop_id from channels where id = $1;
+
+-- name: take_trial
+select status_take_trial($1, $2, $3, $4, $5);
+
+-- name: last_calls
+select s.channel_id, extract(epoch from max(s.slot_at))::double precision as at,
+  extract(epoch from max(s.slot_at) filter (where s.bad > 0))::double precision as bad_at
+from status_slots s where s.slot_at >= $1 and s.good + s.bad > 0 group by 1;
+
+-- name: planned
+-- Maintenance that is under way, comes, or ended at most an hour ago.
+select m.id, m.shop_id, m.channel_id, m.methods, m.begins_at, m.ends_at, m.note, m.ended_at
+from channel_maintenance m where least(m.ends_at, m.ended_at) > $1 and (m.ended_at is null or m.ended_at > m.begins_at)
+order by m.begins_at limit 500;
+
+-- name: suspended
+select s.id, s.shop_id, s.channel_id, s.kind, s.class, s.reference, s.reason, s.since_at
+from channel_suspensions s where s.lifted_at is null order by s.since_at limit 1000;
+
+-- name: plan
+insert into channel_maintenance (id, shop_id, channel_id, methods, begins_at, ends_at, note, actor, created_at)
+select $1, c.shop_id, c.id, $3, $4, $5, $6, $7, $8 from channels c where c.id = $2
+returning shop_id;
+
+-- name: end_plan
+update channel_maintenance set ended_at = $2 where id = $1 and ended_at is null and ends_at > $2 returning shop_id, channel_id;
+
+-- name: suspend
+insert into channel_suspensions (id, shop_id, channel_id, kind, class, reference, reason, actor, since_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: resume
+update channel_suspensions set lifted_at = $3, lifted_by = $4
+where lifted_at is null and shop_id = $2 and id = $1 returning id;
+
+-- name: channel_methods
+select shop_id, methods from channels where id = $1;
