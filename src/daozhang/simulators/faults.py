@@ -26,6 +26,9 @@ ApiFault = Literal[
     "stale",  # does it, signs with a timestamp ten minutes old
     "unknown_serial",  # does it, names a key nobody has heard of
     "alter",  # does it, tells `amount_fen` instead of the true amount, rightly signed
+    "page",  # does it, answers the bare word "success" (operators of Epay)
+    "odd_amount",  # does it, writes the amount in a way of its own (operators of Epay)
+    "words",  # does it, tells the state in words (operators of Epay)
     "empty_503",  # answers 503 without a body (maintenance of the channel's front)
 ]
 
@@ -45,6 +48,12 @@ NoticeFault = Literal[
     "other_appid",  # the callback names another app
     "other_currency",  # the callback names USD
     "unknown_order",  # the callback names an order nobody placed
+    "replay",  # sent `copies` times more after it was acknowledged
+    "extra",  # an additional send with an unsigned parameter comes first
+    "polluted",  # an additional send with one field twice comes first
+    "other_key",  # an additional send signed with another merchant's key comes first
+    "odd_amount",  # the callback writes its amount in a way of its own
+    "status_word",  # the callback tells the state in words
     "cut",  # the connection is cut in the middle of the body
     "slow",  # the body is sent byte by byte over `seconds`
 ]

@@ -119,8 +119,8 @@ def read_fields(body: bytes, allowed: frozenset[str]) -> dict[str, str]:
 def acknowledge(invalid: Invalid | None) -> Acknowledgement:
     """Yes is the word `success`. Operators take any body that holds it for a yes, whatever the status: no other answer may."""
     if invalid is None:
-        return Acknowledgement(200, YES, "text/plain; charset=utf-8")
-    return Acknowledgement(invalid.http, NO, "text/plain; charset=utf-8")
+        return Acknowledgement(200, YES, "text/plain")
+    return Acknowledgement(invalid.http, NO, "text/plain")
 
 
 def _value(name: str, raw: bytes) -> str:
