@@ -3,12 +3,30 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.house.sources import ROOT, text
 
+from daozhang.channels.catalogue import KINDS
 from daozhang.channels.native import native_codes
+from daozhang.channels.native_reference import page, rows_of
 from daozhang.channels.port import Outcome
 from daozhang.reasons import catalogue
 
 CODES = native_codes("wechatpay")
+
+
+def test_the_reference_page_is_current() -> None:
+    current = text(ROOT / "docs" / "reference" / "native-codes.md")
+    assert current == page(), "run python -m daozhang.channels.native_reference"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind_says_what_its_codes_mean(kind: str) -> None:
+    for row in rows_of(kind):
+        assert row.get("meaning"), row["name"]
+        assert row["reason"] in catalogue(), row["name"]
+        assert len(row.get("unreached", "a reason of its own")) > 10, row["name"]
+
+
 OPERATIONS = ("order", "query", "close", "refund", "refund_query", "state", "refund_state", "certificates", "bill", "client")
 
 
