@@ -1,4 +1,4 @@
-"""Whose signature counts at UnionPay: the recorded message, openssl as the judge in both directions, and every wrong certificate."""
+"""Whose signature counts at UnionPay: the recorded message, openssl as the judge both ways, and every wrong certificate."""
 
 import base64
 import hashlib

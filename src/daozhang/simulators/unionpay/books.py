@@ -165,13 +165,18 @@ class Books:
         """The payment that a phone is led to by a code."""
         return self._order("order_by_code", code)
 
-    def pay(self, order: Order, charged_fen: int, way: str, voucher_fen: int = 0, unknown_for_s: float = 0.0) -> Order | None:
-        """Book a payment: the merchant's balance grows by `charged_fen`. None when it was paid before."""
+    def pay(
+        self, order: Order, charged_fen: int, way: str, voucher_fen: int = 0, unknown_for_s: float = 0.0, answer: str = "00"
+    ) -> Order | None:
+        """Book a payment: the merchant's balance grows by `charged_fen`. None when it was paid before.
+
+        For `unknown_for_s` the query does not know it; `answer` is 00, or A6 for one with a flaw.
+        """
         now_s = self._watch.now_s()
         with self._whole():
             query_id, trace_no = self._new_numbers(now_s)
             paid = self._order(
-                "pay_order", *order.key, query_id, trace_no, charged_fen, now_s, now_s + unknown_for_s, way, voucher_fen
+                "pay_order", *order.key, query_id, trace_no, charged_fen, now_s, now_s + unknown_for_s, way, voucher_fen, answer
             )
             if paid is not None:
                 self._run("move_balance", order.mer_id, charged_fen)
@@ -231,6 +236,10 @@ class Books:
                 self._run("move_balance", back.mer_id, back.amount_fen)
                 self._run("refunded", back.orig_query_id, -back.amount_fen)
         return Return(*row) if row else None
+
+    def doom(self, number: str, fate: str) -> None:
+        """Decide what a refund that is under way will come to."""
+        self._run("doom_return", number, fate)
 
     def returns_due(self) -> list[Return]:
         """Refunds whose time has come."""

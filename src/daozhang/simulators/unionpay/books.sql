@@ -62,7 +62,7 @@ select * from orders where query_id = ?;
 select * from orders where code = ?;
 
 -- name: pay_order
-update orders set answer = '00', query_id = ?4, trace_no = ?5, charged_fen = ?6, paid_s = ?7, known_s = ?8, way = ?9,
+update orders set answer = ?11, query_id = ?4, trace_no = ?5, charged_fen = ?6, paid_s = ?7, known_s = ?8, way = ?9,
     voucher_fen = ?10, phone = 'paid'
 where mer_id = ?1 and order_id = ?2 and txn_time = ?3 and paid_s is null returning *;
 
@@ -104,6 +104,9 @@ select min(due_s) from returns where finished_s is null;
 -- name: finish_return
 update returns set answer = ?4, finished_s = ?5
 where mer_id = ?1 and order_id = ?2 and txn_time = ?3 and finished_s is null returning *;
+
+-- name: doom_return
+update returns set fate = ?2 where order_id = ?1 and finished_s is null;
 
 -- name: return_totals
 select count(*), coalesce(sum(amount_fen), 0) from returns where answer = '00';

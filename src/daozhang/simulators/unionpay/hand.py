@@ -22,6 +22,7 @@ REFUSALS: dict[str, str] = {
     "account_error": "63",
     "risk": "38",
 }
+OWN_TRICKS = ("settling", "flawed")
 SETTLING_S = 60
 """How long a payment is not known to the query that meets the trick `settling`."""
 _QR = "https://qr.95516.com/00010000/01"
@@ -58,16 +59,21 @@ class Hand:
             self._books.phone_saw(order, "seen")
 
     def pay(self, number: str, *, way: str = "", trick: str = "", amount_fen: int | None = None, voucher_fen: int = 0) -> Payment:
-        """Pay; the notice is on its way. `settling`: charged, but for a minute neither query nor notice knows it."""
+        """Pay; the notice is on its way.
+
+        `settling`: charged, but for a minute neither query nor notice knows it. `flawed`: a success that is told as A6.
+        """
         order = self.order(number)
         self._payable(order)
         otherwise_fen = amount_fen if amount_fen is not None else order.amount_fen + 1
         charged_fen = otherwise_fen if trick == "charged_otherwise" else order.amount_fen
         unknown_for_s = SETTLING_S * self._habits.time_scale if trick == "settling" else 0.0
-        paid = self._books.pay(order, charged_fen, way if way in CARDS else WAYS[0], min(voucher_fen, charged_fen), unknown_for_s)
+        card, voucher_fen = way if way in CARDS else WAYS[0], min(voucher_fen, charged_fen)
+        answer = "A6" if trick == "flawed" else "00"
+        paid = self._books.pay(order, charged_fen, card, voucher_fen, unknown_for_s, answer)
         if paid is None:
             raise NotPayable("paid")
-        if trick != "settling":
+        if trick not in OWN_TRICKS:
             self._dial.arrange(trick, paid.order_id, otherwise_fen)
         self._notices.payment(paid)
         return self.seen(paid)

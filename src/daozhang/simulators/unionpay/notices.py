@@ -39,7 +39,9 @@ class Notices:
 
     def payment(self, order: Order) -> None:
         """Put the notice about a payment on its ladder; it is due when the query knows the payment too."""
-        self._add(order.mer_id, order.order_id, order.back_url, told.notice(told.of_order(order)), order.known_s or 0.0)
+        self._add(
+            order.mer_id, order.order_id, order.back_url, told.notice(told.of_order(order), order.answer), order.known_s or 0.0
+        )
 
     def returned(self, back: Return) -> None:
         """Put the notice about a refund or revoke that is done on its ladder."""

@@ -10,7 +10,7 @@ from daozhang.simulators.unionpay.codes import CODES, DETAILS
 from daozhang.simulators.unionpay.enrolment import Enrolment, Merchant, enrol, load_enrolment
 from daozhang.simulators.unionpay.files import Files
 from daozhang.simulators.unionpay.gateway import Gateway
-from daozhang.simulators.unionpay.hand import REFUSALS, WAYS, Hand
+from daozhang.simulators.unionpay.hand import OWN_TRICKS, REFUSALS, WAYS, Hand
 from daozhang.simulators.unionpay.notices import Notices
 from daozhang.simulators.unionpay.signing import Keyring
 from daozhang.simulators.unionpay.trades import Trades
@@ -24,7 +24,7 @@ class UnionPay:
     prefixes = ("/gateway/", "/filedownload/")
     ways = WAYS
     refusals = REFUSALS
-    tricks = (*(trick for trick in TRICKS if trick != "probe"), "settling")
+    tricks = (*(trick for trick in TRICKS if trick != "probe"), *OWN_TRICKS)
     codes = (*sorted(CODES), *sorted(DETAILS))
 
     def __init__(self, world: World, enrolment: Enrolment | None = None) -> None:

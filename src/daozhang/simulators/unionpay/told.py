@@ -64,9 +64,9 @@ def of_return(back: Return) -> Fields:
     return told | _passed(back.query_id, back.trace_no, back.created_s)
 
 
-def notice(facts: Fields) -> Fields:
-    """A notice about something that is done."""
-    code, message = spoken("00")
+def notice(facts: Fields, answer: str = "00") -> Fields:
+    """A notice about something that is done; A6: with a flaw."""
+    code, message = spoken(answer)
     return facts | {"respCode": code, "respMsg": message}
 
 
