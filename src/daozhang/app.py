@@ -24,6 +24,7 @@ from daozhang.jobs.timetable import ENTRIES, Entry, Timetable
 from daozhang.ledger import Accounts
 from daozhang.outbound import Exchange
 from daozhang.policy.books import Books
+from daozhang.policy.places import watch_places
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.recharge import chase, inbox, refund
 from daozhang.recharge.desk import Desk
@@ -107,6 +108,7 @@ async def open_program(
         dues = _dues(database, desk, door, hub)
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
             registry.watch, hub.run, partial(vault.watch, database, settings), sampler.run, board.watch,
+            partial(watch_places, settings.data),
             partial(follow_clock, database, test_mode=settings.test_mode), partial(_tell_unmapped, database),
         ]  # fmt: skip
         if work:

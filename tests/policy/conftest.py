@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daozhang.policy.book import Book, defaults
-from daozhang.policy.model import Facts
+from daozhang.policy.book import Book, defaults, make_book
+from daozhang.policy.model import NEVER_S, Facts, Signals
 from daozhang.postgres import Database
 
 NOW = datetime(2026, 11, 22, 6, 2, 7, tzinfo=UTC)
@@ -13,8 +13,32 @@ NOW = datetime(2026, 11, 22, 6, 2, 7, tzinfo=UTC)
 
 @pytest.fixture
 def book() -> Book:
-    rules = defaults()
-    return Book(shop_id=1, version=1, amount=rules.amount, day=rules.day)
+    return make_book(1, 1, defaults())
+
+
+CALM = Signals(
+    user_age_s=400 * 86_400,
+    verification="none",
+    large_count=0,
+    orders_hour_count=1,
+    orders_day_count=1,
+    orders_day_fen=5_000,
+    unfrozen_s=NEVER_S,
+    unfrozen_fen=0,
+    device_known=True,
+    device_s=300 * 86_400,
+    device_accounts_count=1,
+    device_day_fen=5_000,
+    device_near_count=0,
+    device_failures_count=0,
+    place_known=True,
+    place_usual=True,
+    place_abroad=False,
+    elsewhere_s=NEVER_S,
+    payer_known=False,
+    tolerance_fen=5_000,
+)
+"""Nothing odd about the person, the device, the place or the payer."""
 
 
 @pytest.fixture
@@ -39,6 +63,9 @@ def sound() -> Facts:
         page_current="p1",
         database_writes=True,
         notify_door=True,
+        available_fen=10_000_000,
+        signals=CALM,
+        pass_fen=0,
     )
 
 

@@ -11,7 +11,7 @@ from daozhang.policy.sentences import line, sentences
 
 
 def test_every_check_has_its_sentences() -> None:
-    assert list(sentences()) == [check.name for check in CHECKS]
+    assert [name for name in sentences() if not name.startswith("rule.")] == [check.name for check in CHECKS]
 
 
 def test_passed_and_later_and_stopped_lines_are_whole(sound: Facts, book: Book) -> None:

@@ -95,6 +95,6 @@ def _arrival(order: seed.Waiting) -> Arrival:
     report = Report(
         witness="notification", subject="payment", channel_id=CHANNEL, number=number, outcome=Outcome.SUCCESS,
         amount_fen=order.amount_fen, currency="CNY", merchant=seed.MERCHANT, app=seed.APP, channel_txn=f"42{number}",
-        happened_at=clock.now(), payer="oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+        happened_at=clock.now(), payer=f"o{order.user_id:027d}",
     )  # fmt: skip
     return Arrival(1, report, Raw(ids.new_id(), CHANNEL, f"EV-{number}", HEADERS, BODY))

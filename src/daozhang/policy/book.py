@@ -1,8 +1,12 @@
 """One version of the book of parameters: what the checks measure by. Pure; `policy/books.py` reads and keeps the versions."""
 
+from functools import lru_cache
 from importlib import resources
 
 import msgspec
+
+from daozhang.policy.rules.ruleset import NO_RULES, RuleSet
+from daozhang.policy.rules.tree import BadRule, Rule
 
 
 class BadBook(ValueError):
@@ -23,11 +27,65 @@ class DayRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_fen: int
 
 
+class RiskRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the rules of risk measure by. The window and its large amount are published, and enforced as published."""
+
+    large_fen: int = 200_000
+    """From this on an order is large."""
+    large_count: int = 5
+    """The large order that is asked about: the fifth within the window."""
+    window_s: int = 600
+    careful_fen: int = 100_000
+    """From this on an unusual place is a question."""
+    elsewhere_s: int = 3_600
+    """How long a log-in from elsewhere is remembered."""
+    device_young_s: int = 86_400
+    settled_s: int = 604_800
+    """From this age on an account is expected to have devices of its own."""
+    unfrozen_s: int = 259_200
+    """How long money that was there when a freeze ended cools down."""
+    near_fen: int = 450_000
+    """From this on an order is near the largest amount."""
+    near_count: int = 5
+    device_accounts_count: int = 5
+    payer_accounts_count: int = 10
+    failures_count: int = 10
+    unseen_fen: int = 50_000
+    """The largest order, and below it the day's sum, that pass while the signals of risk cannot be read."""
+    unseen_day_fen: int = 100_000
+
+
+class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much small oddity one trust tier may have: fen for one order, per day and per thirty days, and orders per day."""
+
+    order_fen: int
+    day_fen: int
+    day_count: int
+    month_fen: int
+
+
+class ToleranceRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The small-amount budget per account, device and payer. A confirmed loss above `loss_permille` halves it."""
+
+    fresh: Tier = Tier(order_fen=5_000, day_fen=10_000, day_count=3, month_fen=30_000)
+    """New or unverified."""
+    known: Tier = Tier(order_fen=10_000, day_fen=30_000, day_count=5, month_fen=100_000)
+    """Verified and a week old."""
+    trusted: Tier = Tier(order_fen=20_000, day_fen=60_000, day_count=8, month_fen=200_000)
+    """Ninety days without a confirmed loss."""
+    loss_permille: int = 1
+
+
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The content of one version."""
 
     amount: AmountRules
     day: DayRules
+    risk: RiskRules = RiskRules()
+    tolerance: ToleranceRules = ToleranceRules()
+    rules: tuple[Rule, ...] = ()
+    shadows: tuple[Rule, ...] = ()
+    """Rules on trial: judged and recorded beside the others, felt by nobody."""
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,11 +95,51 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     amount: AmountRules
     day: DayRules
+    risk: RiskRules = RiskRules()
+    tolerance: ToleranceRules = ToleranceRules()
+    rules: RuleSet = NO_RULES
+    shadows: RuleSet = NO_RULES
+
+
+def make_book(shop_id: int, version: int, parameters: Parameters) -> Book:
+    """The book of checked parameters, its rules compiled. Raises `BadBook`."""
+    rules, shadows = _compiled(msgspec.json.encode(parameters))
+    return Book(
+        shop_id=shop_id, version=version, amount=parameters.amount, day=parameters.day, risk=parameters.risk,
+        tolerance=parameters.tolerance, rules=rules, shadows=shadows,
+    )  # fmt: skip
+
+
+@lru_cache(64)
+def _compiled(content: bytes) -> tuple[RuleSet, RuleSet]:
+    parameters = msgspec.json.decode(content, type=Parameters)
+    params = rule_params(parameters)
+    try:
+        return RuleSet(parameters.rules, params), RuleSet(parameters.shadows, params)
+    except BadRule as fault:
+        raise BadBook(str(fault)) from None
+
+
+def rule_params(parameters: Parameters) -> dict[str, int]:
+    """The parameters that rules may name; the unit is in the name."""
+    risk: dict[str, int] = msgspec.structs.asdict(parameters.risk)
+    return {
+        **risk,
+        "min_fen": parameters.amount.min_fen,
+        "max_fen": parameters.amount.max_fen,
+        "day_max_fen": parameters.day.max_fen,
+    }
 
 
 def defaults() -> Parameters:
     """The parameters that a shop begins with. Raises `BadBook`."""
-    return read_parameters(resources.files("daozhang.policy").joinpath("defaults.toml").read_bytes())
+    room = resources.files("daozhang.policy")
+    parameters = read_parameters(room.joinpath("defaults.toml").read_bytes())
+    try:
+        rules = msgspec.json.decode(room.joinpath("rules", "defaults.json").read_bytes(), type=tuple[Rule, ...])
+    except msgspec.MsgspecError as fault:
+        raise BadBook(str(fault)) from None
+    return checked(msgspec.structs.replace(parameters, rules=rules))
 
 
 def read_parameters(content: bytes) -> Parameters:
@@ -62,8 +160,30 @@ def checked(parameters: Parameters) -> Parameters:
         and amount.min_fen <= amount.presets_fen[0]
         and amount.presets_fen[-1] <= amount.max_fen,
         "day: max_fen is at least the smallest recharge": day.max_fen >= amount.min_fen,
+        "risk: every number is more than nothing": all(value >= 1 for value in msgspec.structs.astuple(parameters.risk)),
+        "risk: the window is at most a day": parameters.risk.window_s <= 86_400,
+        "tolerance: an order is within its day, a day within its month": all(
+            0 <= tier.order_fen <= tier.day_fen <= tier.month_fen and tier.day_count >= 0 for tier in _tiers(parameters.tolerance)
+        ),
     }
     for rule, holds in rules.items():
         if not holds:
             raise BadBook(rule)
+    _compiled(msgspec.json.encode(parameters))
     return parameters
+
+
+def _tiers(tolerance: ToleranceRules) -> tuple[Tier, Tier, Tier]:
+    return tolerance.fresh, tolerance.known, tolerance.trusted
+
+
+def halved(tolerance: ToleranceRules) -> ToleranceRules:
+    """Half of every tier."""
+
+    def half(tier: Tier) -> Tier:
+        return Tier(
+            order_fen=tier.order_fen // 2, day_fen=tier.day_fen // 2, day_count=tier.day_count // 2, month_fen=tier.month_fen // 2
+        )
+
+    fresh, known, trusted = _tiers(tolerance)
+    return msgspec.structs.replace(tolerance, fresh=half(fresh), known=half(known), trusted=half(trusted))

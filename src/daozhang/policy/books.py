@@ -6,13 +6,15 @@ import time
 import msgspec
 
 from daozhang import clock
-from daozhang.policy.book import BadBook, Book, Parameters, checked, defaults
+from daozhang.policy.book import BadBook, Book, Parameters, checked, defaults, halved, make_book
 from daozhang.postgres import Database, statements
 
 sql = statements("daozhang.policy")
 
 FRESH_S = 2.0
 """How long a process may go on with the version it knows."""
+GATE_S = 60.0
+"""How often confirmed losses are held against what was tolerated."""
 
 
 class Books:
@@ -22,6 +24,7 @@ class Books:
         self._database = database
         self._known: dict[tuple[int, int], Book] = {}
         self._current: dict[int, tuple[float, Book]] = {}
+        self._halved: dict[int, tuple[float, bool]] = {}
 
     async def current(self, shop_id: int) -> Book:
         """The version in force. A shop without one gets version 1 from the defaults. Raises `Unavailable`, `BadBook`."""
@@ -34,6 +37,8 @@ class Books:
             row = await self._database.row(sql.newest_book, shop_id)
             assert row is not None, shop_id
         book = self._read(shop_id, row["version"], row["parameters"], row["sha256"])
+        if await self._losses_outrun(shop_id, book):
+            book = msgspec.structs.replace(book, tolerance=halved(book.tolerance))
         self._current[shop_id] = (time.monotonic(), book)
         return book
 
@@ -55,10 +60,18 @@ class Books:
         self._current.pop(shop_id, None)
         return made == 1
 
+    async def _losses_outrun(self, shop_id: int, book: Book) -> bool:
+        """The loss gate: whether losses of the last thirty days outrun what small amounts were tolerated for."""
+        seen = self._halved.get(shop_id)
+        if seen is None or time.monotonic() - seen[0] > GATE_S:
+            outrun: bool = await self._database.value(sql.tolerance_halved, shop_id, book.tolerance.loss_permille)
+            seen = self._halved[shop_id] = (time.monotonic(), outrun)
+        return seen[1]
+
     def _read(self, shop_id: int, version: int, content: str, digest: bytes) -> Book:
         if hashlib.sha256(content.encode()).digest() != digest:
             raise BadBook(f"version {version} of shop {shop_id} is not what its hash says")
         parameters = checked(msgspec.json.decode(content, type=Parameters))
-        book = Book(shop_id=shop_id, version=version, amount=parameters.amount, day=parameters.day)
+        book = make_book(shop_id, version, parameters)
         self._known[(shop_id, version)] = book
         return book

@@ -1,33 +1,45 @@
-"""Decide: run every check of a stage and let the worst outcome win. Pure: the same facts and book give the same decision."""
+"""Decide: run every check and rule of a stage, and the worst outcome wins. Pure: the same facts and book, the same decision."""
 
 from daozhang.policy.book import Book
 from daozhang.policy.checks import BY_STAGE
 from daozhang.policy.model import WISHED, Check, Decision, Facts, Hit, Outcome, Stage, Strength, Verdict
+from daozhang.policy.rules.ruleset import Ready
 from daozhang.reasons.catalogue import Layer, catalogue
 
 UNANSWERED = "platform.check_unanswered"
 """The reason of a hard or firm check that misses a fact: it never fails open."""
+UNSEEN = "risk.unseen"
+"""The reason of a soft rule that cannot be judged, above the static small limits that stand in for it."""
+
+_STOPS = Outcome.CHALLENGE.rank
+_MILDER = {Outcome.REFUSE: Outcome.HOLD, Outcome.HOLD: Outcome.CHALLENGE, Outcome.CHALLENGE: Outcome.MONITOR}
 
 
 def decide(stage: Stage, facts: Facts, book: Book) -> Decision:
-    """Judge one wish or payment. All checks that can be judged run, so that a person hears everything at once.
+    """Judge one wish, payment, spending or refund. Everything that can be judged is, so that a person hears everything at once.
 
     The headline is what has to be cured first among the verdicts of the worst outcome: the law's, then the account's; what lasts
-    before what passes; else in the order of the checks. Money that has arrived cannot be refused: at `paid` a refusal is a hold.
+    before what passes; else in the order of the checks. Money that has arrived cannot be refused or asked back: at `paid` whatever
+    would stop it is a hold.
     """
-    verdicts = tuple([_verdict(check, stage, facts, book) for check in BY_STAGE[stage]])
-    worst = Outcome.ADMIT
-    for verdict in verdicts:
-        if verdict.outcome is not None and verdict.outcome.rank > worst.rank:
-            worst = verdict.outcome
-    headline = None if worst is Outcome.ADMIT else _headline([verdict for verdict in verdicts if verdict.outcome is worst])
+    verdicts, objections = _checked(stage, facts, book)
+    tolerated = passed = False
+    worst, headline = Outcome.ADMIT, None
+    if objections:
+        tolerated, passed = _tolerate(facts, objections), _pass(stage, facts, objections)
+        for place, _, _, verdict in objections:
+            verdicts[place] = verdict
+        worst = max((verdict.outcome for *_, verdict in objections if verdict.outcome), key=_rank)
+        headline = _headline([verdict for *_, verdict in objections if verdict.outcome is worst])
     return Decision(
         stage=stage,
         outcome=worst,
         reason=headline.reason if headline else None,
         facts=headline.facts if headline else {},
-        verdicts=verdicts,
+        verdicts=tuple(verdicts),
         book_version=book.version,
+        tolerated=tolerated,
+        passed=passed,
     )
 
 
@@ -36,29 +48,174 @@ def shown(facts: Facts, book: Book) -> list[Verdict]:
     return [verdict for verdict in decide(Stage.SHOWN, facts, book).verdicts if verdict.shown]
 
 
-def _verdict(check: Check, stage: Stage, facts: Facts, book: Book) -> Verdict:
-    missing = [name for name in check.needs if getattr(facts, name) is None]
-    if not missing:
-        hit = check.judge(facts, book)
-    elif check.strength is Strength.SOFT or (stage is Stage.SHOWN and WISHED.issuperset(missing)):
-        return _said(check, None, facts, book)
+def stops(decision: Decision) -> list[Verdict]:
+    """Everything that stands in the way and may be told, what must be cured first at the head; each reason once."""
+    found: dict[str, Verdict] = {}
+    for verdict in sorted((v for v in decision.verdicts if v.outcome is not None and v.outcome.rank >= _STOPS), key=_urgency):
+        if verdict.reason is not None and (verdict.shown or verdict.reason == decision.reason):
+            found.setdefault(verdict.reason, verdict)
+    first = found.pop(decision.reason, None) if decision.reason else None
+    return [*([first] if first else []), *found.values()]
+
+
+def trial(stage: Stage, facts: Facts, book: Book) -> tuple[str, ...]:
+    """The rules on trial that would have hit, by key. Nobody feels them."""
+    ready = book.shadows.at(stage)
+    return tuple(ready[place].rule.key for place, truth in book.shadows.judge(stage, facts) if truth)
+
+
+Objections = list[tuple[int, Strength, str, Verdict]]
+"""What is more than admitted: its place among the verdicts, the strength of its check, what tolerance makes of it, the verdict."""
+
+_SAID: dict[tuple[str, bool], Verdict] = {}
+"""Verdicts that say nothing but that a check passed, or comes later, are the same for everybody."""
+
+
+def _checked(stage: Stage, facts: Facts, book: Book) -> tuple[list[Verdict], Objections]:
+    verdicts: list[Verdict] = []
+    objections: Objections = []
+    for check in BY_STAGE[stage]:
+        hit, later = _hit(check, stage, facts, book)
+        if hit is None:
+            verdicts.append(_said(check, later, facts, book))
+            continue
+        outcome = _at(stage, hit.outcome)
+        verdict = Verdict(
+            check=check.name, layer=check.layer, outcome=outcome, reason=hit.reason, facts=hit.facts, shown=check.shown
+        )
+        objections.append((len(verdicts), check.strength, "none", verdict))
+        verdicts.append(verdict)
+    ready = book.rules.at(stage)
+    if ready:
+        found = dict(book.rules.judge(stage, facts))
+        for place, each in enumerate(ready):
+            if place not in found:
+                if each.published:
+                    verdicts.append(each.passed)
+                continue
+            of_rule = _of_rule(each, found[place], stage, facts, book)
+            if of_rule is None:
+                continue
+            if of_rule.outcome is not None:
+                objections.append((len(verdicts), each.strength, each.rule.tolerance, of_rule))
+            verdicts.append(of_rule)
+    return verdicts, objections
+
+
+def _hit(check: Check, stage: Stage, facts: Facts, book: Book) -> tuple[Hit | None, bool]:
+    """What a check objects to, and whether it can be judged only later."""
+    for name in check.needs:
+        if getattr(facts, name) is None:
+            break
     else:
-        hit = Hit(Outcome.REFUSE, UNANSWERED, {})
-    if hit is None:
-        return _said(check, Outcome.ADMIT, facts, book)
-    outcome = Outcome.HOLD if stage is Stage.PAID and hit.outcome is Outcome.REFUSE else hit.outcome
-    return Verdict(check=check.name, layer=check.layer, outcome=outcome, reason=hit.reason, facts=hit.facts, shown=check.shown)
+        return check.judge(facts, book), check.constant
+    missing = {name for name in check.needs if getattr(facts, name) is None}
+    if stage is Stage.SHOWN and missing <= WISHED:
+        return None, True
+    if check.strength is Strength.SOFT:
+        return (check.blind(facts, book) if check.blind else None), True
+    return Hit(Outcome.REFUSE, UNANSWERED, {}), False
 
 
-def _said(check: Check, outcome: Outcome | None, facts: Facts, book: Book) -> Verdict:
-    return Verdict(check=check.name, layer=check.layer, outcome=outcome, facts=check.tells(facts, book), shown=check.shown)
+def _said(check: Check, later: bool, facts: Facts, book: Book) -> Verdict:  # noqa: FBT001 -- the two ways of saying that nothing is wrong
+    told = check.tells(facts, book)
+    if not told and (same := _SAID.get((check.name, later))) is not None:
+        return same
+    verdict = Verdict(
+        check=check.name, layer=check.layer, outcome=None if later else Outcome.ADMIT, facts=told, shown=check.shown
+    )  # fmt: skip
+    if not told:
+        _SAID[check.name, later] = verdict
+    return verdict
+
+
+def _of_rule(each: Ready, truth: bool | None, stage: Stage, facts: Facts, book: Book) -> Verdict | None:  # noqa: FBT001 -- a truth value is what it is
+    rules, rule = book.rules, each.rule
+    outcome, reason, told = each.outcome, rule.reason, {}
+    if truth:
+        told = rules.told(rule, facts)
+    elif stage is Stage.SHOWN and (facts.amount_fen is None or facts.channel_id is None):
+        return each.later
+    elif rule.unknown == "pass" or (rule.unknown == "static" and _is_small(facts, book)):
+        return each.later if each.published else None
+    else:
+        reason, outcome = (
+            (UNSEEN, outcome) if each.strength is Strength.SOFT else (UNANSWERED, max(outcome, Outcome.HOLD, key=_rank))
+        )
+    why = tuple([(leaf.feature, leaf.value, leaf.operator, leaf.against, leaf.truth) for leaf in rules.why(rule, facts)])
+    return Verdict(
+        check=each.name, layer=each.layer, outcome=_at(stage, outcome), reason=reason, facts=told, shown=each.published, why=why
+    )
+
+
+def _is_small(facts: Facts, book: Book) -> bool:
+    """Whether the static limits let it through that hold while a soft rule cannot be judged."""
+    amount_fen = facts.amount_fen
+    if amount_fen is None or amount_fen > book.risk.unseen_fen:
+        return False
+    # At `paid` today's sum is not read: the order was in it when it was admitted.
+    return facts.admitted_fen is None or facts.admitted_fen + amount_fen <= book.risk.unseen_day_fen
+
+
+def _tolerate(facts: Facts, objections: Objections) -> bool:
+    """Let soft rules give way to what is left of the small-amount budget, unless something firmer stops it anyway."""
+    left_fen = None if facts.signals is None else facts.signals.tolerance_fen
+    if left_fen is None or facts.amount_fen is None or facts.amount_fen > left_fen:
+        return False
+    if any(strength is not Strength.SOFT and _stopping(verdict) for _, strength, _, verdict in objections):
+        return False
+    gave_way = False
+    for number, (place, strength, tolerance, verdict) in enumerate(objections):
+        if tolerance == "none" or not _stopping(verdict) or verdict.reason == UNSEEN:
+            continue
+        assert verdict.outcome is not None
+        milder = Outcome.MONITOR if tolerance == "watch" else _MILDER[verdict.outcome]
+        objections[number] = (place, strength, tolerance, _replaced(verdict, milder))
+        gave_way = True
+    return gave_way
+
+
+def _pass(stage: Stage, facts: Facts, objections: Objections) -> bool:
+    """A person looked at it: their one-time pass stands in for what a soft or firm check would ask; never for a hard one."""
+    if stage is Stage.PAID or facts.pass_fen is None or facts.amount_fen is None or facts.pass_fen < facts.amount_fen:
+        return False
+    stopping = [number for number, (*_, verdict) in enumerate(objections) if _stopping(verdict)]
+    if not stopping or any(_beyond_a_pass(objections[number]) for number in stopping):
+        return False
+    for number in stopping:
+        place, strength, _, verdict = objections[number]
+        objections[number] = (place, strength, "none", _replaced(verdict, Outcome.MONITOR))
+    return True
+
+
+def _beyond_a_pass(objection: tuple[int, Strength, str, Verdict]) -> bool:
+    _, strength, _, verdict = objection
+    return strength is Strength.HARD or verdict.outcome is Outcome.REFUSE
+
+
+def _replaced(verdict: Verdict, outcome: Outcome) -> Verdict:
+    return Verdict(
+        check=verdict.check, layer=verdict.layer, outcome=outcome, reason=verdict.reason, facts=verdict.facts, shown=verdict.shown,
+        why=verdict.why, before=verdict.outcome,
+    )  # fmt: skip
+
+
+def _stopping(verdict: Verdict) -> bool:
+    return verdict.outcome is not None and verdict.outcome.rank >= _STOPS
+
+
+def _at(stage: Stage, outcome: Outcome) -> Outcome:
+    return Outcome.HOLD if stage is Stage.PAID and outcome.rank >= _STOPS else outcome
+
+
+def _rank(outcome: Outcome) -> int:
+    return outcome.rank
 
 
 def _headline(worst: list[Verdict]) -> Verdict:
-    reasons = catalogue()
+    return worst[0] if len(worst) == 1 else min(worst, key=_urgency)
 
-    def urgency(verdict: Verdict) -> tuple[int, bool]:
-        layer = 0 if verdict.layer is Layer.REGULATION else 1 if verdict.layer is Layer.ACCOUNT else 2
-        return layer, not reasons.get(verdict.reason or "").lasting
 
-    return min(worst, key=urgency)
+def _urgency(verdict: Verdict) -> tuple[int, bool]:
+    layer = 0 if verdict.layer is Layer.REGULATION else 1 if verdict.layer is Layer.ACCOUNT else 2
+    return layer, not catalogue().get(verdict.reason or "").lasting

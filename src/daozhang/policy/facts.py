@@ -1,4 +1,4 @@
-"""The only reader of policy: facts of many users in one set-based statement, through the views of the rooms that own them."""
+"""The only reader of policy: facts of many users in set-based statements, through the views of the rooms that own them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ from uuid import UUID
 
 from daozhang.limits.model import Limit, Way
 from daozhang.limits.read import read
-from daozhang.policy.model import Facts, Stage
+from daozhang.policy.model import Facts, Signals, Stage
+from daozhang.policy.places import Place, place_of
+from daozhang.policy.signals import leaving, paid, placed, read_signals, read_signals_paid
 from daozhang.postgres import statements
 
 sql = statements("daozhang.policy")
@@ -18,6 +20,8 @@ class Wish:
     """What one user wants, or has paid for. Before a choice is made (the page) all but user and shop may be None.
 
     `page_current` is the version the server speaks now, `notify_door` whether channels can reach us (None = nobody has looked).
+    `device_id` is the user's device if it is known, `client_ip` the address as `web/client.py` believes it, `payer` the blind
+    index of whoever pays, known before payment only where the channel names the payer to us.
     """
 
     shop_id: int
@@ -33,6 +37,13 @@ class Wish:
     channel_stop: str | None = None
     channel_stop_facts: Mapping[str, Any] | None = None
     """Why the way to pay takes no order now, as `status` says; None = it does, or nobody watches."""
+    device_id: UUID | None = None
+    client_ip: str = ""
+    payer: bytes | None = None
+
+    def place(self) -> Place | None:
+        """Where the address is; None is not known."""
+        return place_of(self.client_ip)
 
 
 class Reader(Protocol):
@@ -43,16 +54,25 @@ class Reader(Protocol):
 
 
 async def gather(
-    reader: Reader, wishes: Sequence[Wish], stage: Stage = Stage.PLACE, *, besides: Sequence[UUID] = ()
+    reader: Reader, wishes: Sequence[Wish], stage: Stage = Stage.PLACE, book: Any = None, *, besides: Sequence[UUID] = ()
 ) -> list[Facts]:
     """One `Facts` per wish, in order. Call it after the users are locked: a sum counted before the lock is an old one.
 
     At `paid` only what may have changed since admission is read. A user that does not exist gets unknown facts, which no hard
-    check passes. `besides` are orders that today's sum leaves out: those under judgement, when their rows are there already.
+    check passes. `besides` are orders that sums leave out: those under judgement, when their rows are there already. Without a
+    `book` the signals of risk are not read: what they would say is unknown.
     """
+    if not wishes:
+        return []
     if stage is Stage.PAID:
-        rows = await reader.rows(sql.facts_paid, wishes[0].shop_id, [wish.user_id for wish in wishes]) if wishes else []
-        return [_paid(wish, row) for wish, row in zip(wishes, rows, strict=True)]
+        rows = await reader.rows(sql.facts_paid, wishes[0].shop_id, [wish.user_id for wish in wishes])
+        signals = await read_signals_paid(reader, wishes, book)
+        return [_paid(wish, row, each) for wish, row, each in zip(wishes, rows, signals, strict=True)]
+    if stage in (Stage.SPEND, Stage.REFUND):
+        rows = await reader.rows(
+            sql.facts_leaving, wishes[0].shop_id, [wish.user_id for wish in wishes], [wish.amount_fen for wish in wishes]
+        )
+        return [_leaving(wish, row) for wish, row in zip(wishes, rows, strict=True)]
     rows = await reader.rows(
         sql.facts_before,
         [wish.shop_id for wish in wishes],
@@ -62,10 +82,16 @@ async def gather(
     )
     ways = [Way(w.shop_id, w.user_id, w.channel_id, w.method, w.bank, w.instrument) for w in wishes]
     limits = await read(reader, ways, besides)
-    return [_before(wish, row, held) for wish, row, held in zip(wishes, rows, limits, strict=True)]
+    if book is None:
+        return [_before(wish, row, held, None, None) for wish, row, held in zip(wishes, rows, limits, strict=True)]
+    signals = await read_signals(reader, wishes, book, besides)
+    return [
+        _before(wish, row, held, placed(wish, signal, book), signal["pass_fen"])
+        for wish, row, held, signal in zip(wishes, rows, limits, signals, strict=True)
+    ]
 
 
-def _paid(wish: Wish, row: Any) -> Facts:
+def _paid(wish: Wish, row: Any, signals: Any) -> Facts:
     return Facts(
         at=row["at"],
         shop_id=wish.shop_id,
@@ -77,10 +103,29 @@ def _paid(wish: Wish, row: Any) -> Facts:
         channel_id=wish.channel_id,
         method=wish.method,
         amount_fen=wish.amount_fen,
+        signals=paid(wish, signals),
     )
 
 
-def _before(wish: Wish, row: Any, limits: tuple[Limit, ...]) -> Facts:
+def _leaving(wish: Wish, row: Any) -> Facts:
+    return Facts(
+        at=row["at"],
+        shop_id=wish.shop_id,
+        user_id=wish.user_id,
+        standing=row["standing"],
+        standing_why=row["standing_why"],
+        standing_until_at=row["standing_until"],
+        standing_review_at=row["standing_review_at"],
+        locked_until_at=row["locked_until"],
+        amount_fen=wish.amount_fen,
+        available_fen=row["available_fen"],
+        database_writes=row["database_writes"],
+        signals=leaving(row),
+        pass_fen=row["pass_fen"],
+    )
+
+
+def _before(wish: Wish, row: Any, limits: tuple[Limit, ...], signals: Signals | None, pass_fen: int | None) -> Facts:
     methods = row["methods"]
     return Facts(
         at=row["at"],
@@ -109,4 +154,6 @@ def _before(wish: Wish, row: Any, limits: tuple[Limit, ...]) -> Facts:
         channel_stop=wish.channel_stop,
         channel_stop_facts=dict(wish.channel_stop_facts or {}) if wish.channel_stop else None,
         notify_door=wish.notify_door,
+        signals=signals,
+        pass_fen=pass_fen,
     )

@@ -20,12 +20,22 @@ if TYPE_CHECKING:
 
 
 class Stage(StrEnum):
-    """When checks are made: shown before paying, asked as a pre-flight, enforced at admission, and again when money arrives."""
+    """When checks are made.
+
+    Shown before paying and asked as a pre-flight (neither has an effect); enforced when a recharge is placed, when its money
+    arrives, when a balance is spent, and when money goes back.
+    """
 
     SHOWN = "shown"
     ASKED = "asked"
     PLACE = "place"
     PAID = "paid"
+    SPEND = "spend"
+    REFUND = "refund"
+
+
+BEFORE = frozenset({Stage.SHOWN, Stage.ASKED, Stage.PLACE})
+"""The stages at which a recharge can still be stopped before money moves."""
 
 
 class Outcome(StrEnum):
@@ -52,6 +62,53 @@ class Strength(IntEnum):
     SOFT = 0
     FIRM = 1
     HARD = 2
+
+
+NEVER_S = 3_153_600_000
+"""A hundred years, in seconds: how long ago something was that is known never to have happened. Not knowing is None."""
+
+
+class Signals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What the rules of risk judge by. Counts and sums hold the present order, too; None is not known.
+
+    An order counts in a window once it was admitted; one that was refused, given up before that, or failed at the channel or here
+    never does, nor do the attempts of one order. Device and payer windows look across accounts.
+    """
+
+    user_age_s: int | None = None
+    verification: str | None = None
+    large_count: int | None = None
+    """Large orders of the user in the book's window; `book.risk` says what is large and how long the window is."""
+    orders_hour_count: int | None = None
+    orders_day_count: int | None = None
+    orders_day_fen: int | None = None
+    unfrozen_s: int | None = None
+    """Since the user's freeze ended; NEVER_S if there was none."""
+    unfrozen_fen: int | None = None
+    """How much of a spending would come from money that was there when the freeze ended."""
+    device_known: bool | None = None
+    device_s: int | None = None
+    """Since the user's device was first seen; known only when the device is."""
+    device_accounts_count: int | None = None
+    device_day_fen: int | None = None
+    device_near_count: int | None = None
+    """Orders of the last day, from this device, just below the largest amount."""
+    device_failures_count: int | None = None
+    place_known: bool | None = None
+    place_usual: bool | None = None
+    place_abroad: bool | None = None
+    elsewhere_s: int | None = None
+    """Since a log-in from a place that is not usual; NEVER_S if there was none."""
+    payer_known: bool | None = None
+    payer_flagged: bool | None = None
+    payer_new: bool | None = None
+    payer_accounts_count: int | None = None
+    payer_day_fen: int | None = None
+    payer_near_count: int | None = None
+    payer_failures_count: int | None = None
+    """Payments of the last hour that the payer's own bank or account refused."""
+    tolerance_fen: int | None = None
+    """What is left of the small-amount budget: the least of the account's, the device's and the payer's."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -90,6 +147,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """The rows in force for the way to pay, with what its user has used of them."""
     notify_door: bool | None = None
     """Whether channels can reach our door for notifications; None = nobody has looked."""
+    available_fen: int | None = None
+    """What the user's balance holds, for spending and for money that goes back."""
+    signals: Signals | None = None
+    """None when the signals of risk could not be read: then only small amounts pass (`book.risk`)."""
+    pass_fen: int | None = None
+    """The largest amount of a one-time pass that a person gave this user and that still holds; 0 when there is none."""
 
 
 WISHED = frozenset({"channel_id", "channel_enabled", "methods", "method", "amount_fen", "page_version", "no_credit"})
@@ -105,6 +168,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     facts: dict[str, Any] = {}
     shown: bool = True
+    why: tuple[tuple[Any, ...], ...] = ()
+    """For staff: the comparisons that decided a rule, each feature, value, operator, what it was held against, truth."""
+    before: Outcome | None = None
+    """What it would have been without the small-amount budget or a one-time pass."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +183,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Any]
     verdicts: tuple[Verdict, ...]
     book_version: int
+    tolerated: bool = False
+    """Whether a soft rule gave way to the small-amount budget: then the amount is taken from it."""
+    passed: bool = False
+    """Whether a one-time pass stood in for an objection: then it is used up."""
 
     @property
     def admits(self) -> bool:
@@ -142,7 +213,8 @@ class Check:
     """One rule, written once: shown, asked, enforced and explained from here.
 
     `needs` are the facts without which it cannot judge. `judge` answers a hit or None and is pure. `tells` gives the facts of the
-    sentence that states the rule when there is no hit (`policy/sentences.toml`).
+    sentence that states the rule when there is no hit (`policy/sentences.toml`). `blind` is what a soft check says without its
+    facts; by default nothing. `constant`: people read its one sentence whatever the result.
     """
 
     name: str
@@ -153,3 +225,5 @@ class Check:
     judge: "Callable[[Facts, Book], Hit | None]"
     tells: "Callable[[Facts, Book], dict[str, Any]]"
     shown: bool = True
+    blind: "Callable[[Facts, Book], Hit | None] | None" = None
+    constant: bool = False

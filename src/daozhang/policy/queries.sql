@@ -47,3 +47,57 @@ order by w.place
 -- name: decisions_after
 select id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash
 from decisions where id > $1 order by id limit $2
+
+-- name: signals_before
+select * from signals_before($1, $2, $3, $4, $5, $6, $7, $8) order by place
+
+-- name: signals_paid
+select * from signals_paid($1, $2, $3) order by place
+
+-- name: facts_leaving
+-- Money that leaves a balance: what is there, and since when the user's freeze is over.
+with moment as materialized (
+  select clock_now() as at
+)
+select m.at, i.standing, i.standing_why, i.standing_until, i.standing_review_at, i.locked_until, i.verification,
+  extract(epoch from m.at - i.created_at)::bigint as user_age_s, extract(epoch from m.at - unfrozen_at(w.user_id))::bigint as unfrozen_s,
+  coalesce(l.balance_fen, 0) as available_fen,
+  case when unfrozen_at(w.user_id) is null then 0 else unfrozen_part(l.account_id, w.amount_fen, unfrozen_at(w.user_id)) end as unfrozen_fen,
+  (select coalesce(max(a.most_fen), 0) from policy_passes a where a.user_id = w.user_id and a.used_at is null and a.ends_at > m.at) as pass_fen,
+  not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes
+from unnest($2::bigint[], $3::bigint[]) with ordinality as w (user_id, amount_fen, place)
+cross join moment m
+left join lateral (select * from identity_facts f where f.user_id = w.user_id and f.shop_id = $1 limit 1) i on true
+left join lateral (select * from ledger_facts f where f.shop_id = $1 and f.address = 'user:' || w.user_id || ':cash' limit 1) l on true
+order by w.place
+
+-- name: note_place
+select note_place($1, $2, $3, $4)
+
+-- name: use_pass
+select use_pass($1, $2, $3, $4)
+
+-- name: take_tolerance
+select take_tolerance(tolerance_keys($1, $2, $3), business_day($4), $5, $6, $7, $8)
+
+-- name: tolerance_halved
+select tolerance_halved($1, $2)
+
+-- name: payer_of_order
+select shop_id, payer from payer_marks where order_id = $1
+union all
+select shop_id, payer from order_marks where order_id = $1 and payer is not null
+limit 1
+
+-- name: flag_payer
+insert into payer_flags (shop_id, payer, flagged, why, actor, ends_at, at) values ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: mark_orders
+insert into order_marks (order_id, shop_id, user_id, device_id, payer, province, amount_fen, at)
+select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::bytea[], $6::text[], $7::bigint[], $8::timestamptz[])
+on conflict do nothing
+
+-- name: mark_payers
+insert into payer_marks (order_id, shop_id, payer, user_id, amount_fen, at)
+select * from unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+on conflict do nothing

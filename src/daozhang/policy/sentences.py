@@ -43,6 +43,10 @@ class Line:
     cure: str = ""
 
 
+OTHER_RULE = "rule.other"
+"""How a published rule reads that nobody wrote sentences for; rules themselves are data of each shop."""
+
+
 @cache
 def sentences() -> dict[str, _Entry]:
     """The sentences of every check. Raises `BadSentences`: then the program does not start."""
@@ -51,7 +55,8 @@ def sentences() -> dict[str, _Entry]:
         entries = msgspec.toml.decode(content, type=dict[str, _Entry])
     except msgspec.MsgspecError as fault:
         raise BadSentences(str(fault)) from None
-    odd = entries.keys() ^ {check.name for check in CHECKS}
+    named = {check.name for check in CHECKS} | {OTHER_RULE}
+    odd = {name for name in entries.keys() ^ named if name in named or not name.startswith("rule.")}
     if odd:
         raise BadSentences(", ".join(sorted(odd)))
     return entries
@@ -60,7 +65,7 @@ def sentences() -> dict[str, _Entry]:
 def line(verdict: Verdict | Mapping[str, Any], locale: str) -> Line | None:
     """Tell a verdict, fresh or as a stored decision holds it. None when it is not for the user, or its check is no more."""
     known = verdict if isinstance(verdict, Verdict) else msgspec.convert(verdict, Verdict)
-    entry = sentences().get(known.check)
+    entry = sentences().get(known.check) or (sentences()[OTHER_RULE] if known.check.startswith("rule.") else None)
     if entry is None or not known.shown:
         return None
     language: Literal["zh", "en"] = "en" if locale == "en" else "zh"

@@ -232,7 +232,8 @@ class Desk:
         card = await tx.row(sql.newest_card, order_id)
         bank, instrument = (card["bank"], card["instrument"]) if card else (None, None)
         request = replace(_request(order, again, self.page_version), bank=bank, instrument=instrument)
-        (decision,) = await enforce(tx, Stage.PLACE, [(order_id, wish_of(request, self.page_version, again.seen))], book)
+        wish = wish_of(request, self.page_version, again.seen, self.place_order.payer_of(request))
+        (decision,) = await enforce(tx, Stage.PLACE, [(order_id, wish)], book)
         if not decision.admits:
             await self.place_order.stop(tx, at, [(order_id, version, decision)])
             return None

@@ -27,6 +27,7 @@ from daozhang.policy.enforce import enforce
 from daozhang.policy.facts import Wish
 from daozhang.policy.model import Decision, Stage
 from daozhang.policy.model import Outcome as Ruling
+from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule
@@ -210,7 +211,10 @@ class Place:
             [r.locale for r, _ in fresh],
             [expires] * len(fresh),
         )
-        wishes = [(order_id, wish_of(r, self._page_version, seen)) for (r, order_id), seen in zip(fresh, standings, strict=True)]
+        wishes = [
+            (order_id, wish_of(r, self._page_version, seen, self.payer_of(r)))
+            for (r, order_id), seen in zip(fresh, standings, strict=True)
+        ]
         decisions = await enforce(tx, Stage.PLACE, wishes, book)
         admitted = [(r, order_id) for (r, order_id), decision in zip(fresh, decisions, strict=True) if decision.admits]
         stopped = [(order_id, 0, d) for (_, order_id), d in zip(fresh, decisions, strict=True) if not d.admits]
@@ -230,6 +234,11 @@ class Place:
             ],
         )  # fmt: skip
         return {made.order_id: made for made in tries}
+
+    def payer_of(self, request: PlaceRequest) -> bytes | None:
+        """Who will pay, where the channel has told us beforehand."""
+        channel = self._channel(request.channel_id)
+        return payer_index(self._vault, channel.kind, request.payer_openid) if channel else None
 
     async def create_attempts(
         self, tx: Tx, shop_id: int, at: datetime, expires: datetime, admitted: Sequence[tuple[PlaceRequest, UUID]]
@@ -346,12 +355,13 @@ def _refusal(row: Any, answer: Prepay) -> contradiction.Refused:
     return contradiction.Refused(way, row["kind"], row["amount_fen"], answer.reason, answer.native.code if answer.native else "")
 
 
-def wish_of(request: PlaceRequest, page_current: str, seen: Standing) -> Wish:
-    """The wish behind a request, as policy judges it; `seen` is how the way to pay stood a moment ago."""
+def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: bytes | None = None) -> Wish:
+    """The wish behind a request, as policy judges it; `seen` is how the way to pay stood a moment ago, `payer` who will pay."""
     return Wish(
         request.shop_id, request.user_id, request.amount_fen, request.channel_id, request.method, request.page_version,
         page_current, bank=request.bank, instrument=request.instrument,
         channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
+        device_id=UUID(request.device_id) if request.device_id else None, client_ip=request.client_ip, payer=payer,
     )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ async def quote(
     """
     ways = [(row, method) for row in registry.enabled(wish.shop_id) for method in row.methods]
     # The rules are told for any amount: one that is too large is cured at its field, and stops no page.
-    (facts,) = await gather(database, [replace(wish, amount_fen=None)], Stage.SHOWN, besides=besides)
+    (facts,) = await gather(database, [replace(wish, amount_fen=None)], Stage.SHOWN, book, besides=besides)
     asked = [Way(wish.shop_id, wish.user_id, row.id, method, wish.bank, wish.instrument) for row, method in ways]
     limits = await read(database, asked, besides) if asked else []
     standings = standing_of(board, wish.shop_id)

@@ -24,6 +24,7 @@ from daozhang.policy.books import Books
 from daozhang.policy.enforce import enforce
 from daozhang.policy.facts import Wish
 from daozhang.policy.model import Stage
+from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.recharge import inbox, moves
 from daozhang.recharge.judgement import BOOKED, Effect, Row, judge
@@ -191,7 +192,7 @@ class Settle:
             fresh = [c for c in booked if not c.found]
             await tx.copy("fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(map(_fact_key, fresh)))
             held = [(c.attempt["order_id"], c.why, "{}") for c in booked if c.effect is Effect.HELD and c.attempt]
-            held += await _decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
+            held += await self._decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
             if held:
                 await tx.run(sql.give_reasons, *map(list, zip(*held, strict=True)))
             _expect(await moves.pay_attempts(tx, at, ACTOR, steps := self._payments(booked)), steps)
@@ -207,6 +208,27 @@ class Settle:
         found = await self._accounts.ids(tx, shop_id, {line.address for t in transfers for line in t.lines})
         await post(tx, shop_id, at, ACTOR, transfers, found)
         return found
+
+    async def _decide(self, tx: Tx, book: Book, cases: Sequence[Case]) -> list[tuple[UUID, str, str]]:
+        """Ask the policy again now that the money is here; what it says is stored with what it saw.
+
+        Answers the orders that are held: id, reason and its facts as JSON.
+        """
+        asked = [(case, case.attempt) for case in cases if case.attempt]
+        if not asked:
+            return []
+        wishes = [(a["order_id"], self._wish(book.shop_id, a, case.arrival.report)) for case, a in asked]
+        held = []
+        for (case, attempt), decision in zip(asked, await enforce(tx, Stage.PAID, wishes, book), strict=True):
+            if not decision.admits:
+                case.effect, case.why = Effect.HELD, decision.reason or "held"
+                held.append((attempt["order_id"], case.why, msgspec.json.encode(decision.facts).decode()))
+        return held
+
+    def _wish(self, shop_id: int, attempt: Row, report: Report) -> Wish:
+        channel = self._channel(report.channel_id)
+        payer = payer_index(self._vault, channel.kind, report.payer) if channel and report.payer else None
+        return Wish(shop_id, attempt["user_id"], attempt["amount_fen"], attempt["channel_id"], attempt["method"], payer=payer)
 
     def _payments(self, booked: Sequence[Case]) -> list[moves.Paid]:
         paid = []
@@ -244,23 +266,6 @@ async def _take_out(tx: Tx, at: datetime, cases: Sequence[Case]) -> None:
         case.effect, case.why = (
             (Effect.CREDITED, "found in suspense") if taken else (Effect.FOREIGN, "transaction of another order")
         )
-
-
-async def _decide(tx: Tx, book: Book, cases: Sequence[Case]) -> list[tuple[UUID, str, str]]:
-    """Ask the policy again now that the money is here; what it says is stored with what it saw.
-
-    Answers the orders that are held: id, reason and its facts as JSON.
-    """
-    asked = [(case, case.attempt) for case in cases if case.attempt]
-    if not asked:
-        return []
-    wishes = [(a["order_id"], Wish(book.shop_id, a["user_id"], a["amount_fen"], a["channel_id"], a["method"])) for _, a in asked]
-    held = []
-    for (case, attempt), decision in zip(asked, await enforce(tx, Stage.PAID, wishes, book), strict=True):
-        if not decision.admits:
-            case.effect, case.why = Effect.HELD, decision.reason or "held"
-            held.append((attempt["order_id"], case.why, msgspec.json.encode(decision.facts).decode()))
-    return held
 
 
 def _fact_key(case: Case) -> tuple[int, str, UUID | None]:

@@ -1,14 +1,17 @@
-"""Every check, in the order in which the layers are made and told: account, channel, operation, then the platform itself.
+"""Every check, in the order in which the layers are made and told: account, channel, operation, risk, law, the platform itself.
 
-This is the only list of rules. Whoever shows, asks, enforces or explains goes through it.
+This is the only list of checks; rules of risk are data in the book and are judged beside it (`policy/decide.py`). Whoever shows,
+asks, enforces or explains goes through it.
 """
 
-from daozhang.policy.checks import account, channel, operation, platform
+from daozhang.policy.checks import account, channel, operation, platform, risk
 from daozhang.policy.model import Check, Stage
 
 CHECKS: tuple[Check, ...] = (
     account.STANDING,
     account.LOCKOUT,
+    account.BALANCE,
+    account.REFUNDABLE,
     channel.CONFIGURED,
     channel.METHOD,
     channel.STATUS,
@@ -20,6 +23,9 @@ CHECKS: tuple[Check, ...] = (
     operation.AMOUNT,
     operation.DAY,
     operation.PAGE,
+    risk.SIGNALS,
+    risk.FAMILY,
+    risk.LEGAL,
     platform.DATABASE,
     platform.NOTIFY_DOOR,
 )

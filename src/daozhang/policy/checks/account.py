@@ -3,7 +3,7 @@
 from typing import Any
 
 from daozhang.policy.book import Book
-from daozhang.policy.model import Check, Facts, Hit, Outcome, Stage, Strength
+from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Stage, Strength
 from daozhang.reasons.catalogue import Layer
 
 
@@ -31,6 +31,20 @@ def _lockout(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
     return Hit(Outcome.REFUSE, "account.locked", {"wait_s": wait.days * 86_400 + wait.seconds + (wait.microseconds > 0)})
 
 
+def _balance(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
+    assert facts.available_fen is not None
+    assert facts.amount_fen is not None
+    if facts.amount_fen <= facts.available_fen:
+        return None
+    short_fen = facts.amount_fen - facts.available_fen
+    return Hit(Outcome.REFUSE, "goods.balance_short", {"short_fen": short_fen, "balance_fen": facts.available_fen})
+
+
+def _refundable(facts: Facts, book: Book) -> Hit | None:
+    # A closed account gets its money back; one that is frozen keeps it until the freeze ends.
+    return None if facts.standing == "closed" else _standing(facts, book)
+
+
 def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
     return {}
 
@@ -39,7 +53,7 @@ STANDING = Check(
     name="account.standing",
     layer=Layer.ACCOUNT,
     strength=Strength.HARD,
-    stages=frozenset(Stage),
+    stages=frozenset(Stage) - {Stage.REFUND},
     needs=("standing",),
     judge=_standing,
     tells=_nothing,
@@ -49,8 +63,28 @@ LOCKOUT = Check(
     name="account.lockout",
     layer=Layer.ACCOUNT,
     strength=Strength.FIRM,
-    stages=frozenset({Stage.SHOWN, Stage.ASKED, Stage.PLACE}),
+    stages=BEFORE | {Stage.SPEND},
     needs=("standing",),
     judge=_lockout,
+    tells=_nothing,
+)
+
+BALANCE = Check(
+    name="account.balance",
+    layer=Layer.ACCOUNT,
+    strength=Strength.HARD,
+    stages=frozenset({Stage.SPEND}),
+    needs=("available_fen", "amount_fen"),
+    judge=_balance,
+    tells=_nothing,
+)
+
+REFUNDABLE = Check(
+    name="account.refundable",
+    layer=Layer.ACCOUNT,
+    strength=Strength.FIRM,
+    stages=frozenset({Stage.REFUND}),
+    needs=("standing",),
+    judge=_refundable,
     tells=_nothing,
 )

@@ -3,10 +3,8 @@
 from typing import Any
 
 from daozhang.policy.book import Book
-from daozhang.policy.model import Check, Facts, Hit, Outcome, Stage, Strength
+from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Strength
 from daozhang.reasons.catalogue import Layer
-
-_BEFORE = frozenset({Stage.SHOWN, Stage.ASKED, Stage.PLACE})
 
 
 def day_left_fen(facts: Facts, book: Book) -> int:
@@ -53,7 +51,7 @@ AMOUNT = Check(
     name="operation.amount",
     layer=Layer.OPERATION,
     strength=Strength.HARD,
-    stages=_BEFORE,
+    stages=BEFORE,
     needs=("amount_fen",),
     judge=_amount,
     tells=_tells_bounds,
@@ -63,7 +61,7 @@ DAY = Check(
     name="operation.day",
     layer=Layer.OPERATION,
     strength=Strength.FIRM,
-    stages=_BEFORE,
+    stages=BEFORE,
     needs=("admitted_fen", "day_ends_at"),
     judge=_day,
     tells=_tells_day,
@@ -73,7 +71,7 @@ PAGE = Check(
     name="operation.page",
     layer=Layer.OPERATION,
     strength=Strength.FIRM,
-    stages=_BEFORE,
+    stages=BEFORE,
     needs=("page_version", "page_current"),
     judge=_page,
     tells=_nothing,

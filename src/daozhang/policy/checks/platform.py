@@ -3,10 +3,8 @@
 from typing import Any
 
 from daozhang.policy.book import Book
-from daozhang.policy.model import Check, Facts, Hit, Outcome, Stage, Strength
+from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Stage, Strength
 from daozhang.reasons.catalogue import Layer
-
-_BEFORE = frozenset({Stage.SHOWN, Stage.ASKED, Stage.PLACE})
 
 
 def _database(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- every check has the same shape
@@ -26,7 +24,7 @@ DATABASE = Check(
     name="platform.database",
     layer=Layer.PLATFORM,
     strength=Strength.HARD,
-    stages=_BEFORE,
+    stages=BEFORE | {Stage.SPEND, Stage.REFUND},
     needs=("database_writes",),
     judge=_database,
     tells=_nothing,
@@ -36,7 +34,7 @@ NOTIFY_DOOR = Check(
     name="platform.notify_door",
     layer=Layer.PLATFORM,
     strength=Strength.SOFT,
-    stages=_BEFORE,
+    stages=BEFORE,
     needs=("notify_door",),
     judge=_notify_door,
     tells=_nothing,

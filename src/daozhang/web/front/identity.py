@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang.identity import Session, SessionLine, mask_phone
+from daozhang.policy.places import note_login
 from daozhang.reasons import Refusal, catalogue
 from daozhang.web import forms, sessions
 from daozhang.web.front.agents import agent_name
@@ -47,6 +48,7 @@ async def login(request: AnyRequest) -> Response[Any]:
         await sessions.check_csrf(request, form, anonymous=True)
         shop_id = await sessions.shop_of(request)
         opened = await house_of(request).identity.login(shop_id, phone, form.get("password", ""), sessions.visitor(request))
+        await note_login(house_of(request).database, opened.user_id, sessions.visitor(request).ip)
     except Refusal as refusal:
         return await _again(request, "login", refusal, phone=phone, next=target)
     answer = Redirect(target, status_code=303)

@@ -97,6 +97,7 @@ async def place(request: AnyRequest) -> Response[Any]:
             key=draft.key if _KEY.fullmatch(draft.key) else _new_key(),
             page_version=draft.page_version[:64],
             client_ip=client_ip(request),
+            device_id=str(session.device_id or ""),
             locale=locale_of(request).code,
             bank=bank,
             instrument=instrument,

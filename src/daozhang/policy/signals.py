@@ -1,0 +1,141 @@
+"""From rows to the signals that rules judge by: the present order is added to what was there before it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from daozhang.policy.book import Book, Tier
+from daozhang.policy.model import NEVER_S, Signals
+from daozhang.postgres import statements
+
+if TYPE_CHECKING:
+    from daozhang.policy.facts import Wish
+
+sql = statements("daozhang.policy")
+
+NO_PAYER = Signals(payer_known=False)
+WEEK_S, QUARTER_S = 7 * 86_400, 90 * 86_400
+
+
+class Reader(Protocol):
+    """A transaction, or the database."""
+
+    async def rows(self, sql: str, *args: Any) -> list[Any]:
+        """Every row of the answer."""
+
+
+async def read_signals(reader: Reader, wishes: "Sequence[Wish]", book: Book, besides: Sequence[UUID]) -> list[Any]:
+    """One row of signals per wish, in order."""
+    places = [wish.place() for wish in wishes]
+    return await reader.rows(
+        sql.signals_before,
+        [wish.user_id for wish in wishes],
+        [wish.device_id for wish in wishes],
+        [wish.payer for wish in wishes],
+        [place.province if place else None for place in places],
+        list(besides),
+        book.risk.large_fen,
+        book.risk.window_s,
+        book.risk.near_fen,
+    )
+
+
+async def read_signals_paid(reader: Reader, wishes: "Sequence[Wish]", book: Book | None) -> list[Any]:
+    """One row per wish, None where the payment names no payer; no statement when none of them does."""
+    if book is None:
+        return [None] * len(wishes)
+    asked = [(place, wish) for place, wish in enumerate(wishes) if wish.payer]
+    found: list[Any] = [{}] * len(wishes)
+    if asked:
+        rows = await reader.rows(
+            sql.signals_paid, [wish.user_id for _, wish in asked], [wish.payer for _, wish in asked], book.risk.near_fen
+        )
+        for (place, _), row in zip(asked, rows, strict=True):
+            found[place] = row
+    return found
+
+
+def placed(wish: "Wish", row: Any, book: Book) -> Signals:
+    """The signals of a wish to recharge. Windows include the wish itself once it has an amount."""
+    amount_fen, device, payer, place = wish.amount_fen, wish.device_id, wish.payer, wish.place()
+    own = 0 if amount_fen is None else 1
+    own_fen = amount_fen or 0
+    large, near = int(own_fen >= book.risk.large_fen), int(own_fen >= book.risk.near_fen)
+    known = row["device_s"] is not None
+    return Signals(
+        user_age_s=row["user_age_s"],
+        verification=row["verification"],
+        large_count=row["large_count"] + large,
+        orders_hour_count=row["hour_count"] + own,
+        orders_day_count=row["day_count"] + own,
+        orders_day_fen=row["day_fen"] + own_fen,
+        unfrozen_s=_ago(row["unfrozen_s"]),
+        device_known=known,
+        device_s=row["device_s"],
+        device_accounts_count=row["device_others"] + 1 if device else None,
+        device_day_fen=row["device_fen"] + own_fen if device else None,
+        device_near_count=row["device_near"] + near if device else None,
+        device_failures_count=row["device_failures"],
+        place_known=place is not None,
+        place_usual=row["usual"],
+        place_abroad=place.abroad if place else None,
+        elsewhere_s=_ago(row["elsewhere_s"]) if place else None,
+        payer_known=payer is not None,
+        payer_flagged=row["flagged"],
+        payer_new=not row["payer_before"] if payer else None,
+        payer_accounts_count=row["payer_others"] + 1 if payer else None,
+        payer_day_fen=row["payer_fen"] + own_fen if payer else None,
+        payer_near_count=row["payer_near"] + near if payer else None,
+        payer_failures_count=row["payer_failures"],
+        tolerance_fen=_tolerance_fen(row, book),
+    )
+
+
+def paid(wish: "Wish", row: Any) -> Signals | None:
+    """The signals that a payment brings: who paid. None when they were not read."""
+    if row is None:
+        return None
+    if not wish.payer:
+        return NO_PAYER
+    return Signals(
+        user_age_s=row["user_age_s"],
+        payer_known=True,
+        payer_flagged=row["flagged"],
+        payer_new=not row["payer_before"],
+        payer_accounts_count=row["payer_others"] + 1,
+        payer_day_fen=row["payer_fen"] + (wish.amount_fen or 0),
+        payer_near_count=row["payer_near"],
+    )
+
+
+def leaving(row: Any) -> Signals:
+    """The signals of money that leaves a balance."""
+    return Signals(
+        user_age_s=row["user_age_s"],
+        verification=row["verification"],
+        unfrozen_s=_ago(row["unfrozen_s"]),
+        unfrozen_fen=row["unfrozen_fen"],
+    )
+
+
+def tier(user_age_s: int | None, verification: str | None, book: Book) -> Tier:
+    """The trust tier: new or unverified, verified for a week, or known for ninety days."""
+    verified = verification in ("identity", "face")
+    if user_age_s is None or user_age_s < WEEK_S or not verified:
+        return book.tolerance.fresh
+    return book.tolerance.trusted if user_age_s >= QUARTER_S else book.tolerance.known
+
+
+def _tolerance_fen(row: Any, book: Book) -> int:
+    """What is left for this order: the least of the order's, the day's and the month's room. A confirmed loss leaves nothing."""
+    if row["lost"]:
+        return 0
+    allowed = tier(row["user_age_s"], row["verification"], book)
+    if row["used_count"] >= allowed.day_count:
+        return 0
+    left_fen: int = min(allowed.order_fen, allowed.day_fen - row["used_fen"], allowed.month_fen - row["month_fen"])
+    return max(0, left_fen)
+
+
+def _ago(seconds: int | None) -> int:
+    return NEVER_S if seconds is None else max(0, seconds)
