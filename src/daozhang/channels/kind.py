@@ -1,7 +1,7 @@
 """What a kind of channel is to the rest of the house: a protocol, how its keys are read, and how one of its channels is made."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -22,7 +22,9 @@ class Kind:
     for a kind whose channels each bring their operator's own, which must be https and lead to public addresses.
     `notified_by` is how its messages come: in the body of a POST, in the query string of a GET, or either way.
     `asks_first`: its messages only say "look": nothing is booked from one before the channel itself was asked.
-    `expiries` tells when which certificate of a key set ends, for the alarms before it does.
+    `expiries` tells when which certificate of a key set ends, for the alarms before it does. `channel_class` is what rules about
+    classes of channels go by. `in_wechat` says how handy each method is inside WeChat's own browser (0 is best), `NOWHERE` where
+    WeChat does not let it work; what it does not name is as on any phone.
     """
 
     name: str
@@ -33,3 +35,5 @@ class Kind:
     notified_by: Literal["POST", "GET", "EITHER"] = "POST"
     asks_first: bool = False
     expiries: Callable[[Any], Iterable[tuple[str, datetime]]] = _never
+    channel_class: Literal["wallet", "card", "aggregator", "other"] = "other"
+    in_wechat: Mapping[str, int] = field(default_factory=dict)

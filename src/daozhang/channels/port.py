@@ -11,6 +11,9 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+NOWHERE = 99
+"""The handiness of a way to pay where it does not work at all."""
+
 
 class Outcome(StrEnum):
     """What a foreign answer means for the thing that was asked about."""

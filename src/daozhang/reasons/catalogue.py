@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from daozhang.reasons.names import kind_names
 from daozhang.reasons.writing import FACT, Words, fill
 
 log = logging.getLogger(__name__)
@@ -182,7 +183,11 @@ our_bug: Callable[[str], object] = log.error
 def catalogue() -> Catalogue:
     """The catalogue of this release. Raises `BadCatalogue` when it breaks a rule: then the program does not start."""
     texts = resources.files("daozhang.reasons").joinpath("texts")
-    return read_catalogue(*(file.read_bytes() for file in sorted(texts.iterdir(), key=lambda file: file.name)))
+    read = read_catalogue(*(file.read_bytes() for file in sorted(texts.iterdir(), key=lambda file: file.name)))
+    read.words["kind"] |= {
+        kind: {locale: name.name for locale, name in languages.items()} for kind, languages in kind_names().items()
+    }
+    return read
 
 
 def read_catalogue(*contents: bytes) -> Catalogue:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from daozhang.channels.port import NOWHERE
 from daozhang.limits.judge import Room, room, stopped
 from daozhang.limits.model import AXES, Limit
 
 State = Literal["open", "degraded", "maintenance", "suspended"]
 STATES: tuple[State, ...] = ("open", "degraded", "maintenance", "suspended")
 
-NOWHERE = 99
-"""The handiness of a way that does not work on the reader's device at all."""
 _UNSAID_BP = 10_000
 """What a way costs of which nobody has said what it costs: more than any that is known."""
 

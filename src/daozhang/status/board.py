@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from daozhang import clock
+from daozhang.channels.catalogue import KINDS
 from daozhang.channels.rows import ChannelRow
 from daozhang.postgres import Database, Unavailable, statements
 from daozhang.status.judge import TRIAL_REFILL_S, TRIAL_TOKENS
@@ -24,8 +25,8 @@ LOOK_S = 1.0
 OLD_S = 5.0
 """A board that is older than this says so."""
 
-CLASSES = {"wechatpay": "wallet", "alipay": "wallet", "unionpay": "card", "epay": "aggregator"}
-"""The class of each kind, for rules that name a class of channels; a kind that is not listed is of the class `other`."""
+CLASSES = {kind.name: kind.channel_class for kind in KINDS.values()}
+"""The class of each kind, for rules that name a class of channels."""
 
 
 @dataclass(frozen=True, slots=True)

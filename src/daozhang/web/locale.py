@@ -12,6 +12,7 @@ from typing import Any, Literal
 from babel.dates import format_date
 
 from daozhang import clock, money
+from daozhang.reasons.names import kind_names
 from daozhang.web import words
 
 Code = Literal["zh", "en"]
@@ -96,11 +97,13 @@ class Locale:
 
 @cache
 def load(code: Code) -> Locale:
-    """The language of that code, read once from `i18n/<code>/*.toml`. A table stands in one file only."""
+    """The language of that code, read once from `i18n/<code>/*.toml` and what each kind of channel calls itself."""
     said: dict[str, str] = {}
     for file in resources.files("daozhang.web").joinpath("i18n", code).iterdir():
         tree = tomllib.loads(file.read_text("utf-8"))
         said |= {f"{part}.{name}": text for part, names in tree.items() for name, text in names.items()}
+    for kind, languages in kind_names().items():
+        said |= {f"kind.{kind}": languages[code].name, f"kind_mark.{kind}": languages[code].mark}
     return Locale(code, said)
 
 

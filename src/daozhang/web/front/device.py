@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request
 
-from daozhang.recharge.route import NOWHERE, best_first
+from daozhang.channels.catalogue import KINDS
+from daozhang.channels.port import NOWHERE
+from daozhang.recharge.route import best_first
 from daozhang.web.pages import locale_of, told
 
 if TYPE_CHECKING:
@@ -17,16 +19,6 @@ if TYPE_CHECKING:
 _PHONE = ("mobile", "android", "iphone", "harmony")
 _ON_PHONE = {"h5": 0, "page": 1, "native": 3, "qr": 3}
 _ON_DESK = {"native": 0, "qr": 0, "page": 1}
-_IN_WECHAT = {
-    ("wechatpay", "jsapi"): 0,
-    ("wechatpay", "native"): 1,
-    # WeChat takes its H5 page only from outside, and shows Alipay's pages to nobody.
-    ("wechatpay", "h5"): NOWHERE,
-    ("alipay", "h5"): NOWHERE,
-    ("alipay", "page"): NOWHERE,
-    ("alipay", "qr"): 5,
-}
-"""Handiness inside WeChat's own browser; what is not listed is as on any phone, one place further back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +73,8 @@ def left_out(request: Request[Any, Any, Any], methods: "Iterable[MethodChoice]")
 def handiness(each: "MethodChoice", *, phone: bool, wechat: bool) -> int:
     """How much is asked of the payer here: 0 for nothing but a tap or a scan, up to `NOWHERE` for what does not work."""
     if wechat and phone:
-        return _IN_WECHAT.get((each.kind, each.method), min(_ON_PHONE.get(each.method, NOWHERE) + 1, NOWHERE))
+        kind = KINDS.get(each.kind)
+        return (kind.in_wechat if kind else {}).get(each.method, min(_ON_PHONE.get(each.method, NOWHERE) + 1, NOWHERE))
     return (_ON_PHONE if phone else _ON_DESK).get(each.method, NOWHERE)
 
 

@@ -18,5 +18,6 @@ def make(row: ChannelRow, keys: Sequence[EpayKeys], transport: Transport) -> Cha
     return speaks(row, keys, transport, signing_of(keys))
 
 
-KIND = Kind(Epay.kind, METHODS, (), read_keys, make, notified_by="EITHER", asks_first=True)
+KIND = Kind(Epay.kind, METHODS, (), read_keys, make, notified_by="EITHER", asks_first=True,
+            channel_class="aggregator")  # fmt: skip
 """Its hosts are the operator's own, so a channel gives them; operators call back by GET, a few by POST."""
