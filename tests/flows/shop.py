@@ -6,7 +6,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -27,6 +27,7 @@ from daozhang.recharge.model import OrderView, PlaceRequest
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, Merchant, enrol
 from daozhang.simulators.simulator import Simulator
+from daozhang.simulators.station import Maker
 from daozhang.vault import Vault
 
 PHONE, PASSWORD = "13800138000", "correct horse 7 battery"
@@ -129,6 +130,7 @@ async def open_shop(
     work: bool = False,
     certificates: int | None = None,
     kinds: tuple[str, ...] = (),
+    makers: Mapping[str, Maker] | None = None,
 ) -> AsyncIterator[Shop]:
     """One shop with an enabled channel at a simulated WeChat Pay and at each of `kinds`, and one user.
 
@@ -140,7 +142,7 @@ async def open_shop(
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = replace(settings, port=listener.getsockname()[1])
     kinds = ("wechatpay", *(kind for kind in kinds if kind != "wechatpay"))
-    async with Simulator(kinds=kinds, enrolment=enrolment, more=others) as sim, _patches() as patches:
+    async with Simulator(kinds=kinds, enrolment=enrolment, more=others, makers=makers) as sim, _patches() as patches:
         vault = await Vault.open(database, settings)
         channel_id = await add_channel(database, vault, settings, sim, sim.merchant, certificates)
         channels = {"wechatpay": channel_id}

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from daozhang import clock, ids
+from daozhang import alarms, clock, ids
 from daozhang.channels.catalogue import KINDS
 from daozhang.channels.port import Acknowledgement, Answer, Channel, Invalid, Outcome, Report
 from daozhang.identity import Limiter
@@ -87,6 +87,11 @@ class Door:
             await self._defer(shop_id, claim, raw, "asked a moment ago")
             return
         answer = await _asked(channel, claim)
+        if _denied(claim, answer):
+            facts = {"kind": channel.kind, "channel_id": channel.id, "number": claim.number[:64], "claimed_fen": claim.amount_fen}
+            await self._database.transact(
+                lambda tx: alarms.ring(tx, shop_id, clock.now(), "channel.claim_denied", f"channel:{channel.id}", facts)
+            )
         if _open(answer):
             await self._defer(shop_id, claim, raw, "the channel could not be asked")
         elif answer.report is None:
@@ -117,6 +122,14 @@ async def _asked(channel: Channel, claim: Report) -> Answer:
     if claim.subject == "refund":
         return await channel.query_refund(claim.number)
     return await channel.query(claim.number)
+
+
+def _denied(claim: Report, answer: Answer) -> bool:
+    """Somebody signed "paid", and the channel itself says otherwise: the key may be known to others (or the channel hurried)."""
+    told = answer.report
+    if claim.outcome is not Outcome.SUCCESS or _open(answer):
+        return False
+    return told is None or told.outcome is not Outcome.SUCCESS or None is not claim.amount_fen != told.amount_fen
 
 
 def _open(answer: Answer) -> bool:

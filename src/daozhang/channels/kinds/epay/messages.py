@@ -49,7 +49,7 @@ def known_order(told: dict[str, Any], number: str, channel: tuple[int, str, str]
     outcome, reason = meaning.outcome, meaning.reason if status != "1" else None
     paid = outcome is Outcome.SUCCESS
     if status == _UNPAID and too_old(number, dialect):
-        outcome, reason = Outcome.FAILURE, "operation.expired"
+        outcome, reason = Outcome.FAILURE, "operation.order_closed"
     amount_fen = fen_of(told, "money")
     report = Report(
         witness="query",

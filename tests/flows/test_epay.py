@@ -1,0 +1,432 @@
+"""Recharges through an operator of Epay, in both versions: what a message says is asked about, and only the answer is money."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+import pytest
+from tests.flows.conftest import let_time_pass, proved
+from tests.flows.knocks import LEAKS, book, kept
+from tests.flows.shop import Shop, open_shop
+
+from daozhang import alarms
+from daozhang.channels import console
+from daozhang.postgres import Database
+from daozhang.recharge.model import OrderView
+from daozhang.settings import Settings
+from daozhang.simulators.epay.enrolment import Enrolment, Merchant, enrol
+from daozhang.simulators.epay.station import Epay
+from daozhang.simulators.merchant import Enrolment as WechatEnrolment
+
+
+@pytest.fixture(scope="session")
+def operator() -> Enrolment:
+    """An operator with two merchants: making their keys takes a moment."""
+    return enrol("1001", "1002")
+
+
+class Till:
+    """A shop with channels at one operator: `v1` (alipay), `v2` (wxpay) of merchant 1001, and `other`, merchant 1002."""
+
+    def __init__(self, shop: Shop, settings: Settings) -> None:
+        self.shop, self._settings = shop, settings
+        self.station = shop.sim.station(Epay)
+        self.v1, self.v2, self.other = shop.channels["epay"], 0, 0
+
+    async def open(self) -> None:
+        self.v2 = await self.add(version="v2", kind_of_payment="wxpay")
+        self.other = await self.add(self.station.enrolment.merchants[1])
+
+    async def add(self, merchant: Merchant | None = None, **settings: Any) -> int:
+        """Another enabled channel at the operator."""
+        wanted = msgspec.convert(self.station.card(merchant, **settings), console.ChannelSettings)
+        database, vault = self.shop.program.database, self.shop.program.vault
+        channel_id = await console.add(database, vault, self._settings, wanted)
+        await console.enable(database, vault, self._settings, channel_id)
+        await self.shop.program.registry.load()
+        return channel_id
+
+    async def place(self, channel_id: int, amount_fen: int = 5_000, method: str = "qr") -> OrderView:
+        return await replace(self.shop, channel_id=channel_id).place(amount_fen, method=method)
+
+    async def paid(self, channel_id: int, amount_fen: int = 5_000) -> OrderView:
+        """A credited order."""
+        order = await self.place(channel_id, amount_fen)
+        await self.shop.pay(order)
+        return await self.shop.reach(order.id, "credited")
+
+    async def message(self, order: OrderView, key: str = "", **changes: str) -> str:
+        """A message of V1 that says paid, signed with a key (the first merchant's unless another is given)."""
+        row = self.station.hand.order(await self.shop.number(order.id))
+        fields = {"pid": row.pid, "trade_no": row.trade_no, "out_trade_no": row.out_trade_no, "type": row.type, "name": row.name}
+        fields |= {"money": "50", "trade_status": "TRADE_SUCCESS"} | changes
+        text = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name])
+        sign = hashlib.md5((text + (key or self.station.merchant.key)).encode()).hexdigest()
+        return urlencode(fields | {"sign": sign, "sign_type": "MD5"})
+
+    async def knock(self, channel_id: int, query: str, method: str = "GET") -> tuple[int, bytes]:
+        url = f"{self.shop.url}/notify/epay/{channel_id}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(
+                method, f"{url}?{query}" if method == "GET" else url, data=None if method == "GET" else query
+            ) as answer,
+        ):
+            body = await answer.read()
+            assert not [leak for leak in LEAKS if leak in body.decode("utf-8", "replace")]
+            return answer.status, body
+
+    async def refund_state(self, refund_id: Any) -> tuple[str, str | None]:
+        seen = await self.shop.program.desk.refunds.view(refund_id)
+        return seen.state, seen.reason
+
+
+@pytest.fixture
+async def till(
+    database: Database, owner_database: Database, settings: Settings, enrolment: WechatEnrolment, operator: Enrolment
+) -> AsyncIterator[Till]:
+    await let_time_pass(owner_database)
+    async with open_shop(
+        database, settings, enrolment=enrolment, kinds=("epay",), makers={"epay": lambda world: Epay(world, operator)}
+    ) as shop:
+        opened = Till(shop, settings)
+        await opened.open()
+        yield opened
+        await proved(database)
+
+
+async def asked(till: Till, order: OrderView) -> list[str]:
+    """What we asked the operator about an order's attempt, in order."""
+    await till.shop.program.interface_log.drain()
+    rows = await till.shop.program.database.rows(
+        """select operation, request from interface_log
+        where attempt_id in (select id from attempts where order_id = $1) order by id""",
+        order.id,
+    )
+    keys = [merchant.key for merchant in till.station.enrolment.merchants]
+    assert not [row for row in rows if any(key in row["request"] for key in keys)], "a key stands in the interface log"
+    return [row["operation"] for row in rows]
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_placed_paid_notified_asked_and_credited(till: Till, version: str) -> None:
+    order = await till.place(getattr(till, version))
+    assert (order.state, order.action) == ("awaiting_payment", "qr")
+    await till.shop.pay(order)
+    seen = await till.shop.reach(order.id, "credited")
+    assert (seen.money, seen.anomalies) == ("credited", ())
+    assert await till.shop.cash() == 5_000
+    await till.shop.sim.quiet()
+    number = await till.shop.number(order.id)
+    assert [send.acknowledged for send in till.station.books.sends(number)] == [1]
+    assert await asked(till, order) == ["order", "query"]
+    assert till.station.sums()["paid"].sum_fen == till.station.sums()["balance_fen"] == 5_000
+
+
+async def test_the_payers_page_by_link_and_by_form(till: Till) -> None:
+    link = await till.place(till.v1, method="page")
+    assert link.action == "link"
+    assert "/epay/pay/submit/" in link.payload["text"]
+    till.station.speak("classic")
+    classic = await till.add(dialect="classic", app="alipayClassic")
+    form = await till.place(classic, method="page")
+    assert (form.action, set(form.payload["fields"]) >= {"pid", "sign", "money"}) == ("form", True)
+    number = await till.shop.number(form.id)
+    async with aiohttp.ClientSession() as session:
+        async with session.post(form.payload["url"], data=form.payload["fields"], allow_redirects=False) as answer:
+            assert answer.status == 303
+            assert "/phone/pay/" in answer.headers["Location"]
+        await till.shop.pay(form)
+        await till.shop.reach(form.id, "credited")
+        # The browser comes back with the very same signed message, and nothing of it is believed or kept.
+        trade_no = till.station.hand.order(number).trade_no
+        async with session.get(f"{till.shop.sim.url}/epay/pay/return/{trade_no}", allow_redirects=False) as answer:
+            back = answer.headers["Location"]
+        assert back.startswith(f"{till.shop.url}/back/{form.shown}?")
+        assert "sign=" in back
+        async with session.get(back, allow_redirects=False) as answer:
+            assert answer.headers["Location"] == f"/orders/{form.shown}/back"
+    assert await till.shop.cash() == 5_000
+
+
+async def test_cb_28_a_forged_return_credits_nothing(till: Till) -> None:
+    order = await till.place(till.v1)
+    before = await book(till.shop.program.database)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{till.shop.url}/back/{order.shown}?{await till.message(order)}", allow_redirects=False) as answer,
+    ):
+        assert answer.status == 303
+    assert await book(till.shop.program.database) == before
+
+
+async def test_cb_02_forged_messages_change_nothing_and_ask_nothing(till: Till) -> None:
+    order = await till.place(till.v1)
+    database = till.shop.program.database
+    before = await book(database)
+    true = await till.message(order)
+    for forged in (
+        await till.message(order, key="0" * 32),
+        true.replace("money=50", "money=5000"),
+        f"{true}&money=9999",
+        f"{true}&sign%5B%5D=",
+        await till.message(order, pid="1002"),
+        await till.message(order, type="wxpay"),
+    ):
+        status, body = await till.knock(till.v1, forged)
+        assert status in (400, 401)
+        assert body == b"fail"
+    assert await book(database) == before
+    assert len(await kept(database)) == 6
+    assert await asked(till, order) == ["order"]
+
+
+async def test_cb_19_a_true_signature_over_an_unpaid_order_credits_nothing_and_rings(till: Till) -> None:
+    order = await till.place(till.v1)
+    before = (await book(till.shop.program.database))[:6]
+    status, body = await till.knock(till.v1, await till.message(order))
+    assert (status, body) == (200, b"success")
+    assert (await book(till.shop.program.database))[:6] == before
+    assert (await till.shop.order(order.id)).state == "awaiting_payment"
+    assert await till.shop.cash() == 0
+    (alarm,) = [each for each in await alarms.open_alarms(till.shop.program.database) if each.kind == "channel.claim_denied"]
+    assert alarm.facts["claimed_fen"] == 5_000
+    # And a flood of them asks the operator no more than once a minute.
+    for n in range(20):
+        await till.knock(till.v1, await till.message(order, name=f"goods{n}"))
+    assert await asked(till, order) == ["order", "query"]
+
+
+async def test_cb_19_the_control_a_door_that_believes_the_signature_would_have_paid(till: Till) -> None:
+    order = await till.place(till.v1)
+    channel = till.shop.program.registry.get(till.v1)
+    assert channel is not None
+    claim = (await channel.read({}, (await till.message(order)).encode())).report
+    assert claim is not None
+    assert (claim.outcome, claim.amount_fen, claim.number) == ("success", 5_000, await till.shop.number(order.id))
+
+
+async def test_a_callback_that_is_faster_than_the_operators_books_is_found_later(till: Till) -> None:
+    order = await till.place(till.v1)
+    till.shop.sim.phone.pay(await till.shop.number(order.id), trick="early")
+    await till.shop.sim.quiet()
+    assert (await till.shop.order(order.id)).state == "awaiting_payment"
+    await till.shop.later(70)
+    await till.shop.work()
+    await till.shop.reach(order.id, "credited")
+    assert await till.shop.cash() == 5_000
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_nf_02_a_lost_callback_is_found_by_the_chase(till: Till, version: str) -> None:
+    till.shop.sim.fault("notice", "silence")
+    order = await till.place(getattr(till, version))
+    await till.shop.pay(order)
+    await till.shop.later(6)
+    await till.shop.work()
+    await till.shop.reach(order.id, "credited")
+    assert await till.shop.cash() == 5_000
+
+
+@pytest.mark.parametrize(
+    "trick",
+    ["duplicate", "forge", "tamper", "stale", "extra", "polluted", "other_key", "replay", "drop", "reorder", "alter", "cut"],
+)
+async def test_cb_12_whatever_an_operator_sends_the_money_comes_once(till: Till, trick: str) -> None:
+    order = await till.place(till.v1)
+    till.shop.sim.phone.pay(await till.shop.number(order.id), trick=trick)
+    await till.shop.reach(order.id, "credited", 12.0)
+    await till.shop.sim.quiet(15.0)
+    assert await till.shop.cash() == 5_000
+
+
+async def test_cb_07_another_amount_than_ordered_is_kept_apart(till: Till) -> None:
+    order = await till.place(till.v1)
+    till.shop.sim.phone.pay(await till.shop.number(order.id), trick="charged_otherwise", amount_fen=4_999)
+    seen = await till.shop.reach(order.id, "misfit")
+    assert seen.anomalies == ("amount",)
+    assert await till.shop.cash() == 0
+
+
+async def test_cb_10_two_merchants_of_an_operator_never_cross(till: Till) -> None:
+    """A message that is true for one channel, at the door of another, with either key: nothing moves."""
+    first, second = till.station.enrolment.merchants
+    mine, theirs = await till.place(till.v1), await till.place(till.other)
+    await till.shop.sim.quiet()
+    database = till.shop.program.database
+    till.shop.sim.fault("notice", "silence", times=None)
+    till.shop.sim.phone.pay(await till.shop.number(theirs.id))
+    before = await book(database)
+    for channel_id, message in (
+        (till.v1, await till.message(theirs, key=second.key)),
+        (till.v1, await till.message(theirs, key=first.key)),
+        (till.v1, await till.message(theirs, key=first.key, pid=first.pid)),
+        (till.other, await till.message(mine, key=first.key)),
+        (till.other, await till.message(mine, key=second.key, pid=second.pid)),
+        (till.v2, await till.message(mine, key=first.key)),
+        (till.v2, await till.message(mine, key=first.key, type="wxpay")),
+    ):
+        await till.knock(channel_id, message)
+        after = await book(database)
+        assert after == before, (channel_id, message)
+    # The payment itself is credited where it belongs.
+    await till.knock(till.other, await till.message(theirs, key=second.key))
+    await till.shop.reach(theirs.id, "credited")
+    assert (await till.shop.order(mine.id)).state == "awaiting_payment"
+
+
+async def test_cb_06_the_same_merchant_by_two_channels_moves_only_the_channel_that_was_asked(till: Till) -> None:
+    """Both channels of one merchant can be asked about each other's numbers; the order belongs to the one it was placed at."""
+    order = await till.place(till.v2)
+    till.shop.sim.fault("notice", "silence", times=None)
+    till.shop.sim.phone.pay(await till.shop.number(order.id))
+    before = await book(till.shop.program.database)
+    status, _ = await till.knock(till.v1, await till.message(order, type="alipay"))
+    assert status == 200
+    assert await book(till.shop.program.database) == before
+    await till.shop.later(6)
+    await till.shop.work()
+    await till.shop.reach(order.id, "credited")
+
+
+async def test_an_unpaid_order_of_v1_is_watched_until_nothing_can_be_paid_any_more(till: Till) -> None:
+    order = await till.place(till.v1)
+    await till.shop.later(20 * 60)
+    while await till.shop.work():
+        pass
+    assert (await till.shop.order(order.id)).state == "awaiting_payment"
+    await till.shop.later(126 * 60)
+    while await till.shop.work():
+        pass
+    seen = await till.shop.order(order.id)
+    assert (seen.state, seen.reason) == ("expired", "operation.expired")
+
+
+async def test_an_unpaid_order_of_v2_is_closed_at_the_wallet_and_ends(till: Till) -> None:
+    order = await till.place(till.v2)
+    await till.shop.later(16 * 60)
+    while await till.shop.work():
+        pass
+    assert (await till.shop.order(order.id)).state == "expired"
+    assert till.station.hand.order(await till.shop.number(order.id)).closed
+
+
+async def test_cb_17_a_form_that_is_brought_and_paid_after_its_order_ended_is_still_money(till: Till) -> None:
+    till.station.speak("classic")
+    classic = await till.add(dialect="classic", app="alipayClassic")
+    order = await till.place(classic, method="page")
+    await till.shop.later(20 * 60)
+    while await till.shop.work():
+        pass
+    assert (await till.shop.order(order.id)).state == "expired"
+    async with aiohttp.ClientSession() as session:
+        await session.post(order.payload["url"], data=order.payload["fields"], allow_redirects=False)
+    await till.shop.pay(order)
+    seen = await till.shop.reach(order.id, "credited")
+    assert await till.shop.cash() == 5_000
+    assert seen.anomalies == ("late",)
+
+
+async def test_a_frozen_payment_is_held_with_its_reason(till: Till) -> None:
+    till.shop.sim.fault("notice", "silence")
+    order = await till.place(till.v1)
+    await till.shop.pay(order)
+    till.station.freeze(await till.shop.number(order.id))
+    await till.shop.later(6)
+    await till.shop.work()
+    seen = await till.shop.reach(order.id, "held")
+    assert seen.reason == "channel.payment_frozen"
+    assert await till.shop.cash() == 0
+
+
+async def test_nf_05_a_refund_of_v1_that_nobody_knows_of_is_found_and_never_asked_for_twice(till: Till) -> None:
+    order = await till.paid(till.v1)
+    till.shop.sim.fault("refund", "booked_error")
+    refund = await till.shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
+    assert (await till.refund_state(refund.id))[0] == "sent"
+    await till.shop.later(70)
+    await till.shop.work()
+    assert (await till.refund_state(refund.id))[0] == "done"
+    assert till.station.sums()["refunded"].sum_fen == 2_000
+    assert await till.shop.cash() == 3_000
+
+
+async def test_nf_05_a_refund_of_v1_that_never_arrived_is_not_sent_again_and_a_person_is_told(till: Till) -> None:
+    order = await till.paid(till.v1)
+    till.shop.sim.fault("refund", "error", code="-1", message="退款失败：银行超时")
+    refund = await till.shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
+    for _ in range(5):
+        await till.shop.later(600)
+        await till.shop.work()
+    state, reason = await till.refund_state(refund.id)
+    assert (state, reason) == ("sent", "refund.needs_hand")
+    assert till.station.sums()["refunded"].sum_fen == 0
+    wallet = await till.shop.program.desk.wallet(till.shop.user_id)
+    assert (wallet.cash_fen, wallet.reserved_fen) == (3_000, 2_000)
+    (anomaly,) = await till.shop.program.database.rows("select kind from anomalies where resolved_at is null")
+    assert anomaly["kind"] == "unresolved"
+    # A second one waits for the first: the operator could not tell them apart.
+    await till.shop.later(120)
+    second = await till.shop.program.desk.refund(order.id, 1_000, "再退", "staff:1")
+    assert await till.refund_state(second.id) == ("failed", "refund.in_progress")
+
+
+async def test_nf_05_a_refund_of_v2_is_sent_again_under_its_number_and_given_once(till: Till) -> None:
+    order = await till.paid(till.v2)
+    till.shop.sim.fault("refund", "booked_error")
+    till.shop.sim.fault("refund_query", "error", code="-1", message="退款记录不存在", times=1)
+    refund = await till.shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
+    assert (await till.refund_state(refund.id))[0] == "sent"
+    await till.shop.later(70)
+    await till.shop.work()
+    assert (await till.refund_state(refund.id))[0] == "done"
+    assert till.station.sums()["refunded"].sum_fen == 2_000
+
+
+async def test_several_refunds_of_v1_one_after_the_other(till: Till) -> None:
+    order = await till.paid(till.v1)
+    for amount_fen in (1_000, 4_000):
+        refund = await till.shop.program.desk.refund(order.id, amount_fen, "不想要了", "staff:1")
+        assert (await till.refund_state(refund.id))[0] == "done"
+        await till.shop.later(120)
+    assert till.station.sums()["refunded"].sum_fen == 5_000
+    assert await till.shop.cash() == 0
+
+
+async def test_money_that_went_back_at_the_operator_by_hand_is_not_given_back_again(till: Till) -> None:
+    order = await till.paid(till.v1)
+    row = till.station.hand.order(await till.shop.number(order.id))
+    till.station.books.refund(row, "", 5_000)
+    refund = await till.shop.program.desk.refund(order.id, 5_000, "不想要了", "staff:1")
+    assert await till.refund_state(refund.id) == ("failed", "refund.returned_elsewhere")
+    assert till.station.sums()["refunded"].sum_fen == 5_000
+
+
+async def test_operators_that_post_are_heard_too(till: Till) -> None:
+    till.station.speak("exact")
+    exact = await till.add(dialect="exact", app="alipayExact")
+    order = await till.place(exact)
+    await till.shop.pay(order)
+    await till.shop.reach(order.id, "credited")
+    status, body = await till.knock(exact, await till.message(order), "POST")
+    assert (status, body) == (200, b"success")
+    for method in ("PUT", "HEAD", "OPTIONS"):
+        assert (await till.knock(exact, "", method))[0] == 405
+    assert await till.shop.cash() == 5_000
+
+
+async def test_nf_01_an_order_that_timed_out_is_found_and_paid_once(till: Till) -> None:
+    till.shop.sim.fault("order", "booked_error")
+    order = await till.place(till.v1)
+    assert order.money == "checking"
+    await till.shop.later(6)
+    await till.shop.work()
+    seen = await till.shop.order(order.id)
+    assert seen.state == "awaiting_payment"
+    await till.shop.pay(order)
+    await till.shop.reach(order.id, "credited")
+    assert till.station.sums()["paid"].count == 1
