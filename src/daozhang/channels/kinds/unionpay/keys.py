@@ -161,5 +161,5 @@ def _is_test(certificate: x509.Certificate) -> bool:
 
 
 def _pem(text: str) -> bytes:
-    # A key copied through Windows or a form has CRLF and blanks around it.
-    return "\n".join(line.strip() for line in text.strip().splitlines()).encode("ascii", "replace") + b"\n"
+    # A key copied through Windows or a form has CRLF, blanks around it and empty lines in it.
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip()).encode("ascii", "replace") + b"\n"

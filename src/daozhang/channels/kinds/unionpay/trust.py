@@ -36,7 +36,7 @@ class Trust:
         """Middle certificates without a root among `roots` count for nothing."""
         self._owner = SANDBOX_OWNER if sandbox else OWNER
         self._hashes: tuple[type[HashAlgorithm], ...] = (*_STRONG, SHA1) if sandbox else _STRONG
-        self._links = [(middle, root) for middle in middles for root in roots if self._issued(middle, root)]
+        self._links = [(middle, root) for middle in middles for root in roots if middle != root and self._issued(middle, root)]
         self._known: OrderedDict[bytes, tuple[RSAPublicKey, datetime]] = OrderedDict()
 
     def links(self) -> int:
