@@ -31,7 +31,7 @@ from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
 from daozhang.recharge.settle import Settle
 from daozhang.settings import Settings
-from daozhang.status import Board, Observed, Probes, Sampler, Watch
+from daozhang.status import Board, History, Observed, Probes, Sampler, Watch
 from daozhang.vault import Vault
 from daozhang.web.callbacks import Callbacks
 from daozhang.web.doors import make_app
@@ -90,6 +90,7 @@ async def open_program(
         board, watch = Board(database, registry.enabled), Watch(database, registry.enabled, sampler)
         await registry.load()
         await board.load()
+        history = History(database, board, registry.enabled)
         hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
         settle = Settle(database, books, vault, accounts, registry.get)
         url = public_url or settings.url()
@@ -102,13 +103,13 @@ async def open_program(
         identity = Identity(database, vault, limiter)
         house = House(
             settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
-            channels=registry, board=board, shop_id=SHOP, phone_url=phone_url,
+            channels=registry, board=board, history=history, shop_id=SHOP, phone_url=phone_url,
         )  # fmt: skip
         asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
         dues = _dues(database, desk, door, hub)
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
             registry.watch, hub.run, partial(vault.watch, database, settings), sampler.run, board.watch,
-            partial(watch_places, settings.data),
+            partial(history.watch, SHOP), partial(watch_places, settings.data),
             partial(follow_clock, database, test_mode=settings.test_mode), partial(_tell_unmapped, database),
         ]  # fmt: skip
         if work:

@@ -76,7 +76,7 @@ class Walk:
         self.stage.sim.dial.set(Fault(point="order", kind="error", times=1, code="NO_AUTH", http=403))
         await self.shot("failed", await self.order())
         self.stage.sim.dial.clear()
-        for name in ("wallet", "orders", "me"):
+        for name in ("wallet", "orders", "me", "status"):
             await self.shot(name, f"/{name}")
         await self.shot("lost", "/nothing-here")
         await self.frozen()

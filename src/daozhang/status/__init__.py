@@ -2,6 +2,7 @@
 
 from daozhang.status.board import Board, Maintenance, Suspension
 from daozhang.status.counts import Sampler
+from daozhang.status.history import History
 from daozhang.status.model import Phase, Sign, Standing, Status
 from daozhang.status.observe import Observed
 from daozhang.status.probe import Probes
@@ -9,6 +10,7 @@ from daozhang.status.watch import Watch
 
 __all__ = [
     "Board",
+    "History",
     "Maintenance",
     "Observed",
     "Phase",

@@ -67,3 +67,29 @@ where lifted_at is null and shop_id = $2 and id = $1 returning id;
 
 -- name: channel_methods
 select shop_id, methods from channels where id = $1;
+
+-- name: recent_sums
+select s.channel_id, s.method, sum(s.good)::bigint as good, sum(s.bad)::bigint as bad, sum(s.paid)::bigint as paid,
+  array[sum(s.took[1]), sum(s.took[2]), sum(s.took[3]), sum(s.took[4]), sum(s.took[5]), sum(s.took[6]), sum(s.took[7]),
+        sum(s.took[8])]::bigint[] as took,
+  array[sum(s.lag[1]), sum(s.lag[2]), sum(s.lag[3]), sum(s.lag[4]), sum(s.lag[5]), sum(s.lag[6]), sum(s.lag[7]),
+        sum(s.lag[8])]::bigint[] as lag
+from status_slots s join channels c on c.id = s.channel_id
+where s.slot_at >= $2 and c.shop_id = $1
+group by 1, 2;
+
+-- name: day_sums
+select d.channel_id, d.day, sum(d.good)::bigint as good, sum(d.bad)::bigint as bad
+from status_days d join channels c on c.id = d.channel_id
+where d.day >= $2 and c.shop_id = $1 and d.method <> ''
+group by 1, 2;
+
+-- name: incidents_since
+select i.channel_id, i.method, i.severity, i.sign, i.began_at, i.ended_at
+from status_incidents i where i.shop_id = $1 and (i.ended_at is null or i.ended_at > $2)
+order by i.began_at desc limit 5000;
+
+-- name: maintenance_since
+select m.id, m.shop_id, m.channel_id, m.methods, m.begins_at, m.ends_at, m.note, m.ended_at
+from channel_maintenance m where m.shop_id = $1 and m.ends_at > $2 and (m.ended_at is null or m.ended_at > m.begins_at)
+order by m.begins_at limit 2000;

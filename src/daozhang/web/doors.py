@@ -9,9 +9,11 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from daozhang.web import assets, errors, forms
+from daozhang.web.api import channels as api_channels
 from daozhang.web.front import channel, identity, language, order, orders, recharge, stream, wallet
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
+from daozhang.web.status import page as status_page
 
 
 @get("/static/{name:path}", sync_to_thread=False)
@@ -75,6 +77,8 @@ def make_app(house: House) -> ASGIApp:
         *order.handlers,
         *channel.handlers,
         *stream.handlers,
+        *status_page.handlers,
+        *api_channels.handlers,
     ]
     app = Litestar(
         route_handlers=doors,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from daozhang.events.hub import Hub
     from daozhang.identity import Identity, Limiter
     from daozhang.recharge.desk import Desk
-    from daozhang.status import Board
+    from daozhang.status import Board, History
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class House:
     hub: "Hub"
     channels: "Registry"
     board: "Board"
+    history: "History"
     shop_id: int = 1
     shop_name: str = ""
     """The shop's own name in the bar; empty = the name of the house in the reader's language."""

@@ -1,0 +1,1 @@
+"""The programs' interface: JSON over HTTP, problems as RFC 9457."""

@@ -1,0 +1,123 @@
+"""The status page and `/v1/channels`: one reading for both, served when the database is away, and honest about its age."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.flows.shop import Shop, open_shop
+from tests.web.status_scene import play
+
+from daozhang import clock
+from daozhang.postgres import Database
+from daozhang.settings import Settings
+from daozhang.status import calendar
+
+METHODS = {"wechatpay": ("native", "h5", "jsapi")}
+
+
+@pytest.fixture
+async def told(database: Database, owner_database: Database, settings: Settings, enrolment: Any) -> AsyncIterator[Shop]:
+    """A shop with ninety days behind it; its loops stand still."""
+    async with open_shop(database, settings, enrolment=enrolment) as shop:
+        await play(owner_database, {"wechatpay": shop.channel_id}, METHODS)
+        await shop.program.board.load()
+        shop.program.house.history._readings.clear()
+        yield shop
+
+
+async def get(shop: Shop, path: str, **headers: str) -> tuple[int, dict[str, str], Any]:
+    async with (
+        aiohttp.ClientSession(trust_env=False) as client,
+        client.get(shop.url + path, headers={name.replace("_", "-"): value for name, value in headers.items()}) as answer,
+    ):
+        body = await (answer.json(content_type=None) if "json" in answer.headers.get("content-type", "") else answer.text())
+        return answer.status, {name.lower(): value for name, value in answer.headers.items()}, body
+
+
+async def test_programs_get_the_state_of_every_way_to_pay(told: Shop) -> None:
+    status, headers, body = await get(told, "/v1/channels", accept_language="en")
+    assert (status, headers["content-type"]) == (200, "application/json")
+    (channel,) = body["channels"]
+    native, h5, _ = channel["methods"]
+    assert (native["method"], native["status"], native["usable"], native["reason"]) == ("native", "open", True, None)
+    assert len(channel["days"]) == 90
+    assert {day["state"] for day in channel["days"]} >= {"ok", "down", "degraded", "none"}
+    assert 0.99 < channel["uptime_90_days"] < 1
+    assert [each["severity"] for each in body["incidents"]] == ["down", "degraded", "down"]
+    assert body["maintenance"][0]["note"] == "渠道升级系统"
+    assert native["recent"]["no_recent_data"] is True
+    assert (h5["recent"]["success_rate"], h5["recent"]["took_p95_ms"], h5["recent"]["notice_lag_p95_s"]) == (1.0, 800, 5)
+
+
+async def test_nobody_learns_whose_merchant_account_it_is(told: Shop) -> None:
+    _, _, body = await get(told, "/v1/channels")
+    _, _, page = await get(told, "/status", accept="text/html")
+    for secret in (told.sim.merchant.mchid, told.sim.merchant.appid):
+        assert secret not in str(body)
+        assert secret not in page
+
+
+async def test_what_did_not_change_is_not_sent_again(told: Shop) -> None:
+    _, first, _ = await get(told, "/v1/channels")
+    status, headers, body = await get(told, "/v1/channels", if_none_match=first["etag"])
+    assert (status, body, headers["etag"]) == (304, "", first["etag"])
+    status, headers, _ = await get(told, "/v1/channels", if_none_match=first["etag"], accept_language="en")
+    assert status == 200 or headers["etag"] == first["etag"]
+
+
+async def test_page_and_interface_say_the_same(told: Shop) -> None:
+    told.program.board._snapshot.breakers[told.channel_id, "native"] = {  # type: ignore[index]
+        "phase": "tripped", "degraded": "", "sign": "failing", "since": clock.now_s() - 60,
+    }  # fmt: skip
+    history = told.program.house.history
+    report = await history.report(1)
+    assert [way.standing.why for way in report.channels[0].ways] == ["channel.down", None, None]
+
+
+async def test_it_is_served_while_the_database_is_away_and_says_so(told: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    await get(told, "/v1/channels")
+
+    told.program.database.pool.terminate()
+    real = clock.now_s
+    monkeypatch.setattr(clock, "now_s", lambda: real() + 120)
+    status, headers, body = await get(told, "/v1/channels")
+    assert (status, body["stale"]) == (200, True)
+    assert int(headers["age"]) >= 120
+    status, _, page = await get(told, "/status", accept="text/html", accept_language="zh")
+    assert status == 200
+    assert "数据库现在很忙或连不上" in page
+    assert "2 分" in page
+
+
+async def test_a_process_that_never_read_anything_says_so_as_a_problem(told: Shop) -> None:
+    await asyncio.sleep(0.1)
+    told.program.house.history._readings.clear()
+    told.program.database.pool.terminate()
+    status, headers, body = await get(told, "/v1/channels")
+    assert (status, headers["content-type"], body["code"]) == (503, "application/problem+json", "platform.database")
+    async with aiohttp.ClientSession(trust_env=False) as client, client.post(f"{told.url}/v1/channels") as answer:
+        assert (answer.status, answer.content_type) == (405, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("zh", ["服务状态", "维护日程", "近 90 天"]), ("en", ["Service status", "Last 90 days"])]
+)
+async def test_the_page_is_for_everybody_in_both_languages(told: Shop, language: str, words: list[str]) -> None:
+    status, _, page = await get(told, "/status", accept="text/html", accept_language=language)
+    assert status == 200
+    for word in words:
+        assert word in page
+    assert "{" not in page.split("<main", 1)[1].split("</main>", 1)[0]
+    assert page.count('class="day ') == 90 + 5
+
+
+async def test_a_maintenance_under_way_is_told_with_its_end(told: Shop, database: Database) -> None:
+    await calendar.plan(database, told.channel_id, clock.now(), clock.now() + timedelta(hours=1), note="升级")
+    await told.program.board.load()
+    told.program.house.history._readings.clear()
+    _, _, body = await get(told, "/v1/channels", accept_language="en")
+    assert {way["status"] for way in body["channels"][0]["methods"]} == {"maintenance"}
+    assert all(way["until_at"] and "maintenance" in way["reason"]["title"].lower() for way in body["channels"][0]["methods"])
