@@ -80,7 +80,7 @@ async def open_program(
 
     `work=False` leaves the due work to another process. On the way out open streams end first, then what is under way is finished.
     """
-    database = await Database.open(app_dsn, statement_cache_size=0 if settings.database_pooled else 512)
+    database = await Database.open(app_dsn, pooled=settings.database_pooled)
     tasks: list[asyncio.Task[None]] = []
     try:
         vault = await Vault.open(database, settings)

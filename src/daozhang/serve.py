@@ -37,9 +37,10 @@ class Doors(uvicorn.Server):
         self._closing = closing
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal came."""
+        """A signal came. It is not raised again when the doors are closed: what is under way is finished, then the process ends."""
         self._closing.set()
         super().handle_exit(sig, frame)
+        self._captured_signals.clear()
 
 
 async def serve(
@@ -110,7 +111,7 @@ async def prepare(settings: Settings, server: Server) -> None:
 
 async def in_test_mode(server: Server) -> bool:
     """Whether the database belongs to a demo or a test, so that a command beside it may use the same simulated channels."""
-    database = await Database.open(server.dsn("app"), size=1)
+    database = await Database.open(server.direct(), size=1)
     try:
         return bool(await database.value(statements("daozhang.jobs").test_mode))
     finally:

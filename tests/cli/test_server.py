@@ -1,16 +1,23 @@
 """The commands of the database from outside: real processes, exit codes, one JSON line."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from daozhang.postgres.home import find_home
 
 
 @pytest.fixture
@@ -89,3 +96,27 @@ def test_what_cannot_be_done_is_a_sentence_and_a_status(
     assert said + wrong
     assert "Traceback" not in said + wrong
     assert "hidden" not in said + wrong
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_served_shop_that_is_told_to_stop_finishes_and_says_nothing(place: Path, sign: signal.Signals) -> None:
+    """Its server ends after it, cleanly: no connection is lost on the way, and nothing is left running."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "DAOZHANG_DATA": str(place / "data"), "DAOZHANG_PORT": str(port)}
+    serving = subprocess.Popen([sys.executable, "-m", "daozhang", "serve"], stderr=subprocess.PIPE, text=True, env=environment)
+    assert up(port)
+    serving.send_signal(sign)
+    _, said = serving.communicate(timeout=60)
+    assert serving.returncode == 0
+    assert [line for line in said.splitlines() if '"level": "info"' not in line] == []
+    assert not (find_home(place / "data").cluster / "postmaster.pid").exists()
+
+
+def up(port: int) -> bool:
+    """Wait until a program answers at its port."""
+    for _ in range(1_200):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=60) as answer:
+            return bool(answer.status == 200)
+        time.sleep(0.05)
+    return False

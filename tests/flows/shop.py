@@ -131,11 +131,13 @@ async def open_shop(
     certificates: int | None = None,
     kinds: tuple[str, ...] = (),
     makers: Mapping[str, Maker] | None = None,
+    direct: str = "",
 ) -> AsyncIterator[Shop]:
     """One shop with an enabled channel at a simulated WeChat Pay and at each of `kinds`, and one user.
 
     `work=True` lets the program's own loops run. `certificates` is how many of the channel's platform certificates the shop
     was told of; it may ask for the others.
+    `direct` is the DSN for listening, when that of the database is a pooler's.
     """
     enrolment = enrolment or enrol()
     listener = socket.create_server(("127.0.0.1", 0))
@@ -152,7 +154,7 @@ async def open_shop(
             await console.enable(database, vault, settings, channels[kind])
         # `later` moves the clock for everybody at once; a look at the row that began before it would set it back for a moment.
         patches.setattr(app, "follow_clock", _stand_still)
-        async with open_program(settings, database.dsn, database.dsn, work=work, public_url=url) as program:
+        async with open_program(settings, database.dsn, direct or database.dsn, work=work, public_url=url) as program:
             await program.house.identity.register(1, PHONE, PASSWORD, Visitor("192.0.2.1", "192.0.2.0/24"))
             user_id = await program.house.identity.find(1, PHONE)
             assert user_id is not None

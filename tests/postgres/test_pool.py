@@ -147,7 +147,7 @@ async def test_several_hosts_the_first_of_which_is_dead(server: Supervisor, fres
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         dead = probe.getsockname()[1]
-    proxy = await asyncio.start_server(_through(server), "127.0.0.1", 0)
+    proxy = await asyncio.start_server(through(server), "127.0.0.1", 0)
     alive = proxy.sockets[0].getsockname()[1]
     secret = server.home.password("app")
     hosts = f"127.0.0.1:{dead},127.0.0.1:{alive}"
@@ -193,7 +193,7 @@ class server_setting:  # noqa: N801 - read as a phrase
         await connection.close()
 
 
-def _through(server: Supervisor):  # type: ignore[no-untyped-def]
+def through(server: Supervisor):  # type: ignore[no-untyped-def]
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_unix_connection(str(server.home.sockets / ".s.PGSQL.5432"))
 

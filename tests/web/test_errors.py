@@ -23,7 +23,7 @@ class Broken:
         return fail
 
 
-async def test_az11_our_own_bug_is_told_with_a_number_and_nothing_else(
+async def test_az_11_our_own_bug_is_told_with_a_number_and_nothing_else(
     buyer: Browser, stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     object.__setattr__(stage.house, "desk", Broken(RuntimeError("select secret from /srv/daozhang/x.py")))
@@ -74,7 +74,7 @@ async def test_what_the_router_refuses_is_a_page_too(buyer: Browser) -> None:
     assert plain.headers["content-type"].startswith("application/problem+json")
 
 
-async def test_az11_nothing_of_the_workshop_is_open(buyer: Browser) -> None:
+async def test_az_11_nothing_of_the_workshop_is_open(buyer: Browser) -> None:
     for path in ("/docs", "/schema", "/openapi.json", "/.git/config", "/admin", "/debug", "/metrics", "/static/../pages.py"):
         assert (await buyer.get(path)).status_code == 404, path
 
@@ -88,7 +88,7 @@ async def test_alive_and_ready(buyer: Browser, stage: Stage) -> None:
     assert (await buyer.get("/readyz")).status_code == 503
 
 
-async def test_az10_the_language_switch_follows_only_paths_of_this_site(buyer: Browser) -> None:
+async def test_az_10_the_language_switch_follows_only_paths_of_this_site(buyer: Browser) -> None:
     answer = await buyer.get("/lang/zh?next=/orders")
     assert answer.headers["location"] == "/orders"
     assert "lang=zh" in answer.headers["set-cookie"]

@@ -86,7 +86,7 @@ async def test_an_unknown_outcome_is_checking_and_never_failed(buyer: Browser, s
     assert "no money moved" not in text
 
 
-async def test_az01_somebody_elses_order_does_not_exist(buyer: Browser, stage: Stage, shop_app: Any) -> None:
+async def test_az_01_somebody_elses_order_does_not_exist(buyer: Browser, stage: Stage, shop_app: Any) -> None:
     path, order_id = await place(buyer)
     await stage.house.identity.register(1, "13700137000", PASSWORD, Visitor("192.0.2.7", "192.0.2.0/24"))
     other = Browser(shop_app)
@@ -102,7 +102,7 @@ async def test_az01_somebody_elses_order_does_not_exist(buyer: Browser, stage: S
     assert await stage.house.database.value("select state from orders where id = $1", order_id) == "awaiting_payment"
 
 
-async def test_az09_a_button_without_our_token_does_nothing(buyer: Browser, stage: Stage) -> None:
+async def test_az_09_a_button_without_our_token_does_nothing(buyer: Browser, stage: Stage) -> None:
     path, order_id = await place(buyer)
     for what in ("cancel", "retry", "check"):
         assert (await buyer.post(f"{path}/{what}", {"csrf": "no"})).status_code == 403, what

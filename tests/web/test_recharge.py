@@ -41,7 +41,7 @@ async def test_an_order_goes_to_its_cashier_and_its_page_shows_the_code(buyer: B
     assert "/phone/scan?code_url=weixin%3A%2F%2F" in page.text
 
 
-async def test_rc01_a_double_submit_is_one_order(buyer: Browser, stage: Stage) -> None:
+async def test_rc_01_a_double_submit_is_one_order(buyer: Browser, stage: Stage) -> None:
     form = await fill(buyer)
     answers = await asyncio.gather(*(buyer.post("/recharge", form) for _ in range(10)))
     assert {answer.status_code for answer in answers} == {303}
@@ -55,7 +55,7 @@ MALFORMED = (
 )  # fmt: skip
 
 
-async def test_am01_an_amount_that_is_none_is_told_at_its_field_with_everything_kept(buyer: Browser, stage: Stage) -> None:
+async def test_am_01_an_amount_that_is_none_is_told_at_its_field_with_everything_kept(buyer: Browser, stage: Stage) -> None:
     for typed in MALFORMED:
         answer = await buyer.post("/recharge", await fill(buyer, amount="other", other_amount=typed))
         assert answer.status_code == 422, typed
@@ -65,7 +65,7 @@ async def test_am01_an_amount_that_is_none_is_told_at_its_field_with_everything_
     assert await stage.house.database.value("select count(*) from orders") == 0
 
 
-async def test_am01_an_amount_out_of_bounds_is_told_at_its_field(buyer: Browser) -> None:
+async def test_am_01_an_amount_out_of_bounds_is_told_at_its_field(buyer: Browser) -> None:
     for typed in ("0", "0.99", "5000.01", "99999999.99"):
         answer = await buyer.post("/recharge", await fill(buyer, amount="other", other_amount=typed))
         assert answer.status_code == 422, typed
@@ -76,7 +76,7 @@ async def test_am01_an_amount_out_of_bounds_is_told_at_its_field(buyer: Browser)
         assert "5,000" in error[2] or "¥1" in error[2] or typed == "0", error[0]
 
 
-async def test_am02_what_a_client_adds_is_ignored(buyer: Browser, stage: Stage) -> None:
+async def test_am_02_what_a_client_adds_is_ignored(buyer: Browser, stage: Stage) -> None:
     form = await fill(buyer, user_id="999", status="paid", amount_fen="1", price="0.01", shop_id="2", bonus="100")
     answer = await buyer.post("/recharge", form)
     assert answer.status_code == 303
@@ -86,7 +86,7 @@ async def test_am02_what_a_client_adds_is_ignored(buyer: Browser, stage: Stage) 
     assert row["user_id"] == await stage.house.database.value("select id from users")
 
 
-async def test_am03_a_way_to_pay_that_does_not_exist_is_told_on_the_form(buyer: Browser) -> None:
+async def test_am_03_a_way_to_pay_that_does_not_exist_is_told_on_the_form(buyer: Browser) -> None:
     for method in ("", "999999:native", "1:native; drop table", "x", "1:", "-1:native", "9" * 18 + ":native", "9" * 20 + ":native"):
         answer = await buyer.post("/recharge", await fill(buyer, method=method))
         assert answer.status_code == 422, method
@@ -101,7 +101,7 @@ async def test_a_page_older_than_the_server_is_renewed_with_the_form_kept(buyer:
     assert f'name="page_version" value="{__version__}"' in answer.text
 
 
-async def test_az09_a_form_without_our_token_orders_nothing(buyer: Browser, stage: Stage) -> None:
+async def test_az_09_a_form_without_our_token_orders_nothing(buyer: Browser, stage: Stage) -> None:
     answer = await buyer.post("/recharge", await fill(buyer, csrf="0" * 64))
     assert answer.status_code == 422
     assert 'value="50" data-shown="¥50.00" checked' in answer.text
@@ -110,7 +110,7 @@ async def test_az09_a_form_without_our_token_orders_nothing(buyer: Browser, stag
     assert await stage.house.database.value("select count(*) from orders") == 0
 
 
-async def test_az09_a_body_that_is_no_form_of_ours_is_refused(buyer: Browser) -> None:
+async def test_az_09_a_body_that_is_no_form_of_ours_is_refused(buyer: Browser) -> None:
     for body, kind in (
         (b'{"amount": 50}', "application/json"),
         (b"amount=50", "text/plain"),

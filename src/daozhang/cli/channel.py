@@ -128,7 +128,7 @@ def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
     async def done() -> Any:
         async with find_server(settings) as server:
             await prepare(settings, server)
-            database = await Database.open(server.dsn("app"), size=2)
+            database = await Database.open(server.direct(), size=2)
             try:
                 return await work(database, await Vault.open(database, settings), settings)
             finally:

@@ -68,7 +68,7 @@ def prove(*, json: bool = False) -> None:
 
     async def recomputed() -> Any:
         async with find_server(read_settings()) as server:
-            database = await Database.open(server.dsn("app"), size=1)
+            database = await Database.open(server.direct(), size=1)
             try:
                 return await recompute(database)
             finally:

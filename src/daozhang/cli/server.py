@@ -114,7 +114,7 @@ def restore(file: Path, /, *, json: bool = False) -> None:
     async def work() -> tuple[list[Any], Any]:
         migrated = await read(settings, file)
         async with find_server(settings) as server:
-            database = await Database.open(server.dsn("app"), size=2)
+            database = await Database.open(server.direct(), size=2)
             try:
                 return migrated, await prove(database)
             finally:

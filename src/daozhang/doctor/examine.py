@@ -26,7 +26,7 @@ async def examine(settings: Settings) -> list[Reading]:
                     machine.build(choose_binaries(settings.postgres_bin, server.home.major())),
                     machine.runs_as(server.pid),
                 ]
-            database = await Database.open(server.dsn("app"), size=1, statement_cache_size=0)
+            database = await Database.open(server.dsn("app"), size=1, pooled=True)
             try:
                 readings += await examine_database(database, settings)
             finally:

@@ -22,6 +22,22 @@ TRANSACTION_LIMIT_S = 15.0
 READ_LIMIT_S = 15.0
 """How long a single reading statement may take before its connection is cut."""
 
+SESSION = {
+    "default_transaction_isolation": "read committed",
+    "jit": "off",
+    # Whoever cut a connection sent no cancel: the server looks by itself whether anybody still listens.
+    "client_connection_check_interval": "5s",
+    "idle_in_transaction_session_timeout": "60s",
+    # Every statement here is a look by key, and planning one anew over all partitions costs a millisecond.
+    "plan_cache_mode": "force_generic_plan",
+}
+"""What every session of ours is set to."""
+BEGIN = "BEGIN"
+BEGIN_POOLED = "BEGIN ISOLATION LEVEL READ COMMITTED;" + ";".join(
+    f"SET LOCAL {name} = '{value}'" for name, value in SESSION.items() if name != "default_transaction_isolation"
+)
+"""Behind a transaction pooler there is no session: the next transaction may have another connection, so each brings them."""
+
 _LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -75,15 +91,16 @@ class Tx:
 class Database:
     """A pool on one database as one role."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", dsn: str) -> None:
-        self.pool, self.dsn = pool, dsn
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", dsn: str, begin: str = BEGIN) -> None:
+        self.pool, self.dsn, self._begin = pool, dsn, begin
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @classmethod
-    async def open(cls, dsn: str, *, size: int = 10, statement_cache_size: int = 512) -> Self:
+    async def open(cls, dsn: str, *, size: int = 10, pooled: bool = False) -> Self:
         """Connect. The DSN may name several hosts; the one that accepts writes is chosen.
 
-        Set `statement_cache_size=0` behind a transaction pooler. Raises `Unavailable` when no host answers.
+        `pooled`: it points at a transaction pooler, so no statement is kept prepared and nothing is asked of the session.
+        Raises `Unavailable` when no host answers.
         """
         try:
             pool = await asyncpg.create_pool(
@@ -91,23 +108,14 @@ class Database:
                 min_size=1,
                 max_size=size,
                 timeout=10,
-                statement_cache_size=statement_cache_size,
+                statement_cache_size=0 if pooled else 512,
                 max_inactive_connection_lifetime=60,
                 target_session_attrs=SessionAttribute.read_write,
-                server_settings={
-                    "application_name": "daozhang",
-                    "default_transaction_isolation": "read committed",
-                    "jit": "off",
-                    # Whoever cut a connection sent no cancel: the server looks by itself whether anybody still listens.
-                    "client_connection_check_interval": "5s",
-                    "idle_in_transaction_session_timeout": "60s",
-                    # Every statement here is a look by key, and planning one anew over all partitions costs a millisecond.
-                    "plan_cache_mode": "force_generic_plan",
-                },
+                server_settings={"application_name": "daozhang"} | ({} if pooled else SESSION),
             )
         except (*_LOST, asyncpg.PostgresError, TimeoutError) as fault:
             raise Unavailable(type(fault).__name__) from fault
-        return cls(pool, dsn)
+        return cls(pool, dsn, BEGIN_POOLED if pooled else BEGIN)
 
     async def close(self) -> None:
         """Wait for the transactions under way, then close every connection."""
@@ -131,7 +139,7 @@ class Database:
         cutter = asyncio.get_running_loop().call_later(limit_s, _cut, connection)
         began = False
         try:
-            await connection.execute("BEGIN")
+            await connection.execute(self._begin)
             began = True
             result = await work(Tx(connection))
             if await connection.execute("COMMIT") != "COMMIT":
