@@ -53,7 +53,7 @@ async def lived(shop: Shop) -> dict[str, UUID]:
         await shop.work()
         if not await shop.program.database.value("select count(*) from refunds where state <> 'done'"):
             break
-    shop.sim.fault("refund", "hang", seconds=0.01, times=None)
+    shop.sim.fault("refund", "error", http=500, times=None)
     await shop.program.desk.refund(orders["asked"].id, 1_000, "test", "test")
     await shop.program.database.transact(
         lambda tx: tx.run("select set_standing($1, 'frozen', 'account.frozen', '', 'test', null, null)", shop.user_id)
