@@ -3,10 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from daozhang.policy.book import Book, defaults, make_book
 from daozhang.policy.model import NEVER_S, Facts, Signals
 from daozhang.postgres import Database
+
+hypothesis_settings.register_profile("unhurried", deadline=None)
+hypothesis_settings.load_profile("unhurried")
 
 NOW = datetime(2026, 11, 22, 6, 2, 7, tzinfo=UTC)
 
@@ -35,7 +39,6 @@ CALM = Signals(
     place_usual=True,
     place_abroad=False,
     elsewhere_s=NEVER_S,
-    payer_known=False,
     tolerance_fen=5_000,
 )
 """Nothing odd about the person, the device, the place or the payer."""
@@ -64,6 +67,7 @@ def sound() -> Facts:
         database_writes=True,
         notify_door=True,
         available_fen=10_000_000,
+        payer_known=False,
         signals=CALM,
         pass_fen=0,
     )

@@ -103,6 +103,7 @@ def _paid(wish: Wish, row: Any, signals: Any) -> Facts:
         channel_id=wish.channel_id,
         method=wish.method,
         amount_fen=wish.amount_fen,
+        payer_known=wish.payer is not None,
         signals=paid(wish, signals),
     )
 
@@ -154,6 +155,7 @@ def _before(wish: Wish, row: Any, limits: tuple[Limit, ...], signals: Signals | 
         channel_stop=wish.channel_stop,
         channel_stop_facts=dict(wish.channel_stop_facts or {}) if wish.channel_stop else None,
         notify_door=wish.notify_door,
+        payer_known=wish.payer is not None,
         signals=signals,
         pass_fen=pass_fen,
     )

@@ -99,7 +99,6 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     place_abroad: bool | None = None
     elsewhere_s: int | None = None
     """Since a log-in from a place that is not usual; NEVER_S if there was none."""
-    payer_known: bool | None = None
     payer_flagged: bool | None = None
     payer_new: bool | None = None
     payer_accounts_count: int | None = None
@@ -149,6 +148,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Whether channels can reach our door for notifications; None = nobody has looked."""
     available_fen: int | None = None
     """What the user's balance holds, for spending and for money that goes back."""
+    payer_known: bool | None = None
+    """Whether the channel says who pays; before the payment only few do."""
     signals: Signals | None = None
     """None when the signals of risk could not be read: then only small amounts pass (`book.risk`)."""
     pass_fen: int | None = None

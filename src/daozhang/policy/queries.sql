@@ -93,8 +93,10 @@ limit 1
 insert into payer_flags (shop_id, payer, flagged, why, actor, ends_at, at) values ($1, $2, $3, $4, $5, $6, $7)
 
 -- name: mark_orders
-insert into order_marks (order_id, shop_id, user_id, device_id, payer, province, amount_fen, at)
-select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::bytea[], $6::text[], $7::bigint[], $8::timestamptz[])
+insert into order_marks (order_id, shop_id, user_id, device, payer, province, amount_fen, at)
+select u.order_id, u.shop_id, u.user_id, (select d.token_hash from devices d where d.id = u.device_id), u.payer, u.province, u.amount_fen, u.at
+from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::bytea[], $6::text[], $7::bigint[], $8::timestamptz[])
+  as u (order_id, shop_id, user_id, device_id, payer, province, amount_fen, at)
 on conflict do nothing
 
 -- name: mark_payers

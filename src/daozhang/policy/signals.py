@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 sql = statements("daozhang.policy")
 
-NO_PAYER = Signals(payer_known=False)
+NO_PAYER = Signals()
 WEEK_S, QUARTER_S = 7 * 86_400, 90 * 86_400
 
 
@@ -57,7 +57,7 @@ async def read_signals_paid(reader: Reader, wishes: "Sequence[Wish]", book: Book
 
 def placed(wish: "Wish", row: Any, book: Book) -> Signals:
     """The signals of a wish to recharge. Windows include the wish itself once it has an amount."""
-    amount_fen, device, payer, place = wish.amount_fen, wish.device_id, wish.payer, wish.place()
+    amount_fen, payer, place = wish.amount_fen, wish.payer, wish.place()
     own = 0 if amount_fen is None else 1
     own_fen = amount_fen or 0
     large, near = int(own_fen >= book.risk.large_fen), int(own_fen >= book.risk.near_fen)
@@ -72,15 +72,14 @@ def placed(wish: "Wish", row: Any, book: Book) -> Signals:
         unfrozen_s=_ago(row["unfrozen_s"]),
         device_known=known,
         device_s=row["device_s"],
-        device_accounts_count=row["device_others"] + 1 if device else None,
-        device_day_fen=row["device_fen"] + own_fen if device else None,
-        device_near_count=row["device_near"] + near if device else None,
+        device_accounts_count=row["device_others"] + 1 if known else None,
+        device_day_fen=row["device_fen"] + own_fen if known else None,
+        device_near_count=row["device_near"] + near if known else None,
         device_failures_count=row["device_failures"],
         place_known=place is not None,
         place_usual=row["usual"],
         place_abroad=place.abroad if place else None,
         elsewhere_s=_ago(row["elsewhere_s"]) if place else None,
-        payer_known=payer is not None,
         payer_flagged=row["flagged"],
         payer_new=not row["payer_before"] if payer else None,
         payer_accounts_count=row["payer_others"] + 1 if payer else None,
@@ -99,7 +98,6 @@ def paid(wish: "Wish", row: Any) -> Signals | None:
         return NO_PAYER
     return Signals(
         user_age_s=row["user_age_s"],
-        payer_known=True,
         payer_flagged=row["flagged"],
         payer_new=not row["payer_before"],
         payer_accounts_count=row["payer_others"] + 1,

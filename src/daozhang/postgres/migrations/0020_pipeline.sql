@@ -3,19 +3,19 @@
 alter table decisions drop constraint decisions_stage_check;
 alter table decisions add constraint decisions_stage_check check (stage in ('asked', 'place', 'paid', 'spend', 'refund'));
 
--- Where an order was placed from, written with its decision: the windows over devices and payers count by these. `payer` is a blind
--- index; `province` is as coarse as a place is ever kept.
+-- Where an order was placed from, written with its decision: the windows over devices and payers count by these. `device` is the hash of
+-- the browser's token, the same for all who use it; `payer` is a blind index; `province` is as coarse as a place is ever kept.
 create table order_marks (
   order_id uuid primary key,
   shop_id bigint not null,
   user_id bigint not null,
-  device_id uuid,
+  device bytea check (octet_length(device) = 32),
   payer bytea check (octet_length(payer) = 32),
   province text check (length(province) between 1 and 40),
   amount_fen bigint not null,
   at timestamptz not null
 ) partition by range (order_id);
-create index on order_marks (device_id, order_id) where device_id is not null;
+create index on order_marks (device, order_id) where device is not null;
 create index on order_marks (payer, order_id) where payer is not null;
 select partition_by_month('order_marks', true, '{}', 'order_id');
 

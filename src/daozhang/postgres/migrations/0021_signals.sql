@@ -18,12 +18,12 @@ language sql stable set search_path = public, pg_temp as $$
 $$;
 
 -- Payments that the payer's own bank or account refused, of orders marked with a device or a payer, since a moment.
-create function payer_failures(p_device uuid, p_payer bytea, p_since timestamptz) returns bigint
+create function payer_failures(p_device bytea, p_payer bytea, p_since timestamptz) returns bigint
 language sql stable set search_path = public, pg_temp as $$
   select count(*)
   from (
     select m.order_id from order_marks m
-    where m.order_id >= id_floor(p_since) and (case when p_device is not null then m.device_id = p_device else m.payer = p_payer end)
+    where m.order_id >= id_floor(p_since) and (case when p_device is not null then m.device = p_device else m.payer = p_payer end)
     order by m.order_id desc limit 200
   ) recent
   join attempts a on a.order_id = recent.order_id and a.id >= recent.order_id
@@ -51,7 +51,7 @@ begin
   return query
   select w.place, extract(epoch from v_at - u.created_at)::bigint, u.verification, extract(epoch from v_at - unfrozen_at(w.user_id))::bigint,
     o.large, o.hour, o.day, o.fen, extract(epoch from v_at - d.first_seen_at)::bigint, x.others, x.fen, x.near,
-    case when w.device is not null then payer_failures(w.device, null, v_at - interval '1 hour') end,
+    case when d.token_hash is not null then payer_failures(d.token_hash, null, v_at - interval '1 hour') end,
     l.usual, l.elsewhere_s, l.noted,
     case when w.payer is not null then coalesce(f.flagged and (f.ends_at is null or f.ends_at > v_at), false) end,
     p.before, p.others, p.fen, p.near,
@@ -73,19 +73,19 @@ begin
     where r.state <> 'expired' or stands(r.state, r.id)
   ) o
   left join lateral (
-    select e.first_seen_at from devices e where e.id = w.device and e.user_id = w.user_id limit 1
+    select e.first_seen_at, e.token_hash from devices e where e.id = w.device and e.user_id = w.user_id limit 1
   ) d on w.device is not null
   left join lateral (
     select count(distinct r.user_id) filter (where r.user_id <> w.user_id) as others, coalesce(sum(r.amount_fen), 0)::bigint as fen,
       count(*) filter (where r.amount_fen >= p_near_fen) as near
     from (
       select m.order_id, m.user_id, m.amount_fen from order_marks m
-      where m.device_id = w.device and m.order_id >= id_floor(v_at - interval '1 day') and m.order_id <> all (p_besides)
+      where m.device = d.token_hash and m.order_id >= id_floor(v_at - interval '1 day') and m.order_id <> all (p_besides)
       order by m.order_id desc limit 500
     ) r
     join orders s on s.id = r.order_id
     where stands(s.state, s.id)
-  ) x on w.device is not null
+  ) x on d.token_hash is not null
   left join lateral (
     select
       exists (select from place_days q where q.user_id = w.user_id and q.day < v_today and q.province = w.province)
@@ -147,12 +147,12 @@ begin
   order by w.place;
 end $$;
 
--- The keys under which one wish's tolerance is counted: its account, its device, its payer.
+-- The keys under which one wish's tolerance is counted: its account, its browser, its payer.
 create function tolerance_keys(p_user bigint, p_device uuid, p_payer bytea) returns bytea[]
-language sql immutable as $$
+language sql stable as $$
   select array_remove(array[
     '\x75'::bytea || int8send(p_user),
-    '\x64'::bytea || uuid_send(p_device),
+    '\x64'::bytea || (select d.token_hash from devices d where d.id = p_device),
     '\x70'::bytea || p_payer
   ], null)
 $$;

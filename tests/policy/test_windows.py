@@ -1,0 +1,113 @@
+"""The window of large orders, through the real desk: exactly the published number, however many ask at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.flows.conftest import let_time_pass
+from tests.flows.shop import Shop, open_shop
+
+from daozhang import __version__, clock, ids
+from daozhang.policy.book import Book
+from daozhang.policy.examine import examine
+from daozhang.policy.facts import Wish, gather
+from daozhang.policy.model import Stage
+from daozhang.postgres import Database
+from daozhang.recharge.model import OrderView, PlaceRequest
+from daozhang.settings import Settings
+from daozhang.simulators.merchant import Enrolment, enrol
+
+LARGE_FEN = 200_000
+
+
+@pytest.fixture(scope="module")
+def enrolment() -> Enrolment:
+    return enrol()
+
+
+@pytest.fixture
+async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+    await let_time_pass(owner_database)
+    async with open_shop(database, settings, enrolment=enrolment) as opened:
+        yield opened
+
+
+async def place(shop: Shop, number: int, amount_fen: int = LARGE_FEN, **changes: Any) -> OrderView:
+    given = {
+        "shop_id": 1,
+        "user_id": shop.user_id,
+        "amount_fen": amount_fen,
+        "channel_id": shop.channel_id,
+        "method": "native",
+        "key": f"key-{number:08d}",
+        "page_version": __version__,
+        "client_ip": "192.0.2.1",
+        **changes,
+    }
+    view: OrderView = await shop.program.desk.place(PlaceRequest(**given))  # type: ignore[arg-type]
+    return view
+
+
+async def test_rl_01_forty_large_orders_at_once_admit_exactly_four(shop: Shop, database: Database) -> None:
+    views = await asyncio.gather(*(place(shop, number) for number in range(40)))
+    states = [view.state for view in views]
+    assert states.count("awaiting_payment") == 4
+    assert {view.reason for view in views if view.state == "reviewing"} == {"risk.velocity_large"}
+    assert {view.reason for view in views if view.state == "refused"} <= {"limits.day"}
+    assert (await examine(database)).ok
+
+
+async def test_rl_01_the_naive_count_without_the_lock_admits_more(shop: Shop, database: Database, book: Book) -> None:
+    """The control: the same rule judged from facts that were read before anybody's order was written."""
+    wish = Wish(1, shop.user_id, LARGE_FEN, shop.channel_id, "native", __version__, __version__)
+    facts = await asyncio.gather(*(gather(database, [wish], Stage.PLACE, book) for _ in range(8)))
+    counts = [each.signals.large_count for (each,) in facts if each.signals]
+    assert counts == [1] * 8, "each of eight believes to be the first"
+
+
+async def test_rl_01_within_ten_minutes_the_fifth_is_asked_and_after_them_it_is_not(shop: Shop) -> None:
+    for number in range(4):
+        assert (await place(shop, number)).state == "awaiting_payment"
+    await shop.later(9 * 60 + 30)
+    assert (await place(shop, 5)).state == "reviewing"
+    await shop.later(31)
+    assert (await place(shop, 6)).state == "awaiting_payment"
+
+
+async def test_what_was_refused_or_failed_or_tried_again_does_not_count(shop: Shop) -> None:
+    for number in range(3):
+        assert (await place(shop, number)).state == "awaiting_payment"
+    assert (await place(shop, 10, page_version="older")).state == "refused"
+    assert (await place(shop, 11, method="jsapi", payer_openid="")).state in ("refused", "failed")
+    shop.sim.fault("order", "error", http=400, code="PARAM_ERROR", times=1)
+    failed = await place(shop, 12)
+    again = await place(shop, 13)
+    assert (failed.state, again.state) == ("failed", "awaiting_payment")
+    retried = await shop.program.desk.retry(shop.user_id, again.id, shop.channel_id, "h5", "192.0.2.1")
+    assert retried.state == "awaiting_payment"
+    assert (await place(shop, 14)).state == "reviewing"
+
+
+async def test_small_orders_never_fill_the_window(shop: Shop) -> None:
+    for number in range(8):
+        assert (await place(shop, number, 100_000 - number)).state == "awaiting_payment"
+    assert (await place(shop, 20)).state == "awaiting_payment"
+
+
+async def test_a_pass_is_used_once_by_one_order(shop: Shop, database: Database, owner_database: Database) -> None:
+    at = clock.now()
+    await database.transact(
+        lambda tx: tx.run(
+            "insert into policy_passes (id, shop_id, user_id, most_fen, why, actor, granted_at, ends_at)"
+            " values ($1, 1, $2, $3, 'looked at', 'tester', $4, $5)",
+            ids.new_id(), shop.user_id, LARGE_FEN, at, at + timedelta(days=1),
+        )
+    )  # fmt: skip
+    for number in range(4):
+        await place(shop, number)
+    views = await asyncio.gather(*(place(shop, 50 + number) for number in range(6)))
+    assert sorted(view.state for view in views).count("awaiting_payment") == 1
+    used = await owner_database.rows("select used_by from policy_passes where used_at is not null")
+    assert [row["used_by"] for row in used] == [view.id for view in views if view.state == "awaiting_payment"]
