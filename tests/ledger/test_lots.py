@@ -18,7 +18,6 @@ from daozhang.policy.model import Stage
 from daozhang.postgres import Database, Tx
 
 
-
 @pytest.fixture
 async def user_id(owner_database: Database) -> int:
     return (await people(owner_database, 1))[0]
