@@ -19,7 +19,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
 	@tools/venv.sh $(VENV) requirements-dev.txt
 	@touch $@
 
-demo: $(VENV)/.ready ## run the whole shop beside a simulated WeChat Pay, on this machine only
+demo: $(VENV)/.ready ## run the whole shop beside simulated channels, on this machine only
 	@exec $(BIN)/daozhang demo
 
 test: $(VENV)/.ready-dev ## set up what tests need, then run all of them
@@ -40,6 +40,7 @@ format: $(VENV)/.ready-dev ## format the code
 
 bench: $(VENV)/.ready-dev ## the figures, each with its yardstick (NAME=credit for one)
 	@for name in $(or $(NAME),credit notify place); do $(BIN)/daozhang bench $$name --json; done
+	@$(if $(NAME),,for kind in alipay unionpay epay; do $(BIN)/daozhang bench place --channel $$kind --json; done)
 
 chaos: $(VENV)/.ready-dev ## the long counts: kills, races, random stories
 	@DAOZHANG_LONG=1 $(BIN)/pytest tests/chaos tests/flows tests/fuzz tests/postgres -n $(WORKERS) --dist loadgroup

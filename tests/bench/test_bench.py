@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 
 from daozhang.bench import NAMES, run_bench
+from daozhang.simulators.stations import KNOWN
 
 SMALL: dict[str, dict[str, Any]] = {
     "notify": {"messages": 60, "singles": 5, "connections": 4, "users": 20, "empty_s": 0.1},
-    "place": {"orders": 30, "at_once": 8, "sign_s": 0.05},
+    **{f"place {kind}": {"channel": kind, "orders": 30, "at_once": 8, "sign_s": 0.05} for kind in KNOWN},
 }
 
 
 @pytest.mark.parametrize("name", SMALL)
 async def test_a_bench_says_what_it_measured_against_what(name: str) -> None:
-    found = await run_bench(name, **SMALL[name])
-    assert found["name"] == name
+    found = await run_bench(name.split(maxsplit=1)[0], **SMALL[name])
+    assert found["name"] == name.split(maxsplit=1)[0]
     assert found["proof_ok"] is True
     assert found["figure"] > 0
     assert found["yardstick"] > 0
@@ -35,6 +36,8 @@ async def test_a_bench_says_what_it_measured_against_what(name: str) -> None:
 async def test_a_bench_that_is_not_there_is_named() -> None:
     with pytest.raises(KeyError, match="speed"):
         await run_bench("speed")
+    with pytest.raises(KeyError, match="moon"):
+        await run_bench("place", channel="moon")
 
 
 def test_the_command_knows_the_benches_and_no_others() -> None:

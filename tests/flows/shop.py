@@ -79,6 +79,12 @@ class Shop:
             )
         )
 
+    async def place_at(self, kind: str, method: str, amount_fen: int = 5_000) -> OrderView:
+        """Place an order at the channel of a kind."""
+        key = secrets.token_hex(16)
+        request = PlaceRequest(1, self.user_id, amount_fen, self.channels[kind], method, key, __version__, "203.0.113.9")
+        return await self.program.desk.place(request)
+
     async def number(self, order_id: UUID) -> str:
         """The number under which the channel knows the order's newest attempt."""
         row = await self.program.database.row("select id from attempts where order_id = $1 order by id desc limit 1", order_id)

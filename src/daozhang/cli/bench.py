@@ -8,11 +8,18 @@ from daozhang.cli.server import settle
 
 
 @app.command
-def bench(name: Literal["credit", "notify", "place"], /, *, json: bool = False) -> None:
+def bench(
+    name: Literal["credit", "notify", "place"],
+    /,
+    *,
+    channel: Literal["wechatpay", "alipay", "unionpay", "epay"] = "wechatpay",
+    json: bool = False,
+) -> None:
     """Measure on a throwaway server of its own, in less than a minute; exit 1 when its books do not add up afterwards.
 
     Args:
         name: `credit` (credits per second), `notify` (callbacks over HTTP), `place` (orders).
+        channel: the kind of channel that orders are placed at (`place` only).
         json: end with one JSON line.
     """
     import uvloop
@@ -23,9 +30,12 @@ def bench(name: Literal["credit", "notify", "place"], /, *, json: bool = False) 
     if not json:
         say_error(f"measuring {name}, this takes up to a minute")
     try:
-        found = settle(run_bench(name), run=uvloop.run)
+        options = {"channel": channel} if name == "place" else {}
+        found = settle(run_bench(name, **options), run=uvloop.run)
     except ChildTrouble as fault:
         raise Failed(str(fault)) from fault
+    except KeyError as fault:
+        raise Failed(f"there is no simulated {fault.args[0]}") from None
     if json:
         say_json(**found)
     else:

@@ -11,7 +11,7 @@ from daozhang.cli.server import settle
 
 @app.command
 def demo() -> None:
-    """Run the whole shop beside a simulated WeChat Pay with a phone, on this machine only."""
+    """Run the whole shop beside simulated channels and a phone, on this machine only."""
     from daozhang.demo import Addresses, DemoTrouble
     from daozhang.demo import demo as run_demo
     from daozhang.settings import read_settings

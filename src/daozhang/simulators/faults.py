@@ -7,7 +7,8 @@ fits a call is used up once per call. Tests and the chaos run set them in code o
 import copy
 import itertools
 import random
-from typing import Literal, get_args
+from collections import deque
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -64,6 +65,8 @@ TRICKS: tuple[str, ...] = (
 )  # fmt: skip
 """What may go wrong with a payment that does go through, as the phone offers it. `Dial.arrange` turns the dial for one."""
 
+MOST_STRUCK = 200_000
+
 _KINDS: dict[str, frozenset[str]] = {
     point: frozenset(get_args(NoticeFault if point == "notice" else ApiFault)) for point in get_args(Point)
 }
@@ -95,11 +98,21 @@ class Fault(msgspec.Struct, kw_only=True):
     used: int = 0
 
 
+class Struck(NamedTuple):
+    """A fault that met a call or a message."""
+
+    channel: str
+    point: Point
+    kind: str
+    number: str
+
+
 class Dial:
-    """The faults that wait. Not thread-safe: it lives in the simulator's event loop."""
+    """The faults that wait. Not thread-safe: it lives in the simulator's event loop. `struck` are the last of those that met."""
 
     def __init__(self, seed: int = 0) -> None:
         self.channel = ""
+        self.struck: deque[Struck] = deque(maxlen=MOST_STRUCK)
         self._faults: list[Fault] = []
         self._ids = itertools.count(1)
         self._chance = random.Random(seed)  # noqa: S311 - chance that a seed repeats is what tests need.
@@ -139,6 +152,7 @@ class Dial:
             if fault.probability < 1 and self._chance.random() >= fault.probability:
                 continue
             fault.used += 1
+            self.struck.append(Struck(self.channel, point, fault.kind, number))
             if fault.times is not None and fault.used >= fault.times:
                 self._faults.remove(fault)
             return fault
