@@ -34,6 +34,7 @@ HABITS = {
 """What a payer does, of a hundred."""
 TRANSIENT = {
     "wechatpay": ("SYSTEM_ERROR", "BANK_ERROR", "FREQUENCY_LIMITED", "SERVICE_UNAVAILABLE"),
+    "unionpay": ("03", "04", "05", "06"),
 }
 """Codes with which each kind says that it did nothing and may be asked again."""
 

@@ -49,7 +49,18 @@ class Trust:
         known = self._known.get(name)
         if known is not None and at < known[1]:
             return known[0]
-        certificate = _read(pem)
+        try:
+            key, until = self._judged(_read(pem), at)
+        except (ValueError, UnsupportedAlgorithm):
+            # Parts of a certificate are read only when they are asked for, and a stranger's may be broken anywhere.
+            raise Invalid("certificate", "not readable") from None
+        self._known[name] = (key, until)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return key
+
+    def _judged(self, certificate: x509.Certificate, at: datetime) -> tuple[RSAPublicKey, datetime]:
+        """Its key, and until when it counts."""
         key = certificate.public_key()
         if not isinstance(key, RSAPublicKey) or key.key_size < _LEAST_RSA_BITS:
             raise Invalid("certificate", "not an RSA key of 2048 bits or more")
@@ -61,10 +72,7 @@ class Trust:
         chain = (certificate, *link)
         if not all(each.not_valid_before_utc <= at < each.not_valid_after_utc for each in chain):
             raise Invalid("certificate", "not valid now")
-        self._known[name] = (key, min(each.not_valid_after_utc for each in chain))
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return key
+        return key, min(each.not_valid_after_utc for each in chain)
 
     def _issued(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
         if certificate.issuer != issuer.subject:
@@ -90,10 +98,7 @@ class Trust:
 def _read(pem: str) -> x509.Certificate:
     if len(pem) > _MOST_PEM or pem.count("-----BEGIN") != 1:
         raise Invalid("certificate", "not one certificate")
-    try:
-        return x509.load_pem_x509_certificate(pem.encode("ascii"))
-    except (ValueError, UnsupportedAlgorithm):
-        raise Invalid("certificate", "not readable") from None
+    return x509.load_pem_x509_certificate(pem.encode("ascii"))
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
@@ -101,5 +106,3 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
-    except ValueError:
-        raise Invalid("certificate", "not readable") from None
