@@ -120,7 +120,8 @@ async def unfinished(shop: Shop) -> list[str]:
            select 'refund ' || r.id || ' is ' || r.state from refunds r join refund_states s using (state) where not s.terminal
              and not exists (select 1 from anomalies n where n.order_id = r.order_id and n.kind in ('unresolved', 'amount'))
            union all
-           select 'message ' || id || ' waits: ' || why from notifications where state = 'stored'
+           select 'message ' || m.id || ' of channel ' || m.channel_id || ' waits: ' || m.why || m.report::text from notifications m
+             where m.state = 'stored' and not exists (select 1 from anomalies n where n.facts ->> 'notification' = m.id::text)
            union all
            select 'hold ' || h.id || ' is open' from holds h where h.state = 'open'
              and not exists (select 1 from refunds r where r.hold_id = h.id and r.state = 'sent')"""

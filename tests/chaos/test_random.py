@@ -95,6 +95,8 @@ async def tell(database: Database, struck: Any, toll: Toll, seed: int, took_s: f
     }
     odd = {row["kind"]: row["n"] for row in await database.rows("select kind, count(*) as n from anomalies group by 1 order by 1")}
     by_channel = await database.rows("select channel_id, method, count(*) as n from orders group by 1, 2 order by 1, 2")
+    waiting = await database.rows("select channel_id, why, report::text as report from notifications where state = 'stored'")
+    resting += [f"message {tuple(row)}" for row in waiting]
     faults = Counter(f"{each.point}.{each.kind}" for each in struck)
     lines = [
         f"random run: seed {seed}, {toll.orders} orders in {took_s:.0f} s over {', '.join(KNOWN)}",
@@ -106,7 +108,7 @@ async def tell(database: Database, struck: Any, toll: Toll, seed: int, took_s: f
         f"  {sum(faults.values())} faults of {len(faults)} kinds: {dict(faults.most_common())}",
         f"  resting for a person: {len(resting)}",
     ]
-    sys.stdout.write("\n" + "\n".join(lines + resting[:10]) + "\n")
+    sys.stdout.write("\n" + "\n".join(lines + resting[-10:]) + "\n")
 
 
 def test_every_kind_says_which_codes_mean_try_again() -> None:

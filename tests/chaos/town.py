@@ -34,7 +34,9 @@ HABITS = {
 """What a payer does, of a hundred."""
 TRANSIENT = {
     "wechatpay": ("SYSTEM_ERROR", "BANK_ERROR", "FREQUENCY_LIMITED", "SERVICE_UNAVAILABLE"),
+    "alipay": ("ACQ.SYSTEM_ERROR", "isp.unknow-error", "aop.unknow-error"),
     "unionpay": ("03", "04", "05", "06"),
+    "epay": ("SYSTEM_ERROR",),
 }
 """Codes with which each kind says that it did nothing and may be asked again."""
 

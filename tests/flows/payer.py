@@ -15,11 +15,15 @@ _MOST_HOPS = 4
 
 
 async def open_payment(sim: Simulator, seen: OrderView) -> bool:
-    """Scan the code, follow the link or send the form, so that the phone shows the payment; False when there is nothing to open."""
+    """Scan the code, follow the link or send the form, so that the phone shows the payment; False when there is nothing to open.
+
+    Raises `NotPayable("unknown")` for a code that leads nowhere.
+    """
     payload = seen.payload
     if seen.action == "qr":
+        code = sim.phone.scan(payload["text"])
         with contextlib.suppress(NotPayable):
-            sim.phone.see(sim.phone.scan(payload["text"]))
+            sim.phone.see(code)
         return True
     if seen.action not in ("link", "form"):
         return False

@@ -48,7 +48,7 @@ def outcome_view(phone: Phone, payment: Payment, texts: Words, back: str, trick:
             "facts": [], "back": back, "again": again,
         }  # fmt: skip
     told, _ = _told(phone, payment, texts)
-    lines = [f"{payment.shop} · {payment.description}"]
+    lines = [payment.shop if payment.description == payment.shop else f"{payment.shop} · {payment.description}"]
     if payment.charged_fen != payment.amount_fen:
         lines.append(texts.charged_note.format(total=yuan(payment.amount_fen), charged=yuan(payment.charged_fen)))
     if payment.refunded_fen:
@@ -91,7 +91,8 @@ def _fault_row(fault: Fault, texts: Words) -> dict[str, str]:
 
 def _row(payment: Payment, texts: Words) -> dict[str, Any]:
     own = words(texts.language, payment.kind)
-    return {"payment": payment, "glyph": own.glyph, "channel": own.name}
+    what = payment.description if payment.description != payment.shop else ""
+    return {"payment": payment, "glyph": own.glyph, "channel": own.name, "what": what}
 
 
 def _paid_row(phone: Phone, payment: Payment, texts: Words) -> dict[str, Any]:
