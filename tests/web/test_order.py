@@ -203,7 +203,7 @@ async def test_the_cashier_switches_to_another_way_with_one_tap(buyer: Browser, 
     text = (await buyer.get(path, **phone)).text
     assert "Pay another way" in text
     assert (await press(buyer, path, "retry", method=f"{stage.channel_id}:h5")).status_code == 303
-    assert "Go to WeChat Pay" in (await buyer.get(path, **phone)).text
+    assert "Pay with WeChat Pay" in (await buyer.get(path, **phone)).text
     states = await stage.house.database.rows("select method, state from attempts where order_id = $1 order by id", order_id)
     assert [tuple(row) for row in states] == [("native", "closed"), ("h5", "open")]
     await stage.pay(order_id)
@@ -216,7 +216,7 @@ async def test_a_failed_order_offers_every_way_that_takes_its_amount(buyer: Brow
     path, _ = await place(buyer)
     text = (await buyer.get(path, **phone)).text
     offered = set(re.findall(r'name="method" value="[0-9]+:([a-z0-9]+)"', text))
-    assert offered in ({"native", "h5"}, {"h5"})
+    assert "h5" in offered
     await limited(stage, method="h5", single_fen=4_000)
     text = (await buyer.get(path, **phone)).text
     assert ":h5" not in text
