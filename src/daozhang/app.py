@@ -96,7 +96,7 @@ async def open_program(
         url = public_url or settings.url()
         desk = Desk(
             SHOP, database, books, vault, registry, accounts, settle,
-            public_url=url, page_version=__version__, notify_url=_notify_url(url),
+            public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board,
         )  # fmt: skip
         limiter = Limiter(database)
         door = Door(database, settle, desk.refunds, registry.get, limiter)

@@ -71,6 +71,7 @@ class OrderView:
     verdicts: tuple[dict[str, Any], ...]
     steps: tuple[Step, ...]
     version: int
+    refunds: tuple["RefundView", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,11 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class RefundView:
-    """A refund. `state`: reserved, sent, done, failed."""
+    """A refund. `state`: reserved, sent, done, failed.
+
+    `origin` says what money it is: `cash` (credited before), `review` (held), `suspense` (paid twice or another amount). `kind` and
+    `instrument` are where the payment came from, which decides how long it takes.
+    """
 
     id: UUID
     order_id: UUID | None
@@ -99,3 +104,6 @@ class RefundView:
     created_at: datetime
     moved_at: datetime
     reason: str | None
+    origin: str = "cash"
+    kind: str = ""
+    why: str = ""

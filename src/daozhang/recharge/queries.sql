@@ -148,6 +148,10 @@ order by 1, 5;
 -- name: order_anomalies
 select kind from anomalies where order_id = $1 order by at;
 
+-- name: order_refunds
+select r.id, r.order_id, r.state, r.amount_fen, r.created_at, r.moved_at, r.reason, r.origin, r.why, a.kind
+from refunds r join attempts a on a.id = r.attempt_id where r.order_id = $1 order by r.id;
+
 -- name: newest_verdicts
 select verdicts::text as verdicts from decisions where order_id = $1 order by id desc limit 1;
 
@@ -215,7 +219,7 @@ update notifications set next_try_at = null, state = 'settled', why = $2 where i
 
 -- name: refund_in_work
 select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amount_fen, r.total_fen, r.why, r.queries, r.created_at,
-  r.moved_at, r.reason, r.origin, a.channel_txn, a.user_id, a.merchant, a.currency,
+  r.moved_at, r.reason, r.origin, a.kind, a.channel_txn, a.user_id, a.merchant, a.currency,
   (select coalesce(sum(d.amount_fen), 0)::bigint from refunds d where d.attempt_id = r.attempt_id and d.state = 'done') as returned_fen,
   exists (select from refunds d where d.attempt_id = r.attempt_id and d.id <> r.id and d.state in ('reserved', 'sent')) as others_open
 from refunds r join attempts a on a.id = r.attempt_id where r.id = $1;

@@ -21,6 +21,7 @@ from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule
 from daozhang.recharge.model import RefundView
+from daozhang.recharge.view import refund_view
 
 sql = statements("daozhang.recharge")
 log = logging.getLogger(__name__)
@@ -274,6 +275,4 @@ class Refunds:
         """A refund as it is now."""
         row = await self._database.row(sql.refund_in_work, refund_id)
         assert row is not None, refund_id
-        return RefundView(
-            refund_id, row["order_id"], row["state"], row["amount_fen"], row["created_at"], row["moved_at"], row["reason"]
-        )
+        return refund_view(row)

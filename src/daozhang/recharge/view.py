@@ -7,7 +7,7 @@ import msgspec
 
 from daozhang import ids
 from daozhang.postgres import Database, statements
-from daozhang.recharge.model import OrderLine, OrderView, Step
+from daozhang.recharge.model import OrderLine, OrderView, RefundView, Step
 from daozhang.recharge.states import ORDER_STATES, Money
 
 sql = statements("daozhang.recharge")
@@ -34,6 +34,7 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
     steps = [Step(r["at"], r["what"], r["actor"], _facts(r["what"], r["reason"])) for r in moved]
     anomalies = [r["kind"] for r in await database.rows(sql.order_anomalies, order_id)]
     decision = await database.row(sql.newest_verdicts, order_id)
+    refunds = [refund_view(r) for r in await database.rows(sql.order_refunds, order_id)]
     return OrderView(
         id=order_id,
         shown=shown(order_id),
@@ -59,7 +60,16 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
         verdicts=tuple(msgspec.json.decode(decision["verdicts"])) if decision else (),
         steps=(Step(row["created_at"], "order.created", "buyer", {"amount_fen": row["amount_fen"]}), *steps),
         version=row["version"],
+        refunds=tuple(refunds),
     )
+
+
+def refund_view(row: Any) -> RefundView:
+    """A refund from its row."""
+    return RefundView(
+        row["id"], row["order_id"], row["state"], row["amount_fen"], row["created_at"], row["moved_at"], row["reason"],
+        row["origin"], row["kind"], row["why"],
+    )  # fmt: skip
 
 
 async def order_lines(database: Database, shop_id: int, user_id: int, before: UUID | None, limit: int) -> list[OrderLine]:

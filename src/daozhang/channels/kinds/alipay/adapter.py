@@ -72,7 +72,7 @@ class Alipay:
         self._shop_id, self._transport, self._hosts = row.shop_id, transport, row.hosts
         self._verifiers = _once(verifier for version in keys for verifier in version.verifiers())
         self._caller = Caller(row.app, keys[0].signer(), self._verifiers, transport, row.hosts)
-        self._no_credit = keys[0].no_credit
+        self._no_credit = row.no_credit or keys[0].no_credit
         self._loopback = all(urlsplit(host).scheme == "http" for host in row.hosts)
 
     async def order(self, request: OrderRequest) -> Prepay:
