@@ -1,6 +1,6 @@
 """What the reader holds in the hand decides which ways to pay make sense: nobody scans a code with the phone that shows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from litestar import Request
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from daozhang.recharge.route import MethodChoice
     from daozhang.web.locale import Locale
 
+SHORT = 4
 _PHONE = ("mobile", "android", "iphone", "harmony")
 _ON_PHONE = {"h5": 0, "page": 1, "native": 3, "qr": 3}
 _ON_DESK = {"native": 0, "qr": 0, "page": 1}
@@ -38,6 +39,8 @@ class Choice:
     cure: str
     room: str
     no_credit: bool
+    more: bool = False
+    """Its channel has a better way already: shown when more ways are asked for."""
 
     @property
     def value(self) -> str:
@@ -60,7 +63,17 @@ def offered(request: Request[Any, Any, Any], methods: "Iterable[MethodChoice]") 
     """The methods that work on this device, the best first; all of them if none does."""
     phone, wechat = on_phone(request), in_wechat(request)
     best = best_first(methods, lambda each: handiness(each, phone=phone, wechat=wechat))
-    return [_choice(request, each) for each in best]
+    return _folded([_choice(request, each) for each in best])
+
+
+def _folded(choices: list[Choice]) -> list[Choice]:
+    """The best way of each channel stands in front; a short list needs no folding."""
+    seen: set[int] = set()
+    made = []
+    for each in choices:
+        made.append(replace(each, more=each.channel_id in seen and len(choices) > SHORT))
+        seen.add(each.channel_id)
+    return made
 
 
 def left_out(request: Request[Any, Any, Any], methods: "Iterable[MethodChoice]") -> bool:

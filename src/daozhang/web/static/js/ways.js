@@ -15,12 +15,19 @@
     return pick && pick.value !== "other" ? pick.value : typed.value;
   }
 
+  function put(text) {
+    const fold = box.querySelector("details");
+    const wide = fold && fold.open;
+    box.innerHTML = text;
+    if (wide && box.querySelector("details")) box.querySelector("details").open = true;
+  }
+
   function ask() {
     const mine = ++round;
     const asked = new URLSearchParams({ amount: amount(), method: chosen, card: card ? card.value : "" });
     fetch(box.dataset.ways + "?" + asked, { headers: { accept: "text/html" } })
       .then(function (response) { return response.ok ? response.text() : ""; })
-      .then(function (text) { if (mine === round && text) box.innerHTML = text; })
+      .then(function (text) { if (mine === round && text) put(text); })
       .catch(function () {});
   }
 
