@@ -30,6 +30,9 @@ _NO_ANSWER = {"channel.unreachable", "channel.unknown_answer"}
 _EVERYBODY = {
     "channel.receiving_limited",
     "channel.receiving_cap_reached",
+    "channel.receiving_quota_spent",
+    "channel.system_closed",
+    "channel.limit.hours",
     "channel.product_not_enabled",
     "channel.misconfigured",
     "channel.certificate_expired",
