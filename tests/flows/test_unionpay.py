@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -11,11 +12,13 @@ import pytest
 from tests.flows.knocks import Message, book, kept
 from tests.flows.shop import Shop
 from tests.flows.union import FORM, adapter, calls, claim, knock, notice, place, station, union_stall
+from tests.web.test_sessions import Browser
 
 from daozhang import clock, ids
 from daozhang.channels.port import Outcome, RefundRequest
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.settings import Settings
+from daozhang.web.doors import make_app
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,18 @@ async def test_a_browser_brings_the_order_pays_and_is_credited_after_a_query(sho
             assert returned.status in (302, 303)
     assert (seen.money, seen.anomalies) == ("credited", ())
     assert station(shop).books.notice_counts().keys() <= {"acknowledged"}
+
+
+async def test_the_shops_own_page_hands_the_signed_form_to_unionpay_and_to_nobody_else(shop: Shop) -> None:
+    browser = Browser(make_app(shop.program.house))
+    await browser.login()
+    order = await place(shop, "page")
+    answer = await browser.get(f"/orders/{order.shown}/pay")
+    assert answer.status_code == 200
+    fields = {name: unescape(value) for name, value in re.findall(r'type="hidden" name="([A-Za-z]+)" value="([^"]*)"', answer.text)}
+    assert {name: fields[name] for name in order.payload["fields"]} == order.payload["fields"]
+    assert f"form-action 'self' {shop.sim.url}" in answer.headers["content-security-policy"]
+    assert f'action="{order.payload["url"]}"' in answer.text
 
 
 async def test_a_scanned_code_is_credited_once_however_often_it_is_told(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 from urllib.parse import urlencode
 
 import asyncpg
@@ -48,8 +49,9 @@ def station(shop: Shop) -> Station:
 def adapter(shop: Shop) -> UnionPay:
     """The shop's channel there."""
     channel = shop.program.registry.get(shop.channels["unionpay"])
-    assert isinstance(channel, UnionPay)
-    return channel
+    assert channel is not None
+    assert channel.kind == "unionpay"
+    return cast("UnionPay", channel)
 
 
 async def place(shop: Shop, method: str = "qr", amount_fen: int = 5_000) -> OrderView:
