@@ -62,10 +62,13 @@ async def stall(
 
 @asynccontextmanager
 async def fresh_database(server: Supervisor) -> AsyncIterator[Database]:
-    """A database of its own for whatever outlives one test."""
+    """A database of its own, whose clock may be shifted, for whatever outlives one test."""
     name = f"m{secrets.token_hex(6)}"
     admin = await asyncpg.connect(server.dsn("superuser", "postgres"))
     await admin.execute(f'create database "{name}" template daozhang owner daozhang_owner strategy file_copy')
+    owner = await Database.open(server.dsn("owner", name), size=1)
+    await let_time_pass(owner)
+    await owner.close()
     opened = await Database.open(server.dsn("app", name))
     yield opened
     await opened.close()

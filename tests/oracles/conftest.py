@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from tests.oracles.environment import node_command, python_command
+from tests.oracles.environment import alipay_node_command, alipay_python_command, node_command, python_command
 from tests.oracles.oracle import Oracle
 from tests.simulators.till import Door, Till
 
@@ -29,6 +29,20 @@ async def wechatpayv3() -> AsyncIterator[Oracle]:
 async def axios() -> AsyncIterator[Oracle]:
     """The JavaScript library."""
     async with Oracle("wechatpay-axios-plugin", node_command()) as oracle:
+        yield oracle
+
+
+@pytest.fixture(scope="session")
+async def alipay_python() -> AsyncIterator[Oracle]:
+    """python-alipay-sdk."""
+    async with Oracle("python-alipay-sdk", alipay_python_command()) as oracle:
+        yield oracle
+
+
+@pytest.fixture(scope="session")
+async def alipay_node() -> AsyncIterator[Oracle]:
+    """alipay-sdk for Node."""
+    async with Oracle("alipay-sdk", alipay_node_command()) as oracle:
         yield oracle
 
 

@@ -1,6 +1,6 @@
 """Environments for the oracles, each of its own, so that nothing of theirs enters the product.
 
-`python -m tests.oracles.environment` makes both (once, about 15 s with a warm package cache); tests make what is missing.
+`python -m tests.oracles.environment` makes all (once, about 30 s with a warm package cache); tests make what is missing.
 They lie under `.oracles/`, named after a digest of what pins them: a changed pin makes a new one.
 """
 
@@ -25,29 +25,47 @@ def python_command() -> list[str]:
 
 def node_command() -> list[str]:
     """How to run the oracle over wechatpay-axios-plugin."""
+    return [str(_node()), str(HERE / "axios_oracle.js"), str(_modules("axios", HERE) / "package.json")]
+
+
+def alipay_python_command() -> list[str]:
+    """How to run the oracle over python-alipay-sdk, which comes as source and is built by what is pinned beside it."""
+    return [str(_python("alipay", built=("python-alipay-sdk",))), str(HERE / "alipay_oracle.py")]
+
+
+def alipay_node_command() -> list[str]:
+    """How to run the oracle over alipay-sdk for Node."""
+    return [str(_node()), str(HERE / "alipay_oracle.js"), str(_modules("alipay-node", HERE / "alipay") / "package.json")]
+
+
+def _modules(name: str, pinned: Path) -> Path:
     node = _node()
-    pins = (HERE / "package.json", HERE / "package-lock.json")
+    pins = (pinned / "package.json", pinned / "package-lock.json")
 
     def install(folder: Path) -> None:
         for pin in pins:
             shutil.copy(pin, folder)
         npm = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        # No install script runs: the plugin and what it needs are plain JavaScript.
+        # No install script runs: the libraries and what they need are plain JavaScript.
         _run([str(node), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
 
-    folder = _once("axios", pins, install)
-    return [str(node), str(HERE / "axios_oracle.js"), str(folder / "package.json")]
+    return _once(name, pins, install)
 
 
-def _python(name: str) -> Path:
+def _python(name: str, built: tuple[str, ...] = ()) -> Path:
+    """`built` come as source only; `requirements-<name>-build.txt` pins what builds them."""
     pins = HERE / f"requirements-{name}.txt"
+    tools = HERE / f"requirements-{name}-build.txt"
 
     def install(folder: Path) -> None:
         _run([sys.executable, "-m", "venv", str(folder)], folder)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-        _run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(pins)], folder)
+        if built:
+            _run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(tools)], folder)
+        source = ["--no-build-isolation", "--no-binary", ",".join(built)] if built else []
+        _run([*pip, "--require-hashes", "--only-binary", ":all:", *source, "-r", str(pins)], folder)
 
-    return _once(name, (pins,), install) / "bin" / "python"
+    return _once(name, (pins, tools) if built else (pins,), install) / "bin" / "python"
 
 
 def _node() -> Path:
@@ -83,3 +101,5 @@ def _run(command: list[str], folder: Path) -> None:
 if __name__ == "__main__":
     python_command()
     node_command()
+    alipay_python_command()
+    alipay_node_command()
