@@ -17,6 +17,7 @@ from daozhang.channels.registry import Registry
 from daozhang.channels.watch import tell_unmapped, watch_certificates
 from daozhang.events.hub import Hub
 from daozhang.events.interface_log import InterfaceLog
+from daozhang.goods.fulfil import Fulfil
 from daozhang.identity import Identity, Limiter
 from daozhang.jobs.clockwork import follow_clock
 from daozhang.jobs.due import Due
@@ -92,11 +93,12 @@ async def open_program(
         await board.load()
         history = History(database, board, registry.enabled)
         hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
-        settle = Settle(database, books, vault, accounts, registry.get)
+        fulfil = Fulfil(SHOP, database, accounts)
+        settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil,))
         url = public_url or settings.url()
         desk = Desk(
             SHOP, database, books, vault, registry, accounts, settle,
-            public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board,
+            public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, fulfilments=(fulfil,),
         )  # fmt: skip
         limiter = Limiter(database)
         door = Door(database, settle, desk.refunds, registry.get, limiter)
@@ -106,7 +108,7 @@ async def open_program(
             channels=registry, board=board, history=history, shop_id=SHOP, phone_url=phone_url,
         )  # fmt: skip
         asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
-        dues = _dues(database, desk, door, hub)
+        dues = _dues(database, desk, door, fulfil, hub)
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
             registry.watch, hub.run, partial(vault.watch, database, settings), sampler.run, board.watch,
             partial(history.watch, SHOP), partial(watch_places, settings.data),
@@ -170,7 +172,7 @@ def _notify_url(url: str) -> Callable[[Channel], str]:
     return lambda channel: f"{url}/notify/{channel.kind}/{channel.id}"
 
 
-def _dues(database: Database, desk: Desk, door: Door, hub: Hub) -> tuple[Due, ...]:
+def _dues(database: Database, desk: Desk, door: Door, fulfil: Fulfil, hub: Hub) -> tuple[Due, ...]:
     """The kinds of rows that carry a due time, and who works on them. Each piece of work may have changed an order."""
 
     def told(work: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Coroutine[Any, Any, None]]:
@@ -184,6 +186,7 @@ def _dues(database: Database, desk: Desk, door: Door, hub: Hub) -> tuple[Due, ..
         Due("chase", database, chase.claim, told(desk.chase.__call__)),
         Due("refund", database, refund.claim, told(desk.refunds.__call__)),
         Due("notification", database, inbox.claim, told(door.again)),
+        Due("purchase", database, fulfil.claim, told(fulfil.look)),
     )
 
 

@@ -8,10 +8,10 @@ from tests.flows.shop import make_users
 from daozhang import clock, ids
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
-from daozhang.goods.model import Basket
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
+from daozhang.recharge.fulfilment import Basket
 from daozhang.settings import Settings
 from daozhang.vault import Vault
 

@@ -8,10 +8,10 @@ from tests.flows.shop import refuses
 
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
-from daozhang.goods.model import Basket
 from daozhang.postgres import Database
 from daozhang.proof import prove
 from daozhang.reasons.refusal import Refusal
+from daozhang.recharge.fulfilment import Basket
 
 from .conftest import PRICE_FEN
 

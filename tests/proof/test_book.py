@@ -9,10 +9,13 @@ from tests.flows.conftest import let_time_pass
 from tests.flows.shop import Shop, open_shop
 
 from daozhang import ids
+from daozhang.goods import shelf
+from daozhang.goods.buy import Purchases
 from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.proof import prove
 from daozhang.proof.book import CHECKS
+from daozhang.recharge.fulfilment import Basket
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
 
@@ -47,6 +50,7 @@ async def lived(shop: Shop) -> dict[str, UUID]:
         await shop.pay(order)
         await shop.reach(order.id, "credited")
     await shop.program.desk.refund(orders["refunded"].id, 2_000, "test", "test")
+    await _buy(shop)
     await shop.sim.quiet()
     for _ in range(20):
         await shop.later(61)
@@ -61,6 +65,14 @@ async def lived(shop: Shop) -> dict[str, UUID]:
     held = await shop.program.database.value("select standing from users where id = $1", shop.user_id)
     assert held == "frozen"
     return {name: order.id for name, order in orders.items()}
+
+
+async def _buy(shop: Shop) -> None:
+    """One card from the balance."""
+    database, vault = shop.program.database, shop.program.vault
+    goods_id = await shelf.add_good(database, 1, goods_class="game_card", name="卡", price_fen=100, source="test", on_sale=True)
+    await shelf.add_codes(database, vault, 1, goods_id, ["A-1", "A-2"])
+    await Purchases(1, database, vault, shop.program.accounts).buy(shop.user_id, Basket(goods_id, 1, 100), "key-00000001")
 
 
 async def wrong(shop: Shop) -> set[str]:
@@ -90,6 +102,7 @@ SABOTAGE: dict[str, tuple[str, str]] = {
     "a hold without money": ("holds_backed", "update holds set amount_fen = amount_fen + 1 where state = 'reserved'"),
     "a refund that is not counted": ("refunds_within_payment", "update orders set refunded_fen = 0"),
     "a refund beyond the payment": ("refunds_within_payment", "update attempts set paid_fen = 500 where state = 'paid'"),
+    "a card that went elsewhere": ("purchases_whole", "update stock set state = 'available', purchase_id = null where state = 'delivered'"),
     "an order that stands elsewhere": ("moves_are_states", "update orders set state = 'held' where state = 'credited'"),
     "a message that nobody tries again": (
         "messages_accounted", "update notifications set state = 'stored', report = '{}' where state = 'settled'",
@@ -111,7 +124,7 @@ async def test_a_book_that_lived_is_whole(shop: Shop) -> None:
     assert proof.counts["credited"] == 3
     assert proof.counts["refunds"] == 2
     assert proof.counts["stored_messages"] == 0
-    assert proof.counts["owed_to_users_fen"] == 3 * 5_000 - 2_000
+    assert proof.counts["owed_to_users_fen"] == 3 * 5_000 - 2_000 - 100
     looked = {check.name: check.looked_at for check in proof.checks}
     assert all(looked.values()), looked
 

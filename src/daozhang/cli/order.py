@@ -82,7 +82,9 @@ def release(number: str, why: str, /, *, actor: str = "operator") -> None:
     """
     from daozhang.recharge.release import release as credit
 
-    _on(number, lambda program, order_id: credit(program.database, program.accounts, order_id, actor, why))
+    _on(
+        number, lambda program, order_id: credit(program.database, program.accounts, order_id, actor, why, program.desk.fulfilments)
+    )
     say("credited")
 
 

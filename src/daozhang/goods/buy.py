@@ -8,11 +8,12 @@ import asyncpg
 
 from daozhang import clock, ids
 from daozhang.events import log as events
-from daozhang.goods.model import MOST_PIECES, Basket, Purchase
+from daozhang.goods.model import MOST_PIECES, Purchase
 from daozhang.goods.shelf import place
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
+from daozhang.recharge.fulfilment import Basket
 from daozhang.vault import Vault
 
 sql = statements("daozhang.goods")

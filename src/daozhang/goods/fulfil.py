@@ -7,18 +7,16 @@ puts them back at once.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from uuid import UUID
-
-import asyncpg
 
 from daozhang import clock, ids
 from daozhang.goods.buy import check_basket
-from daozhang.goods.model import Basket
 from daozhang.ledger import Accounts, Line, Transfer, accounts
 from daozhang.ledger.reserve import Hold, capture, end, reserve
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
+from daozhang.recharge.fulfilment import Credited, Errand, Finished
 
 sql = statements("daozhang.goods")
 
@@ -28,23 +26,6 @@ GIVEN_UP = frozenset({"cancelled", "refused", "abandoned", "expired"})
 SETTLED = frozenset({"paid", "credited", "held", "misfit", "refunding", "frozen_by_order"})
 
 
-class Wish(NamedTuple):
-    """Pieces to be paid by an order: `balance_fen` of the price comes from the balance."""
-
-    order_id: UUID
-    user_id: int
-    basket: Basket
-    balance_fen: int
-    expires_at: datetime
-
-
-class Finished(NamedTuple):
-    """What came of handing over: bookings still to be posted, and the orders whose pieces were gone, with why."""
-
-    transfers: list[Transfer]
-    undelivered: dict[UUID, str]
-
-
 class Fulfil:
     """Sets goods aside for orders, hands them over, and puts them back."""
 
@@ -52,36 +33,37 @@ class Fulfil:
         self.shop_id = shop_id
         self._database, self._accounts = database, ledger_accounts
 
-    async def price(self, tx: Tx, basket: Basket) -> int:
-        """What a basket costs in fen. Raises `Refusal`."""
-        return await check_basket(tx, self.shop_id, basket)
-
-    async def reserve(self, tx: Tx, at: datetime, wish: Wish) -> None:
-        """Set the pieces and the balance's part aside. Raises `Refusal`; then the caller undoes to its savepoint."""
-        total_fen = await check_basket(tx, self.shop_id, wish.basket)
-        assert 0 <= wish.balance_fen < total_fen, "the channel pays something"
-        hold_id = ids.new_id() if wish.balance_fen else None
-        if hold_id:
-            hold = Hold(hold_id, self.shop_id, accounts.cash(wish.user_id), accounts.reserved(wish.user_id), wish.balance_fen)
-            try:
-                await reserve(tx, self._accounts, at, "buyer", hold)
-            except asyncpg.CheckViolationError as fault:
-                if fault.constraint_name != "account_floor":
-                    raise
-                raise Refusal("goods.balance_short", short_fen=wish.balance_fen) from fault
-        begun = await tx.value(
-            sql.begin_purchase, self.shop_id, at, ids.new_id(), wish.user_id, wish.basket.goods_id, wish.basket.count,
-            wish.basket.price_fen, wish.balance_fen, wish.order_id, hold_id, wish.expires_at, at + LOOK_EVERY,
-        )  # fmt: skip
-        if not begun:
+    async def reserve(self, tx: Tx, at: datetime, errand: Errand) -> None:
+        """Set the pieces and the balance's part aside. Raises `Refusal` before anything was written."""
+        basket = errand.basket
+        total_fen = await check_basket(tx, self.shop_id, basket)
+        if not 0 <= basket.balance_fen < total_fen or total_fen - basket.balance_fen != errand.channel_fen:
+            raise Refusal("goods.price_changed", price_fen=basket.price_fen)
+        # The user's row is locked, and every debit takes that lock first: what is there now is there at the end.
+        cash_fen = await tx.value(sql.cash_of, self.shop_id, accounts.cash(errand.user_id)) or 0
+        if cash_fen < basket.balance_fen:
+            raise Refusal("goods.balance_short", short_fen=basket.balance_fen - cash_fen, balance_fen=cash_fen)
+        hold_id = ids.new_id() if basket.balance_fen else None
+        pieces = (basket.goods_id, basket.count, basket.price_fen, basket.balance_fen)
+        if not await tx.value(sql.stock_there, self.shop_id, basket.goods_id, basket.count):
             raise Refusal("goods.sold_out")
+        if hold_id:
+            hold = Hold(hold_id, self.shop_id, accounts.cash(errand.user_id), accounts.reserved(errand.user_id), basket.balance_fen)
+            await reserve(tx, self._accounts, at, "buyer", hold)
+        begun = await tx.value(
+            sql.begin_purchase, self.shop_id, at, ids.new_id(), errand.user_id, *pieces, errand.order_id, hold_id,
+            errand.expires_at, at + LOOK_EVERY,
+        )  # fmt: skip
+        assert begun, "locked pieces went away"
 
-    async def finish(self, tx: Tx, at: datetime, order_ids: Sequence[UUID]) -> Finished:
+    async def finish(self, tx: Tx, at: datetime, credited: Sequence[Credited]) -> Finished:
         """Hand over what credited orders were for, in their transaction.
 
         The orders' users are locked by the caller. The money of a purchase that was put back stays in the balance.
         """
-        rows = await tx.rows(sql.purchases_of_orders, list(order_ids))
+        rows = await tx.rows(sql.purchases_of_orders, [each.order_id for each in credited])
+        if not rows:
+            return Finished([], {})
         ended = await tx.rows(sql.end_purchases, at, "recharge", [row["id"] for row in rows], "delivered", "")
         handed = {row["id"] for row in ended}
         transfers: list[Transfer] = []

@@ -47,11 +47,3 @@ class Purchase(msgspec.Struct, frozen=True):
     def total_fen(self) -> int:
         """What all pieces cost."""
         return self.price_fen * self.count
-
-
-class Basket(msgspec.Struct, frozen=True):
-    """A wish to buy: so many pieces of a good, for at most the price that the buyer saw."""
-
-    goods_id: int
-    count: int
-    price_fen: int

@@ -63,3 +63,6 @@ from purchases p left join recharge_facts f on f.order_id = p.order_id where p.i
 
 -- name: cash_of
 select balance_fen from ledger_facts where shop_id = $1 and address = $2
+
+-- name: stock_there
+select stock_there($1, $2, $3)

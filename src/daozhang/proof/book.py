@@ -26,6 +26,7 @@ CHECKS: dict[str, str] = {
     "money_has_orders": "what was credited or is held belongs to an order of its user, and review accounts hold just that",
     "holds_backed": "what is reserved is what open holds say",
     "refunds_within_payment": "no order returned more than was paid, and what it says it returned is what its refunds say",
+    "purchases_whole": "each purchase delivered has its cards and its bookings in full, each other one has neither",
     "moves_are_states": "each order, attempt and refund stands where its last move left it, moves without a gap",
     "messages_accounted": "each notification is settled, stored for a next try, or refused with why",
 }

@@ -22,6 +22,7 @@ from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule, view
 from daozhang.recharge.chase import Chase
+from daozhang.recharge.fulfilment import Fulfilment
 from daozhang.recharge.model import OrderLine, OrderView, PlaceRequest, RefundView
 from daozhang.recharge.place import LIFETIME, Place, Try, wish_of
 from daozhang.recharge.quote import Board, Quote, quote, standing
@@ -56,6 +57,7 @@ class Desk:
         page_version: str,
         notify_url: Callable[[Channel], str] | None = None,
         board: Board | None = None,
+        fulfilments: Sequence[Fulfilment] = (),
     ) -> None:
         """`board` knows how ways to pay stand (`status`); without one all that is enabled is open."""
         url = notify_url or (lambda channel: f"{public_url}/notify/{channel.kind}/{channel.id}")
@@ -70,8 +72,9 @@ class Desk:
             page_version,
             lambda order_id: f"{public_url}/back/{view.shown(order_id)}",
             self._standing,
+            fulfilments,
         )
-        self.settle = settle
+        self.settle, self.fulfilments = settle, fulfilments
         self.chase = Chase(database, vault, registry.get, self.place_order, settle)
         self.refunds = Refunds(database, ledger_accounts, registry.get, url)
 

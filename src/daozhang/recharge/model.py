@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from daozhang.recharge.fulfilment import Basket
+
 
 @dataclass(frozen=True, slots=True)
 class PlaceRequest:
@@ -27,6 +29,8 @@ class PlaceRequest:
     bank: str | None = None
     instrument: str | None = None
     """What the payer says of the card (`limits/model.py`): then the limits of its bank are held too. None = nothing was said."""
+    basket: Basket | None = None
+    """What the money is for, if not the wallet: then `amount_fen` is the channel's part of its price."""
 
 
 @dataclass(frozen=True, slots=True)

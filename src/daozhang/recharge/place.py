@@ -31,6 +31,7 @@ from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule
+from daozhang.recharge.fulfilment import Errand, Fulfilment
 from daozhang.recharge.model import PlaceRequest
 from daozhang.recharge.route import Standing
 from daozhang.vault import Vault
@@ -90,8 +91,10 @@ class Place:
         page_version: str,
         return_url: Callable[[UUID], str],
         standing: Callable[[int, str], Awaitable[Standing]],
+        fulfilments: Sequence[Fulfilment] = (),
     ) -> None:
-        """`standing` tells how a way to pay stands for one more order."""
+        """`standing` tells how a way to pay stands for one more order; `fulfilments` set aside what orders are for."""
+        self._fulfilments = fulfilments
         self._database, self._books, self._vault = database, books, vault
         self._channel, self._notify_url, self._page_version, self._return_url = channel, notify_url, page_version, return_url
         self._standing = standing
@@ -210,6 +213,7 @@ class Place:
             [r.client_ip for r, _ in fresh],
             [r.locale for r, _ in fresh],
             [expires] * len(fresh),
+            ["purchase" if r.basket else "wallet" for r, _ in fresh],
         )
         wishes = [
             (order_id, wish_of(r, self._page_version, seen, self.payer_of(r)))
@@ -219,6 +223,7 @@ class Place:
         admitted = [(r, order_id) for (r, order_id), decision in zip(fresh, decisions, strict=True) if decision.admits]
         stopped = [(order_id, 0, d) for (_, order_id), d in zip(fresh, decisions, strict=True) if not d.admits]
         await self.stop(tx, at, stopped)
+        admitted = await self._set_aside(tx, at, expires, admitted)
         tries = await self.create_attempts(tx, book.shop_id, at, expires, admitted)
         made = {each.order_id for each in tries}
         await self.decline(tx, at, [(order_id, 0) for _, order_id in admitted if order_id not in made])
@@ -234,6 +239,24 @@ class Place:
             ],
         )  # fmt: skip
         return {made.order_id: made for made in tries}
+
+    async def _set_aside(
+        self, tx: Tx, at: datetime, expires: datetime, admitted: Sequence[tuple[PlaceRequest, UUID]]
+    ) -> list[tuple[PlaceRequest, UUID]]:
+        """Set aside what orders are for; the orders that go on. One whose goods are not to be had is refused, with why."""
+        kept = []
+        for request, order_id in admitted:
+            try:
+                if request.basket:
+                    errand = Errand(order_id, request.user_id, request.basket, request.amount_fen, expires)
+                    for fulfilment in self._fulfilments:
+                        await fulfilment.reserve(tx, at, errand)
+            except Refusal as refusal:
+                await moves.move_orders(tx, at, "place", [moves.Step(order_id, 0, "created", "refused", refusal.reason)])
+                await tx.run(sql.give_reasons, [order_id], [refusal.reason], [_JSON.encode(refusal.facts).decode()])
+            else:
+                kept.append((request, order_id))
+        return kept
 
     def payer_of(self, request: PlaceRequest) -> bytes | None:
         """Who will pay, where the channel has told us beforehand."""
@@ -368,4 +391,5 @@ def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: byt
 def _hash(request: PlaceRequest) -> bytes:
     """What must be the same when a key is used again: the wish itself, not the page or the address it came from."""
     card = f"|{request.bank}|{request.instrument}" if request.bank or request.instrument else ""
-    return hashlib.sha256(f"{request.amount_fen}|{request.channel_id}|{request.method}{card}".encode()).digest()
+    goods = f"|{request.basket}" if request.basket else ""
+    return hashlib.sha256(f"{request.amount_fen}|{request.channel_id}|{request.method}{card}{goods}".encode()).digest()

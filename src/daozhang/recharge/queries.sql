@@ -62,7 +62,7 @@ on conflict (shop_id, user_id, key) do update set seen = idempotency_keys.seen +
 returning user_id, key, request_hash, order_id;
 
 -- name: create_orders
-select create_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+select create_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
 -- name: create_attempts
 select create_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);

@@ -1,5 +1,6 @@
 """Deciding about money that was received and not credited: release what was held, keep a misfit amount, or send either back."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -10,6 +11,7 @@ from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
+from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
 
 sql = statements("daozhang.recharge")
 
@@ -17,9 +19,14 @@ _SOURCES = {"held": (accounts.review, "review"), "misfit": (lambda _: accounts.S
 _GOOD = {"held": "released", "misfit": "kept"}
 
 
-async def release(database: Database, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str) -> None:
-    """Credit what was held, or keep a misfit amount as received, to the user's cash. Raises `Refusal` when nothing waits."""
-    await database.transact(lambda tx: _end(tx, ledger_accounts, order_id, actor, why, "credit"))
+async def release(
+    database: Database, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str, fulfilments: Sequence[Fulfilment] = ()
+) -> None:
+    """Credit what was held, or keep a misfit amount as received, to the user's cash. Raises `Refusal` when nothing waits.
+
+    What the order was for is handed over in the same commit, where the amount is the one that was asked for.
+    """
+    await database.transact(lambda tx: _end(tx, ledger_accounts, order_id, actor, why, "credit", fulfilments))
 
 
 async def reject(database: Database, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str) -> None:
@@ -33,8 +40,9 @@ async def returned(database: Database, ledger_accounts: Accounts, order_id: UUID
 
 
 async def _end(
-    tx: Tx, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str, how: Literal["credit", "return", "returned"]
-) -> None:
+    tx: Tx, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str, how: Literal["credit", "return", "returned"],
+    fulfilments: Sequence[Fulfilment] = (),
+) -> None:  # fmt: skip
     attempt = await tx.row(sql.paid_attempt, order_id)
     if attempt is None:
         raise Refusal("operation.not_found")
@@ -53,6 +61,11 @@ async def _end(
     if how == "credit":
         target = accounts.cash(order["user_id"])
         await _book(tx, ledger_accounts, at, actor, order, attempt["paid_fen"], target, "release", order_id)
+        if attempt["paid_fen"] == order["amount_fen"]:
+            credited = Credited(order_id, order["user_id"], order["amount_fen"])
+            finished = await finish_all(fulfilments, tx, at, [credited])
+            found = await ledger_accounts.ids(tx, order["shop_id"], {line.address for t in finished.transfers for line in t.lines})
+            await post(tx, order["shop_id"], at, actor, finished.transfers, found)
     else:
         refund_id, due_at = ids.new_id(), None if how == "returned" else at
         await tx.value(

@@ -5,7 +5,7 @@ A batch is first collapsed by (channel, transaction), holds at most one order pe
 users, orders, attempts, fact keys, accounts, each sorted by id.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -27,6 +27,7 @@ from daozhang.policy.model import Stage
 from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.recharge import inbox, moves
+from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
 from daozhang.recharge.judgement import BOOKED, Effect, Row, judge
 from daozhang.recharge.send_back import send_back
 from daozhang.recharge.states import ENDED_UNPAID
@@ -82,8 +83,10 @@ class Settle:
         channel: Callable[[int], Channel | None],
         *,
         writers: int = 2,
+        fulfilments: Sequence[Fulfilment] = (),
     ) -> None:
-        """`channel` finds a channel by its id."""
+        """`channel` finds a channel by its id; `fulfilments` hand over what recharges are for."""
+        self._fulfilments = fulfilments
         self._database, self._books, self._vault, self._accounts, self._channel = database, books, vault, ledger_accounts, channel
         self._batch: Batch[Arrival, Settled] = Batch(self._work, most=1_024, writers=writers)
 
@@ -205,6 +208,12 @@ class Settle:
         await inbox.store(tx, shop_id, at, raws)
         await events.append(tx, shop_id, at, ACTOR, [_event(c) for c in booked])
         transfers = [_transfer(c, at) for c in booked]
+        credited = [c.attempt for c in booked if c.effect is Effect.CREDITED and c.attempt]
+        finished = await finish_all(
+            self._fulfilments, tx, at, [Credited(a["order_id"], a["user_id"], a["amount_fen"]) for a in credited]
+        )
+        transfers += finished.transfers
+        await moves.note_anomalies(tx, shop_id, at, _undelivered(credited, finished.undelivered))
         found = await self._accounts.ids(tx, shop_id, {line.address for t in transfers for line in t.lines})
         await post(tx, shop_id, at, ACTOR, transfers, found)
         return found
@@ -320,6 +329,17 @@ def _anomalies(booked: Sequence[Case]) -> list[moves.Anomaly]:
 
 
 _ANOMALY = {Effect.MISFIT: "amount", Effect.TWICE: "twice", Effect.UNKNOWN_ORDER: "unknown_order"}
+
+
+def _undelivered(attempts: Sequence[Row], why: Mapping[UUID, str]) -> list[moves.Anomaly]:
+    """Goods that were gone when the money came: it stays in the balance."""
+    return [
+        moves.Anomaly(
+            "undelivered", a["order_id"], a["id"], a["channel_id"], a["amount_fen"],
+            msgspec.json.encode({"why": why[a["order_id"]]}).decode(),
+        )
+        for a in attempts if a["order_id"] in why
+    ]  # fmt: skip
 
 
 def _event(case: Case) -> events.Event:

@@ -1,0 +1,169 @@
+"""A purchase paid at a channel, whole or in part: recharged and spent in one commit, or nothing at all."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from tests.flows.shop import Shop
+
+from daozhang import __version__
+from daozhang.goods import shelf
+from daozhang.goods.buy import Purchases
+from daozhang.goods.model import Purchase
+from daozhang.recharge.fulfilment import Basket
+from daozhang.recharge.model import OrderView, PlaceRequest
+from daozhang.recharge.release import release
+
+PRICE_FEN = 4_990
+
+
+@pytest.fixture
+async def goods_id(shop: Shop) -> int:
+    return await shelf.add_good(
+        shop.program.database, 1, goods_class="game_card", name="点卡", price_fen=PRICE_FEN, source="官方", on_sale=True
+    )
+
+
+@pytest.fixture
+def fill(shop: Shop, goods_id: int) -> Callable[[int], Awaitable[None]]:
+    async def work(count: int) -> None:
+        codes = [secrets.token_hex(8) for _ in range(count)]
+        await shelf.add_codes(shop.program.database, shop.program.vault, 1, goods_id, codes)
+
+    return work
+
+
+async def order(shop: Shop, goods_id: int, *, balance_fen: int = 0, count: int = 1, user_id: int = 0) -> OrderView:
+    return await shop.program.desk.place(
+        PlaceRequest(
+            1, user_id or shop.user_id, PRICE_FEN * count - balance_fen, shop.channel_id, "native", secrets.token_hex(16),
+            __version__, "203.0.113.9", basket=Basket(goods_id, count, PRICE_FEN, balance_fen),
+        )
+    )  # fmt: skip
+
+
+async def bought(shop: Shop, user_id: int = 0) -> list[Purchase]:
+    purchases = Purchases(1, shop.program.database, shop.program.vault, shop.program.accounts)
+    return await purchases.purchases(user_id or shop.user_id)
+
+
+async def left(shop: Shop) -> int:
+    return (await shelf.shelf(shop.program.database, 1))[0].left_count
+
+
+Fill = Callable[[int], Awaitable[None]]
+
+
+async def test_paid_at_the_channel_it_is_delivered_in_the_same_commit(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(2)
+    placed = await order(shop, goods_id)
+    assert await left(shop) == 1, "set aside with the order"
+    await shop.pay(placed)
+    await shop.reach(placed.id, "credited")
+    (purchase,) = await bought(shop)
+    assert (purchase.state, purchase.order_id, purchase.channel_fen) == ("delivered", placed.id, PRICE_FEN)
+    assert await shop.cash() == 0
+
+
+async def test_partly_from_the_balance(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    first = await shop.place(2_000)
+    await shop.pay(first)
+    await shop.reach(first.id, "credited")
+    placed = await order(shop, goods_id, balance_fen=1_500)
+    assert await shop.cash() == 500, "the balance's part waits in a hold"
+    await shop.pay(placed)
+    await shop.reach(placed.id, "credited")
+    (purchase,) = await bought(shop)
+    assert (purchase.state, purchase.balance_fen, purchase.channel_fen) == ("delivered", 1_500, PRICE_FEN - 1_500)
+    assert await shop.cash() == 500
+
+
+async def test_given_up_it_goes_back_to_shelf_and_balance(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    first = await shop.place(2_000)
+    await shop.pay(first)
+    await shop.reach(first.id, "credited")
+    placed = await order(shop, goods_id, balance_fen=1_500)
+    await shop.program.desk.cancel(shop.user_id, placed.id)
+    await shop.later(21)
+    await shop.work()
+    assert (await bought(shop))[0].state == "released"
+    assert (await left(shop), await shop.cash()) == (1, 2_000)
+
+
+async def test_a_failed_order_keeps_its_pieces_until_they_expire(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    shop.sim.fault("order", "error", code="NO_AUTH", http=403)
+    placed = await order(shop, goods_id)
+    assert placed.state == "failed"
+    await shop.later(60)
+    await shop.work()
+    assert (await bought(shop))[0].state == "reserved"
+    again = await shop.program.desk.retry(shop.user_id, placed.id, shop.channel_id, "native", "203.0.113.9")
+    await shop.pay(again)
+    await shop.reach(placed.id, "credited")
+    assert (await bought(shop))[0].state == "delivered"
+
+
+async def test_late_money_for_goods_that_went_back_stays_in_the_balance(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    shop.sim.fault("order", "error", code="NO_AUTH", http=403)
+    failed = await order(shop, goods_id)
+    await shop.later(timedelta(minutes=16).total_seconds())
+    await shop.work()
+    assert (await bought(shop))[0].state == "released"
+    again = await shop.program.desk.retry(shop.user_id, failed.id, shop.channel_id, "native", "203.0.113.9")
+    await shop.pay(again)
+    seen = await shop.reach(failed.id, "credited")
+    assert "undelivered" in seen.anomalies
+    assert await shop.cash() == PRICE_FEN
+    assert await left(shop) == 1
+
+
+async def test_held_money_delivers_when_it_is_released(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    placed = await order(shop, goods_id)
+    await shop.program.house.identity.freeze(shop.user_id, actor="staff:1", reason="risk_review")
+    await shop.pay(placed)
+    await shop.reach(placed.id, "held")
+    assert (await bought(shop))[0].state == "reserved"
+    await shop.program.house.identity.unfreeze(shop.user_id, actor="staff:1", reason="checked")
+    program = shop.program
+    await release(program.database, program.accounts, placed.id, "staff:1", "checked", program.desk.fulfilments)
+    assert (await bought(shop))[0].state == "delivered"
+    assert await shop.cash() == 0
+
+
+@pytest.mark.parametrize(("change", "code"), [({"count": 2}, "goods.sold_out"), ({"balance_fen": 100}, "goods.balance_short")])
+async def test_what_is_not_to_be_had_is_a_refused_order(
+    shop: Shop, goods_id: int, fill: Fill, change: dict[str, int], code: str
+) -> None:
+    await fill(1)
+    refused = await order(shop, goods_id, **change)
+    assert (refused.state, refused.reason) == ("refused", code)
+    assert (await left(shop), await bought(shop)) == (1, [])
+
+
+async def test_a_price_that_does_not_add_up_is_refused(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    cheap = PlaceRequest(
+        1, shop.user_id, 100, shop.channel_id, "native", secrets.token_hex(16), __version__, "203.0.113.9",
+        basket=Basket(goods_id, 1, PRICE_FEN),
+    )  # fmt: skip
+    refused = await shop.program.desk.place(cheap)
+    assert (refused.state, refused.reason) == ("refused", "goods.price_changed")
+
+
+async def test_fifty_buyers_of_the_last_card_at_a_channel(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    users = [shop.user_id] * 50
+    placed = await asyncio.gather(*(order(shop, goods_id, user_id=user) for user in users))
+    going = [each for each in placed if each.state == "awaiting_payment"]
+    assert len(going) == 1
+    assert {each.reason for each in placed if each not in going} == {"goods.sold_out"}
+    await shop.pay(going[0])
+    await shop.reach(going[0].id, "credited")
+    assert [each.state for each in await bought(shop)] == ["delivered"]
