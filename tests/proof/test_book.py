@@ -102,7 +102,9 @@ SABOTAGE: dict[str, tuple[str, str]] = {
     "a hold without money": ("holds_backed", "update holds set amount_fen = amount_fen + 1 where state = 'reserved'"),
     "a refund that is not counted": ("refunds_within_payment", "update orders set refunded_fen = 0"),
     "a refund beyond the payment": ("refunds_within_payment", "update attempts set paid_fen = 500 where state = 'paid'"),
-    "a card that went elsewhere": ("purchases_whole", "update stock set state = 'available', purchase_id = null where state = 'delivered'"),
+    "a card that went elsewhere": (
+        "purchases_whole", "update stock set state = 'available', purchase_id = null where state = 'delivered'",
+    ),
     "an order that stands elsewhere": ("moves_are_states", "update orders set state = 'held' where state = 'credited'"),
     "a message that nobody tries again": (
         "messages_accounted", "update notifications set state = 'stored', report = '{}' where state = 'settled'",
