@@ -12,8 +12,7 @@ from daozhang import __version__
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
 from daozhang.goods.model import Purchase
-from daozhang.recharge.fulfilment import Basket
-from daozhang.recharge.model import OrderView, PlaceRequest
+from daozhang.recharge.model import Basket, OrderView, PlaceRequest
 from daozhang.recharge.release import release
 
 PRICE_FEN = 4_990

@@ -11,7 +11,7 @@ from daozhang.goods.buy import Purchases
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
-from daozhang.recharge.fulfilment import Basket
+from daozhang.recharge.model import Basket
 from daozhang.settings import Settings
 from daozhang.vault import Vault
 

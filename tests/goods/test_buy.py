@@ -11,7 +11,7 @@ from daozhang.goods.buy import Purchases
 from daozhang.postgres import Database
 from daozhang.proof import prove
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge.fulfilment import Basket
+from daozhang.recharge.model import Basket
 
 from .conftest import PRICE_FEN
 

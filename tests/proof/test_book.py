@@ -15,7 +15,7 @@ from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.proof import prove
 from daozhang.proof.book import CHECKS
-from daozhang.recharge.fulfilment import Basket
+from daozhang.recharge.model import Basket
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
 

@@ -13,7 +13,7 @@ from daozhang.goods.shelf import place
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge.fulfilment import Basket
+from daozhang.recharge.model import Basket
 from daozhang.vault import Vault
 
 sql = statements("daozhang.goods")

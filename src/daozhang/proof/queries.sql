@@ -243,8 +243,11 @@ with cards as (
   from purchases p left join cards c on c.purchase_id = p.id left join spent s on s.id = p.id left join spent h on h.id = p.hold_id
     left join holds o on o.id = p.hold_id
   where (p.state = 'delivered' and (c.many is distinct from p.count or c.delivered is distinct from p.count
-      or coalesce(s.fen, 0) + coalesce(h.fen, 0) <> p.price_fen * p.count or o.state is distinct from case when p.hold_id is not null then 'captured' end))
-    or (p.state = 'reserved' and (c.many is distinct from p.count or c.delivered > 0 or s.id is not null or o.state is distinct from case when p.hold_id is not null then 'reserved' end))
-    or (p.state = 'released' and (c.many > 0 or s.id is not null or o.state is distinct from case when p.hold_id is not null then 'released' end))
+      or coalesce(s.fen, 0) + coalesce(h.fen, 0) <> p.price_fen * p.count
+      or o.state is distinct from case when p.hold_id is not null then 'captured' end))
+    or (p.state = 'reserved' and (c.many is distinct from p.count or c.delivered > 0 or s.id is not null
+      or o.state is distinct from case when p.hold_id is not null then 'reserved' end))
+    or (p.state = 'released' and (c.many > 0 or s.id is not null
+      or o.state is distinct from case when p.hold_id is not null then 'released' end))
 )
 select (select count(*) from purchases) as looked_at, w.culprit from (select 1) one left join wrong w on true;

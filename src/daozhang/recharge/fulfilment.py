@@ -9,19 +9,9 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-import msgspec
-
 from daozhang.ledger import Transfer
 from daozhang.postgres import Tx
-
-
-class Basket(msgspec.Struct, frozen=True):
-    """A wish to buy: so many pieces of a good, at the price that the buyer saw. `balance_fen` of it is paid from the balance."""
-
-    goods_id: int
-    count: int
-    price_fen: int
-    balance_fen: int = 0
+from daozhang.recharge.model import Basket
 
 
 class Errand(NamedTuple):

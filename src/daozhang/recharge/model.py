@@ -5,7 +5,16 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from daozhang.recharge.fulfilment import Basket
+import msgspec
+
+
+class Basket(msgspec.Struct, frozen=True):
+    """A wish to buy: so many pieces of a good, at the price that the buyer saw. `balance_fen` of it is paid from the balance."""
+
+    goods_id: int
+    count: int
+    price_fen: int
+    balance_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
