@@ -71,3 +71,13 @@ async def test_payers_faults_close_nothing(busy: Shop) -> None:
     )
     assert counted is not None
     assert tuple(counted) == (25, 0)
+
+
+async def test_payments_are_counted_by_their_bank_where_the_channel_tells_it(busy: Shop) -> None:
+    order = await busy.place(5_000)
+    busy.sim.phone.pay(await busy.number(order.id), way="debit")
+    await busy.reach(order.id, "credited")
+    await busy.program.watch.once()
+    row = await busy.program.database.row("select method, bank, paid, late from status_days where paid > 0")
+    assert row is not None
+    assert tuple(row) == ("native", "cmb", 1, 0)

@@ -1,11 +1,14 @@
 """What an answer says of its channel: the channel's faults count, its payers' and ours do not."""
 
+from datetime import timedelta
+
 import pytest
 
+from daozhang import clock
 from daozhang.channels.native import unmapped
-from daozhang.channels.port import Answer, Native, Outcome, Prepay
-from daozhang.status.counts import Count, Word
-from daozhang.status.observe import call_word, order_word
+from daozhang.channels.port import Answer, Native, Notification, OrderRequest, Outcome, Prepay, Report
+from daozhang.status.counts import Count, Sampler, Word
+from daozhang.status.observe import Observed, call_word, order_word
 
 ORDERS = [
     (Prepay(Outcome.SUCCESS, "qr"), Word.GOOD),
@@ -48,6 +51,49 @@ def test_nf04_an_answer_to_an_order(answer: Prepay, word: Word) -> None:
 @pytest.mark.parametrize(("answer", "word"), CALLS, ids=lambda each: str(each)[:60])
 def test_an_answer_to_anything_else(answer: Answer, word: Word) -> None:
     assert call_word("wechatpay", "query", answer) is word
+
+
+class Teller:
+    """A channel that tells of payments as it is told to."""
+
+    id, kind, merchant, app, methods = 1, "wechatpay", "1", "1", ("native",)
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    async def query(self, out_trade_no: str) -> Answer:  # noqa: ARG002 - as the port has it
+        return Answer(Outcome.SUCCESS, self.report, exists=True)
+
+    async def read(self, headers: dict[str, str], body: bytes) -> Notification:  # noqa: ARG002
+        return Notification("k", "TRANSACTION.SUCCESS", self.report)
+
+    async def order(self, request: OrderRequest) -> Prepay:  # noqa: ARG002
+        return Prepay(Outcome.SUCCESS, "qr")
+
+
+def told(seconds_ago: float) -> tuple[Sampler, Observed]:
+    made_at = clock.now() - timedelta(seconds=seconds_ago)
+    report = Report("query", "payment", 1, "N1", Outcome.SUCCESS, 1, "CNY", "1", "1", happened_at=made_at, bank="icbc")
+    sampler = Sampler(None)  # type: ignore[arg-type]
+    return sampler, Observed(sampler, Teller(report))  # type: ignore[arg-type]
+
+
+async def test_nf02_a_payment_is_counted_once_with_its_way_its_bank_and_how_late_it_was_told() -> None:
+    sampler, channel = told(seconds_ago=4)
+    await channel.order(OrderRequest("N1", "native", 1, "x", clock.now(), "http://127.0.0.1/"))
+    await channel.read({}, b"")
+    await channel.read({}, b"")
+    await channel.query("N1")
+    paid = {key: count for key, count in sampler._counts.items() if count.paid}
+    ((key, count),) = paid.items()
+    assert (key.method, key.bank, count.paid, count.late, count.lag) == ("native", "icbc", 1, 0, [0, 0, 1, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(("seconds_ago", "late"), [(5, 0), (59, 0), (62, 1)])
+async def test_nf02_a_payment_found_by_asking_is_late_only_after_a_minute(seconds_ago: float, late: int) -> None:
+    sampler, channel = told(seconds_ago)
+    await channel.query("N1")
+    assert sum(count.late for count in sampler._counts.values()) == late
 
 
 def test_counts_add_up_whatever_is_cut_apart() -> None:

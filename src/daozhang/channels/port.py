@@ -70,7 +70,8 @@ class Report(msgspec.Struct, frozen=True):
 
     `number` is ours (out_trade_no or out_refund_no, exactly as the channel told it), `channel_txn` the channel's own number.
     `merchant` and `app` are compared with the channel row, `amount_fen` and `currency` with the order. `payer` is the channel's
-    name for who paid (personal data: it is sealed before it is stored).
+    name for who paid (personal data: it is sealed before it is stored). `bank` is the payer's bank where the channel tells it, as a
+    short word in lower case such as `icbc`.
     """
 
     witness: Literal["notification", "query", "bill"]
@@ -87,6 +88,7 @@ class Report(msgspec.Struct, frozen=True):
     payer: str = ""
     native: Native | None = None
     reason: str | None = None
+    bank: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class Count:
             self.run += HEAVY if word is Word.HEAVY else 1
 
     def payment(self, lag_s: float | None) -> None:
-        """Count one payment. None: we had to ask for it, no message had come."""
+        """Count one payment. None: we had to ask for it and nobody knows when it was made."""
         self.paid += 1
         if lag_s is not None:
             self.lag[_bin(lag_s, LAG_S)] += 1
@@ -120,7 +120,7 @@ class Sampler:
             self._awake.set()
 
     def paid(self, channel_id: int, method: str, lag_s: float | None, *, bank: str = "") -> None:
-        """A payment was heard of, so long after it was made; None: only because we asked."""
+        """A payment was heard of so long after it was made; None: only because we asked, and nobody knows when it was made."""
         self._at(channel_id, method, bank).payment(lag_s)
 
     def unpaid(self, channel_id: int, method: str) -> None:

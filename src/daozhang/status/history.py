@@ -50,6 +50,14 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class Bank:
+    """How late payments from one bank were told in the last hour, where the channel names the bank. None: too few to say."""
+
+    bank: str
+    lag_p95_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelReport:
     """One channel with its ways to pay and its days, oldest first."""
 
@@ -59,6 +67,7 @@ class ChannelReport:
     ways: tuple[Way, ...]
     days: tuple[Day, ...]
     uptime: float | None
+    banks: tuple[Bank, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,7 @@ class _Reading:
     counts: dict[int, dict[Any, tuple[int, int]]]
     incidents: tuple[Incident, ...]
     maintenance: tuple[Maintenance, ...]
+    banks: dict[int, list[Bank]]
 
 
 class History:
@@ -136,7 +146,10 @@ class History:
             counts.setdefault(row["channel_id"], {})[row["day"]] = (row["good"], row["bad"])
         incidents = tuple(Incident(**dict(row)) for row in await self._database.rows(sql.incidents_since, shop_id, since))
         maintenance = tuple(read_maintenance(row) for row in await self._database.rows(sql.maintenance_since, shop_id, since))
-        return _Reading(at, recent, counts, incidents, maintenance)
+        banks: dict[int, list[Bank]] = {}
+        for row in await self._database.rows(sql.recent_banks, shop_id, at - timedelta(hours=1)):
+            banks.setdefault(row["channel_id"], []).append(Bank(row["bank"], _p95(row["lag"], LAG_S)))
+        return _Reading(at, recent, counts, incidents, maintenance, banks)
 
     def _told(self, shop_id: int, kept: _Reading) -> Report:
         standings = self._board.now(shop_id)
@@ -156,7 +169,8 @@ def _channel(row: ChannelRow, kept: _Reading, standings: dict[tuple[int, str], S
     spans = [(plan.begins_at, plan.ends_at) for plan in kept.maintenance if plan.channel_id == row.id]
     of_days = days(kept.at, row.methods, kept.counts.get(row.id, {}), incidents, spans)
     ways = tuple(Way(method, standings[row.id, method], kept.recent.get((row.id, method), Recent())) for method in row.methods)
-    return ChannelReport(row.id, row.kind, row.name, ways, tuple(of_days), uptime(of_days, kept.at, len(row.methods)))
+    up = uptime(of_days, kept.at, len(row.methods))
+    return ChannelReport(row.id, row.kind, row.name, ways, tuple(of_days), up, tuple(kept.banks.get(row.id, ())))
 
 
 def _recent(row: Any) -> Recent:

@@ -20,6 +20,7 @@ from daozhang.channels.port import (
     Outcome,
     Prepay,
     RefundRequest,
+    Report,
 )
 from daozhang.status.counts import Sampler, Word
 
@@ -75,6 +76,11 @@ def _fault(kind: str, operation: str, native: Native, reason: str | None) -> Wor
     return Word.USERS if party in ("user", "policy") else Word.BAD
 
 
+def _lag_s(report: Report) -> float | None:
+    """How long ago a payment was made; None when the channel does not say."""
+    return max(0.0, clock.now_s() - report.happened_at.timestamp()) if report.happened_at else None
+
+
 class Observed:
     """One channel, observed."""
 
@@ -101,11 +107,11 @@ class Observed:
         return answer
 
     async def query(self, out_trade_no: str) -> Answer:
-        """Ask about a payment. One that nobody told us of counts as told late."""
+        """Ask about a payment. One that was made more than a minute ago and that nobody told us of counts as told late."""
         answer = await self._channel.query(out_trade_no)
         self._called("query", answer)
         if answer.outcome is Outcome.SUCCESS and answer.report is not None and self._first(out_trade_no):
-            self._sampler.paid(self.id, self._method(out_trade_no), None)
+            self._sampler.paid(self.id, self._method(out_trade_no), _lag_s(answer.report), bank=answer.report.bank)
         return answer
 
     async def close(self, out_trade_no: str) -> Answer:
@@ -129,8 +135,7 @@ class Observed:
         notification = await self._channel.read(headers, body)
         report = notification.report
         if report is not None and report.subject == "payment" and report.outcome is Outcome.SUCCESS and self._first(report.number):
-            lag_s = max(0.0, clock.now_s() - report.happened_at.timestamp()) if report.happened_at else 0.0
-            self._sampler.paid(self.id, self._method(report.number), lag_s)
+            self._sampler.paid(self.id, self._method(report.number), _lag_s(report) or 0.0, bank=report.bank)
         return notification
 
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:

@@ -86,7 +86,14 @@ def payment_report(told: dict[str, Any], witness: Witness, channel_id: int) -> R
         payer=text_of(payer, "openid", 128, optional=True) if type(payer) is dict else "",
         native=Native(state, clip(told.get("trade_state_desc"))),
         reason=reason,
+        bank=_bank(told.get("bank_type")),
     )
+
+
+def _bank(told: Any) -> str:
+    """The payer's bank out of `bank_type` such as `ICBC_DEBIT`; nothing for the wallet itself (`OTHERS`) or for no such word."""
+    word = told.partition("_")[0].lower() if type(told) is str else ""
+    return word if 2 <= len(word) <= 16 and word.isascii() and word.isalnum() and word != "others" else ""
 
 
 def refund_report(told: dict[str, Any], witness: Witness, channel_id: int, merchant: str, app: str) -> Report:
