@@ -1,115 +1,16 @@
 """Recharges through an operator of Epay, in both versions: what a message says is asked about, and only the answer is money."""
 
-import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
-import msgspec
 import pytest
-from tests.flows.conftest import let_time_pass, proved
-from tests.flows.knocks import LEAKS, book, kept
-from tests.flows.shop import Shop, open_shop
+from tests.flows.epay_till import Till, asked
+from tests.flows.epay_till import operator as operator  # noqa: PLC0414 - the fixture
+from tests.flows.epay_till import till as till  # noqa: PLC0414 - the fixture
+from tests.flows.knocks import book, kept
 
 from daozhang import alarms
-from daozhang.channels import console
-from daozhang.postgres import Database
-from daozhang.recharge.model import OrderView
-from daozhang.settings import Settings
-from daozhang.simulators.epay.enrolment import Enrolment, Merchant, enrol
-from daozhang.simulators.epay.station import Epay
-from daozhang.simulators.merchant import Enrolment as WechatEnrolment
-
-
-@pytest.fixture(scope="session")
-def operator() -> Enrolment:
-    """An operator with two merchants: making their keys takes a moment."""
-    return enrol("1001", "1002")
-
-
-class Till:
-    """A shop with channels at one operator: `v1` (alipay), `v2` (wxpay) of merchant 1001, and `other`, merchant 1002."""
-
-    def __init__(self, shop: Shop, settings: Settings) -> None:
-        self.shop, self._settings = shop, settings
-        self.station = shop.sim.station(Epay)
-        self.v1, self.v2, self.other = shop.channels["epay"], 0, 0
-
-    async def open(self) -> None:
-        self.v2 = await self.add(version="v2", kind_of_payment="wxpay")
-        self.other = await self.add(self.station.enrolment.merchants[1])
-
-    async def add(self, merchant: Merchant | None = None, **settings: Any) -> int:
-        """Another enabled channel at the operator."""
-        wanted = msgspec.convert(self.station.card(merchant, **settings), console.ChannelSettings)
-        database, vault = self.shop.program.database, self.shop.program.vault
-        channel_id = await console.add(database, vault, self._settings, wanted)
-        await console.enable(database, vault, self._settings, channel_id)
-        await self.shop.program.registry.load()
-        return channel_id
-
-    async def place(self, channel_id: int, amount_fen: int = 5_000, method: str = "qr") -> OrderView:
-        return await replace(self.shop, channel_id=channel_id).place(amount_fen, method=method)
-
-    async def paid(self, channel_id: int, amount_fen: int = 5_000) -> OrderView:
-        """A credited order."""
-        order = await self.place(channel_id, amount_fen)
-        await self.shop.pay(order)
-        return await self.shop.reach(order.id, "credited")
-
-    async def message(self, order: OrderView, key: str = "", **changes: str) -> str:
-        """A message of V1 that says paid, signed with a key (the first merchant's unless another is given)."""
-        row = self.station.hand.order(await self.shop.number(order.id))
-        fields = {"pid": row.pid, "trade_no": row.trade_no, "out_trade_no": row.out_trade_no, "type": row.type, "name": row.name}
-        fields |= {"money": "50", "trade_status": "TRADE_SUCCESS"} | changes
-        text = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name])
-        sign = hashlib.md5((text + (key or self.station.merchant.key)).encode()).hexdigest()
-        return urlencode(fields | {"sign": sign, "sign_type": "MD5"})
-
-    async def knock(self, channel_id: int, query: str, method: str = "GET") -> tuple[int, bytes]:
-        url = f"{self.shop.url}/notify/epay/{channel_id}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(
-                method, f"{url}?{query}" if method == "GET" else url, data=None if method == "GET" else query
-            ) as answer,
-        ):
-            body = await answer.read()
-            assert not [leak for leak in LEAKS if leak in body.decode("utf-8", "replace")]
-            return answer.status, body
-
-    async def refund_state(self, refund_id: Any) -> tuple[str, str | None]:
-        seen = await self.shop.program.desk.refunds.view(refund_id)
-        return seen.state, seen.reason
-
-
-@pytest.fixture
-async def till(
-    database: Database, owner_database: Database, settings: Settings, enrolment: WechatEnrolment, operator: Enrolment
-) -> AsyncIterator[Till]:
-    await let_time_pass(owner_database)
-    async with open_shop(
-        database, settings, enrolment=enrolment, kinds=("epay",), makers={"epay": lambda world: Epay(world, operator)}
-    ) as shop:
-        opened = Till(shop, settings)
-        await opened.open()
-        yield opened
-        await proved(database)
-
-
-async def asked(till: Till, order: OrderView) -> list[str]:
-    """What we asked the operator about an order's attempt, in order."""
-    await till.shop.program.interface_log.drain()
-    rows = await till.shop.program.database.rows(
-        """select operation, request from interface_log
-        where attempt_id in (select id from attempts where order_id = $1) order by id""",
-        order.id,
-    )
-    keys = [merchant.key for merchant in till.station.enrolment.merchants]
-    assert not [row for row in rows if any(key in row["request"] for key in keys)], "a key stands in the interface log"
-    return [row["operation"] for row in rows]
+from daozhang.reasons import catalogue
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -343,69 +244,6 @@ async def test_a_frozen_payment_is_held_with_its_reason(till: Till) -> None:
     assert await till.shop.cash() == 0
 
 
-async def test_nf_05_a_refund_of_v1_that_nobody_knows_of_is_found_and_never_asked_for_twice(till: Till) -> None:
-    order = await till.paid(till.v1)
-    till.shop.sim.fault("refund", "booked_error")
-    refund = await till.shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
-    assert (await till.refund_state(refund.id))[0] == "sent"
-    await till.shop.later(70)
-    await till.shop.work()
-    assert (await till.refund_state(refund.id))[0] == "done"
-    assert till.station.sums()["refunded"].sum_fen == 2_000
-    assert await till.shop.cash() == 3_000
-
-
-async def test_nf_05_a_refund_of_v1_that_never_arrived_is_not_sent_again_and_a_person_is_told(till: Till) -> None:
-    order = await till.paid(till.v1)
-    till.shop.sim.fault("refund", "error", code="-1", message="退款失败：银行超时")
-    refund = await till.shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
-    for _ in range(5):
-        await till.shop.later(600)
-        await till.shop.work()
-    state, reason = await till.refund_state(refund.id)
-    assert (state, reason) == ("sent", "refund.needs_hand")
-    assert till.station.sums()["refunded"].sum_fen == 0
-    wallet = await till.shop.program.desk.wallet(till.shop.user_id)
-    assert (wallet.cash_fen, wallet.reserved_fen) == (3_000, 2_000)
-    (anomaly,) = await till.shop.program.database.rows("select kind from anomalies where resolved_at is null")
-    assert anomaly["kind"] == "unresolved"
-    # A second one waits for the first: the operator could not tell them apart.
-    await till.shop.later(120)
-    second = await till.shop.program.desk.refund(order.id, 1_000, "再退", "staff:1")
-    assert await till.refund_state(second.id) == ("failed", "refund.in_progress")
-
-
-async def test_nf_05_a_refund_of_v2_is_sent_again_under_its_number_and_given_once(till: Till) -> None:
-    order = await till.paid(till.v2)
-    till.shop.sim.fault("refund", "booked_error")
-    till.shop.sim.fault("refund_query", "error", code="-1", message="退款记录不存在", times=1)
-    refund = await till.shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
-    assert (await till.refund_state(refund.id))[0] == "sent"
-    await till.shop.later(70)
-    await till.shop.work()
-    assert (await till.refund_state(refund.id))[0] == "done"
-    assert till.station.sums()["refunded"].sum_fen == 2_000
-
-
-async def test_several_refunds_of_v1_one_after_the_other(till: Till) -> None:
-    order = await till.paid(till.v1)
-    for amount_fen in (1_000, 4_000):
-        refund = await till.shop.program.desk.refund(order.id, amount_fen, "不想要了", "staff:1")
-        assert (await till.refund_state(refund.id))[0] == "done"
-        await till.shop.later(120)
-    assert till.station.sums()["refunded"].sum_fen == 5_000
-    assert await till.shop.cash() == 0
-
-
-async def test_money_that_went_back_at_the_operator_by_hand_is_not_given_back_again(till: Till) -> None:
-    order = await till.paid(till.v1)
-    row = till.station.hand.order(await till.shop.number(order.id))
-    till.station.books.refund(row, "", 5_000)
-    refund = await till.shop.program.desk.refund(order.id, 5_000, "不想要了", "staff:1")
-    assert await till.refund_state(refund.id) == ("failed", "refund.returned_elsewhere")
-    assert till.station.sums()["refunded"].sum_fen == 5_000
-
-
 async def test_operators_that_post_are_heard_too(till: Till) -> None:
     till.station.speak("exact")
     exact = await till.add(dialect="exact", app="alipayExact")
@@ -430,3 +268,41 @@ async def test_nf_01_an_order_that_timed_out_is_found_and_paid_once(till: Till) 
     await till.shop.pay(order)
     await till.shop.reach(order.id, "credited")
     assert till.station.sums()["paid"].count == 1
+
+
+STOPS: dict[str, tuple[dict[str, Any], str]] = {
+    "banned": ({"banned": True}, "channel.receiving_limited"),
+    "unapproved": ({"unapproved": True}, "channel.product_not_enabled"),
+    "unverified": ({"unverified": True}, "channel.receiving_limited"),
+    "domain": ({"domain_unknown": True}, "channel.misconfigured"),
+    "deposit": ({"deposit_short": True}, "channel.receiving_limited"),
+    "balance": ({"balance_short": True}, "channel.receiving_limited"),
+    "maximum": ({"most_fen": 4_000}, "channel.limit.single"),
+    "minimum": ({"least_fen": 6_000}, "channel.limit.min"),
+    "type_maximum": ({"type_most_fen": 4_000}, "channel.limit.single"),
+    "type_minimum": ({"type_least_fen": 6_000}, "channel.limit.min"),
+    "broken": ({"broken": True}, "channel.busy"),
+    "count": ({"payer_count_used": True}, "channel.payer_quota_used"),
+    "sum": ({"payer_sum_used": True}, "channel.payer_quota_used"),
+    "blocked": ({"payer_blocked": True}, "channel.payer_blocked"),
+    "crowded": ({"crowded": True}, "channel.busy"),
+    "page": ({"wants_page": True}, "channel.page_required"),
+    "goods": ({"goods_forbidden": True}, "channel.trade_refused"),
+    "plugin": ({"plugin_down": "上游维护"}, "channel.trade_refused"),
+    "rsa_only": ({"rsa_only": True}, "channel.misconfigured"),
+}
+"""What an operator may have switched on, and the reason that the user reads on the order's page."""
+
+
+async def test_nf_07_every_stop_of_an_operator_reaches_the_user_with_its_cure(till: Till) -> None:
+    for name, (rules, reason) in STOPS.items():
+        for rule, value in rules.items():
+            usual = getattr(till.station.rules, rule)
+            setattr(till.station.rules, rule, value)
+            seen = await till.place(till.v1)
+            assert (seen.state, seen.reason) == ("failed", reason), name
+            assert seen.money == "none", name
+            for locale in ("zh", "en"):
+                assert catalogue().get(reason).told(locale, seen.reason_facts).cure
+            setattr(till.station.rules, rule, usual)
+    assert till.station.sums()["paid"].count == 0

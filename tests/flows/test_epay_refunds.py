@@ -1,0 +1,68 @@
+"""Money back through an operator of Epay: V1 has no number of a refund, so it is asked for once and then only asked about."""
+
+from tests.flows.epay_till import Till
+from tests.flows.epay_till import operator as operator  # noqa: PLC0414 - the fixture
+from tests.flows.epay_till import till as till  # noqa: PLC0414 - the fixture
+
+
+async def test_nf_05_a_refund_of_v1_that_nobody_knows_of_is_found_and_never_asked_for_twice(till: Till) -> None:
+    order = await till.paid(till.v1)
+    till.shop.sim.fault("refund", "booked_error")
+    refund = await till.shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
+    assert (await till.refund_state(refund.id))[0] == "sent"
+    await till.shop.later(70)
+    await till.shop.work()
+    assert (await till.refund_state(refund.id))[0] == "done"
+    assert till.station.sums()["refunded"].sum_fen == 2_000
+    assert await till.shop.cash() == 3_000
+
+
+async def test_nf_05_a_refund_of_v1_that_never_arrived_is_not_sent_again_and_a_person_is_told(till: Till) -> None:
+    order = await till.paid(till.v1)
+    till.shop.sim.fault("refund", "error", code="-1", message="退款失败：银行超时")
+    refund = await till.shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
+    for _ in range(5):
+        await till.shop.later(600)
+        await till.shop.work()
+    state, reason = await till.refund_state(refund.id)
+    assert (state, reason) == ("sent", "refund.needs_hand")
+    assert till.station.sums()["refunded"].sum_fen == 0
+    wallet = await till.shop.program.desk.wallet(till.shop.user_id)
+    assert (wallet.cash_fen, wallet.reserved_fen) == (3_000, 2_000)
+    (anomaly,) = await till.shop.program.database.rows("select kind from anomalies where resolved_at is null")
+    assert anomaly["kind"] == "unresolved"
+    # A second one waits for the first: the operator could not tell them apart.
+    await till.shop.later(120)
+    second = await till.shop.program.desk.refund(order.id, 1_000, "再退", "staff:1")
+    assert await till.refund_state(second.id) == ("failed", "refund.in_progress")
+
+
+async def test_nf_05_a_refund_of_v2_is_sent_again_under_its_number_and_given_once(till: Till) -> None:
+    order = await till.paid(till.v2)
+    till.shop.sim.fault("refund", "booked_error")
+    till.shop.sim.fault("refund_query", "error", code="-1", message="退款记录不存在", times=1)
+    refund = await till.shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
+    assert (await till.refund_state(refund.id))[0] == "sent"
+    await till.shop.later(70)
+    await till.shop.work()
+    assert (await till.refund_state(refund.id))[0] == "done"
+    assert till.station.sums()["refunded"].sum_fen == 2_000
+
+
+async def test_several_refunds_of_v1_one_after_the_other(till: Till) -> None:
+    order = await till.paid(till.v1)
+    for amount_fen in (1_000, 4_000):
+        refund = await till.shop.program.desk.refund(order.id, amount_fen, "不想要了", "staff:1")
+        assert (await till.refund_state(refund.id))[0] == "done"
+        await till.shop.later(120)
+    assert till.station.sums()["refunded"].sum_fen == 5_000
+    assert await till.shop.cash() == 0
+
+
+async def test_money_that_went_back_at_the_operator_by_hand_is_not_given_back_again(till: Till) -> None:
+    order = await till.paid(till.v1)
+    row = till.station.hand.order(await till.shop.number(order.id))
+    till.station.books.refund(row, "", 5_000)
+    refund = await till.shop.program.desk.refund(order.id, 5_000, "不想要了", "staff:1")
+    assert await till.refund_state(refund.id) == ("failed", "refund.returned_elsewhere")
+    assert till.station.sums()["refunded"].sum_fen == 5_000
