@@ -124,8 +124,8 @@ class Load:
 
 
 def _write_requests(file: Path, enrolment: Enrolment, orders: list[seed.Waiting], port: int) -> None:
-    """Sign a callback for each order; the generator sends these bytes behind a first line with its path."""
-    payments = [Payment(ids.text26(order.attempt_id), order.amount_fen) for order in orders]
+    """Sign a callback for each order, each user with a wallet of its own; the generator sends them behind a first line."""
+    payments = [Payment(ids.text26(order.attempt_id), order.amount_fen, f"o{order.user_id:027d}") for order in orders]
     with file.open("wb") as out:
         for signed in presign_many(enrolment, payments):
             body = signed.body.encode()

@@ -54,7 +54,7 @@ async def _write(tx: Tx, chunk: list[Waiting], channel_id: int) -> None:
     amounts, channels = [w.amount_fen for w in chunk], [channel_id] * many
     await tx.value(
         sql.create_orders, 1, at, orders, users, amounts, channels, ["native"] * many, ["bench"] * many,
-        ["127.0.0.1"] * many, ["zh"] * many, [expires] * many,
+        ["127.0.0.1"] * many, ["zh"] * many, [expires] * many, ["wallet"] * many,
     )  # fmt: skip
     await tx.value(
         sql.create_attempts, 1, at, attempts, orders, users, channels, ["wechatpay"] * many, ["native"] * many,

@@ -29,10 +29,11 @@ _SLICE = 500
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """What was paid: the merchant's number and the amount in fen."""
+    """What was paid: the merchant's number, the amount in fen, and who paid (default: the merchant's usual payer)."""
 
     out_trade_no: str
     amount_fen: int
+    payer: str = ""
 
 
 class Presigned(msgspec.Struct, frozen=True):
@@ -124,7 +125,7 @@ def _paid(keyring: Keyring, payment: Payment, now_s: float) -> Order:
         charged_fen=payment.amount_fen,
         paid_s=now_s,
         bank_type="OTHERS",
-        payer=payer_of(merchant.appid),
+        payer=payment.payer or payer_of(merchant.appid),
         refunded_fen=0,
         voucher_fen=0,
         phone="",
