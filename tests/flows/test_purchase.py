@@ -12,6 +12,7 @@ from daozhang import __version__
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
 from daozhang.goods.model import Purchase
+from daozhang.policy.books import Books
 from daozhang.recharge.model import Basket, OrderView, PlaceRequest
 from daozhang.recharge.release import release
 
@@ -44,7 +45,7 @@ async def order(shop: Shop, goods_id: int, *, balance_fen: int = 0, count: int =
 
 
 async def bought(shop: Shop, user_id: int = 0) -> list[Purchase]:
-    purchases = Purchases(1, shop.program.database, shop.program.vault, shop.program.accounts)
+    purchases = Purchases(1, shop.program.database, shop.program.vault, shop.program.accounts, Books(shop.program.database))
     return await purchases.purchases(user_id or shop.user_id)
 
 

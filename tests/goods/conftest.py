@@ -9,6 +9,7 @@ from daozhang import clock, ids
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
+from daozhang.policy.books import Books
 from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.recharge.model import Basket
@@ -30,7 +31,7 @@ async def known() -> Accounts:
 
 @pytest.fixture
 async def purchases(database: Database, vault: Vault, known: Accounts) -> Purchases:
-    return Purchases(1, database, vault, known)
+    return Purchases(1, database, vault, known, Books(database))
 
 
 @pytest.fixture

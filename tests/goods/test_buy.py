@@ -103,6 +103,20 @@ async def test_a_good_off_the_shelf_is_not_sold(
         await purchases.buy(user, basket, "key-00000001")
 
 
+async def test_a_frozen_user_spends_nothing_and_the_decision_is_kept(
+    database: Database, purchases: Purchases, basket: Basket, fill: Fill, rich: Rich
+) -> None:
+    await fill(1)
+    (user,) = await rich(1, 100_000)
+    await database.value("select set_standing($1, 'frozen', 'risk_review', '', 'test', null, null)", user)
+    with refuses("account.frozen"):
+        await purchases.buy(user, basket, "key-00000001")
+    assert await cash(database, user) == 100_000
+    row = await database.row("select stage, outcome, reason from decisions")
+    assert row is not None
+    assert tuple(row) == ("spend", "refuse", "account.frozen")
+
+
 async def test_the_books_add_up(database: Database, purchases: Purchases, basket: Basket, fill: Fill, rich: Rich) -> None:
     await fill(3)
     (user,) = await rich(1, 100_000)

@@ -11,6 +11,7 @@ from tests.flows.shop import Shop, open_shop
 from daozhang import ids
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
+from daozhang.policy.books import Books
 from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.proof import prove
@@ -72,7 +73,9 @@ async def _buy(shop: Shop) -> None:
     database, vault = shop.program.database, shop.program.vault
     goods_id = await shelf.add_good(database, 1, goods_class="game_card", name="卡", price_fen=100, source="test", on_sale=True)
     await shelf.add_codes(database, vault, 1, goods_id, ["A-1", "A-2"])
-    await Purchases(1, database, vault, shop.program.accounts).buy(shop.user_id, Basket(goods_id, 1, 100), "key-00000001")
+    await Purchases(1, database, vault, shop.program.accounts, Books(database)).buy(
+        shop.user_id, Basket(goods_id, 1, 100), "key-00000001"
+    )
 
 
 async def wrong(shop: Shop) -> set[str]:

@@ -11,6 +11,11 @@ from daozhang.events import log as events
 from daozhang.goods.model import MOST_PIECES, Purchase
 from daozhang.goods.shelf import place
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
+from daozhang.policy.book import Book
+from daozhang.policy.books import Books
+from daozhang.policy.enforce import enforce
+from daozhang.policy.facts import Wish
+from daozhang.policy.model import Stage
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.model import Basket
@@ -31,23 +36,29 @@ class Delivered(NamedTuple):
 class Purchases:
     """What buyers do with goods, in one shop."""
 
-    def __init__(self, shop_id: int, database: Database, vault: Vault, ledger_accounts: Accounts) -> None:
+    def __init__(self, shop_id: int, database: Database, vault: Vault, ledger_accounts: Accounts, books: Books) -> None:
         self.shop_id = shop_id
-        self._database, self._vault, self._accounts = database, vault, ledger_accounts
+        self._database, self._vault, self._accounts, self._books = database, vault, ledger_accounts, books
 
-    async def buy(self, user_id: int, basket: Basket, key: str) -> Purchase:
-        """Buy from the balance. The same key again gives the same purchase. Raises `Refusal` (`goods.*`) with nothing changed."""
+    async def buy(self, user_id: int, basket: Basket, key: str, device_id: UUID | None = None, client_ip: str = "") -> Purchase:
+        """Buy from the balance. The same key again gives the same purchase.
+
+        Raises `Refusal` with nothing changed: `goods.*`, or what the policy says of spending (that decision is kept).
+        """
         if not 8 <= len(key) <= 64 or not key.isascii() or not key.isprintable():
             raise Refusal("operation.key_malformed")
-        purchase_id = ids.new_id()
+        purchase_id, book = ids.new_id(), await self._books.current(self.shop_id)
+        total_fen = basket.price_fen * basket.count
+        wish = Wish(self.shop_id, user_id, total_fen, device_id=device_id, client_ip=client_ip)
         try:
-            bought = await self._database.transact(lambda tx: self._buy(tx, purchase_id, user_id, basket, key))
+            bought = await self._database.transact(lambda tx: self._judged(tx, book, wish, purchase_id, basket, key))
         except asyncpg.CheckViolationError as fault:
             if fault.constraint_name != "account_floor":
                 raise
             cash_fen = await self._database.value(sql.cash_of, self.shop_id, accounts.cash(user_id)) or 0
-            short_fen = max(1, basket.price_fen * basket.count - cash_fen)
-            raise Refusal("goods.balance_short", short_fen=short_fen, balance_fen=cash_fen) from fault
+            raise Refusal("goods.balance_short", short_fen=max(1, total_fen - cash_fen), balance_fen=cash_fen) from fault
+        if isinstance(bought, Refusal):
+            raise bought
         purchase = await self.purchase(user_id, bought)
         assert purchase is not None, bought
         return purchase
@@ -66,8 +77,17 @@ class Purchases:
         rows = await self._database.rows(sql.delivered_codes, purchase_id, user_id)
         return [Delivered(row["id"], self._vault.unseal_text(row["code_sealed"], place(row["id"]))) for row in rows]
 
+    async def _judged(self, tx: Tx, book: Book, wish: Wish, purchase_id: UUID, basket: Basket, key: str) -> UUID | Refusal:
+        """Buy, if the policy lets this user spend; a refusal is answered, not raised, so that its decision is kept."""
+        await tx.value(sql.lock_buyer, wish.user_id)
+        if await tx.row(sql.purchase_by_key, self.shop_id, wish.user_id, key) is None:
+            await check_basket(tx, self.shop_id, basket)
+            (decision,) = await enforce(tx, Stage.SPEND, [(None, wish)], book)
+            if not decision.admits:
+                return Refusal(decision.reason or "platform.fault", **decision.facts)
+        return await self._buy(tx, purchase_id, wish.user_id, basket, key)
+
     async def _buy(self, tx: Tx, purchase_id: UUID, user_id: int, basket: Basket, key: str) -> UUID:
-        await tx.value(sql.lock_buyer, user_id)
         at = clock.now()
         wanted = sha256(f"{basket.goods_id} {basket.count} {basket.price_fen}".encode()).digest()
         owner = await tx.row(sql.claim_purchase_key, self.shop_id, user_id, key, wanted, purchase_id)

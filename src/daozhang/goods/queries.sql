@@ -22,6 +22,9 @@ insert into purchase_keys (shop_id, user_id, key, request_hash, purchase_id) val
 on conflict (shop_id, user_id, key) do update set seen = purchase_keys.seen + 1
 returning request_hash, purchase_id
 
+-- name: purchase_by_key
+select purchase_id from purchase_keys where shop_id = $1 and user_id = $2 and key = $3
+
 -- name: begin_purchase
 select begin_purchase($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
