@@ -145,6 +145,19 @@ async def test_what_nobody_scanned_ends_only_after_its_expiry_has_passed(shop: S
     assert (trade.state, trade.paid_s) == ("PRECREATED", None)
 
 
+async def test_a_cancelled_code_that_nobody_scanned_is_watched_until_it_cannot_be_paid(shop: Shop) -> None:
+    before = await shop.cash()
+    order, late = await place(shop), await place(shop)
+    for each in (order, late):
+        assert (await shop.program.desk.cancel(shop.user_id, each.id)).state == "closing"
+    # Whoever kept the picture of the code can still pay it, and that is money all the same.
+    await shop.pay(late)
+    await shop.reach(late.id, "credited")
+    assert await shop.cash() == before + 5_000
+    seen = await until(shop, order.id, "cancelled")
+    assert (seen.money, seen.reason) == ("none", "operation.cancelled")
+
+
 async def test_what_was_scanned_and_left_is_closed_at_alipay_first(shop: Shop) -> None:
     order = await place(shop)
     number = await shop.number(order.id)
