@@ -10,7 +10,7 @@ import pytest
 from tests.flows.shop import Shop, open_shop
 from tests.web.status_scene import play
 
-from daozhang import clock
+from daozhang import clock, ids
 from daozhang.postgres import Database
 from daozhang.settings import Settings
 from daozhang.status import calendar
@@ -121,3 +121,52 @@ async def test_a_maintenance_under_way_is_told_with_its_end(told: Shop, database
     _, _, body = await get(told, "/v1/channels", accept_language="en")
     assert {way["status"] for way in body["channels"][0]["methods"]} == {"maintenance"}
     assert all(way["until_at"] and "maintenance" in way["reason"]["title"].lower() for way in body["channels"][0]["methods"])
+
+
+async def test_a_suspension_tells_payers_that_it_is_and_never_why(told: Shop, database: Database) -> None:
+    await calendar.suspend(database, reference="令 2026-17", reason="court of Hefei", channel_class="wallet")
+    await told.program.board.load()
+    for language in ("zh", "en"):
+        status, _, page = await get(told, "/status", accept="text/html", accept_language=language)
+        assert status == 200
+        assert ("停用" if language == "zh" else "Suspended") in page
+        assert "2026-17" not in page
+        assert "Hefei" not in page
+    _, _, body = await get(told, "/v1/channels")
+    assert {way["reason"]["code"] for way in body["channels"][0]["methods"]} == {"channel.suspended"}
+    assert "Hefei" not in str(body)
+
+
+@pytest.mark.parametrize(
+    ("phase", "degraded", "words"),
+    [("tripped", "", "中断"), ("trial", "", "正在恢复"), ("closed", "slow", "应答很慢"), ("closed", "unpaid", "最近很少有人付成")],
+)
+async def test_every_state_is_told_in_plain_words(
+    told: Shop, owner_database: Database, phase: str, degraded: str, words: str
+) -> None:
+    at = clock.now()
+    await owner_database.transact(
+        lambda tx: tx.run(
+            "insert into status_breakers values ($1, 'h5', $2, $3, 'failing', 1, $4, $4, $4, 0, 0, 5, $4)",
+            told.channel_id, phase, degraded, at,
+        )
+    )  # fmt: skip
+    await told.program.board.load()
+    status, _, page = await get(told, "/status", accept="text/html", accept_language="zh")
+    assert status == 200
+    assert words in page
+
+
+async def test_where_nobody_was_heard_nothing_is_claimed(database: Database, settings: Settings, enrolment: Any) -> None:
+    async with open_shop(database, settings, enrolment=enrolment) as shop:
+        _, _, page = await get(shop, "/status", accept="text/html", accept_language="en")
+        assert "Nothing is known to be wrong" in page
+        assert page.count("No recent data") == 4
+        channel = shop.program.registry.get(shop.channel_id)
+        assert channel is not None
+        await channel.query(ids.text26(ids.new_id()))
+        await shop.program.watch.once()
+        shop.program.house.history._readings.clear()
+        _, _, page = await get(shop, "/status", accept="text/html", accept_language="en")
+        assert "Every way to pay works" in page
+        assert "the channel answers" in page

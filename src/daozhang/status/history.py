@@ -38,6 +38,7 @@ class Recent:
     took_p95_ms: int | None = None
     lag_p95_s: int | None = None
     asked: int = 0
+    good: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """How late payments from one bank were told in the last hour, where the channel names the bank. None: too few to say."""
+    """How late payments from one bank were told in the last ten minutes, where the channel names the bank. None: too few to say."""
 
     bank: str
     lag_p95_s: int | None
@@ -59,7 +60,10 @@ class Bank:
 
 @dataclass(frozen=True, slots=True)
 class ChannelReport:
-    """One channel with its ways to pay and its days, oldest first."""
+    """One channel with its ways to pay and its days, oldest first.
+
+    `answers`: whether it answered any question of the last ten minutes, probes included; None: nobody asked.
+    """
 
     id: int
     kind: str
@@ -68,6 +72,7 @@ class ChannelReport:
     days: tuple[Day, ...]
     uptime: float | None
     banks: tuple[Bank, ...] = ()
+    answers: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,7 @@ class History:
         incidents = tuple(Incident(**dict(row)) for row in await self._database.rows(sql.incidents_since, shop_id, since))
         maintenance = tuple(read_maintenance(row) for row in await self._database.rows(sql.maintenance_since, shop_id, since))
         banks: dict[int, list[Bank]] = {}
-        for row in await self._database.rows(sql.recent_banks, shop_id, at - timedelta(hours=1)):
+        for row in await self._database.rows(sql.recent_banks, shop_id, at - RECENT):
             banks.setdefault(row["channel_id"], []).append(Bank(row["bank"], _p95(row["lag"], LAG_S)))
         return _Reading(at, recent, counts, incidents, maintenance, banks)
 
@@ -170,14 +175,17 @@ def _channel(row: ChannelRow, kept: _Reading, standings: dict[tuple[int, str], S
     of_days = days(kept.at, row.methods, kept.counts.get(row.id, {}), incidents, spans)
     ways = tuple(Way(method, standings[row.id, method], kept.recent.get((row.id, method), Recent())) for method in row.methods)
     up = uptime(of_days, kept.at, len(row.methods))
-    return ChannelReport(row.id, row.kind, row.name, ways, tuple(of_days), up, tuple(kept.banks.get(row.id, ())))
+    calls = kept.recent.get((row.id, ""), Recent())
+    taken = any(way.recent.good for way in ways)
+    answers = taken or calls.good > 0 if taken or calls.asked else None
+    return ChannelReport(row.id, row.kind, row.name, ways, tuple(of_days), up, tuple(kept.banks.get(row.id, ())), answers)
 
 
 def _recent(row: Any) -> Recent:
     asked = row["good"] + row["bad"]
     if asked < FEWEST:
-        return Recent(lag_p95_s=_p95(row["lag"], LAG_S), asked=asked)
-    return Recent(row["good"] / asked, _p95(row["took"], TOOK_MS), _p95(row["lag"], LAG_S), asked)
+        return Recent(lag_p95_s=_p95(row["lag"], LAG_S), asked=asked, good=row["good"])
+    return Recent(row["good"] / asked, _p95(row["took"], TOOK_MS), _p95(row["lag"], LAG_S), asked, row["good"])
 
 
 def _p95(bins: Sequence[int], bounds: Sequence[int]) -> int | None:

@@ -4,17 +4,27 @@ select status_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $
 -- name: sweep
 select status_sweep($1);
 
--- name: recent_slots
--- The last minute ($2) by the second, what is older by ten seconds. Of such a stretch with a success only the last second's tail of
--- failures is taken: rather too few than too many.
-select s.channel_id, s.method,
-  extract(epoch from case when s.slot_at >= $2 then s.slot_at else date_bin('10 seconds', s.slot_at, 'epoch') end)::double precision as at,
+-- name: slots_by_second
+-- An upper bound tells the planner, who plans once for all values, that this is a small piece of the table; so elsewhere.
+select s.channel_id, s.method, extract(epoch from s.slot_at)::double precision as at,
+  sum(s.good)::integer as good, sum(s.bad)::integer as bad, max(s.run)::integer as run, sum(s.slow)::integer as slow,
+  sum(s.users)::integer as users, sum(s.ours)::integer as ours, sum(s.paid)::integer as paid, sum(s.late)::integer as late,
+  sum(s.unpaid)::integer as unpaid
+from status_slots s
+where s.slot_at >= $1 and s.slot_at < $1 + interval '1 day'
+group by s.slot_at, s.channel_id, s.method
+order by s.slot_at;
+
+-- name: slots_by_ten
+-- What is older, by ten seconds. Of such a stretch with a success only the last second's tail of failures is taken: rather too few than
+-- too many.
+select s.channel_id, s.method, extract(epoch from date_bin('10 seconds', s.slot_at, 'epoch'))::double precision as at,
   sum(s.good)::integer as good, sum(s.bad)::integer as bad,
   (case when sum(s.good) = 0 then sum(s.run) else (array_agg(s.run order by s.slot_at desc, s.run desc))[1] end)::integer as run,
   sum(s.slow)::integer as slow, sum(s.users)::integer as users, sum(s.ours)::integer as ours, sum(s.paid)::integer as paid,
   sum(s.late)::integer as late, sum(s.unpaid)::integer as unpaid
 from status_slots s
-where s.slot_at >= $1
+where s.slot_at >= $1 and s.slot_at < $2
 group by 1, 2, 3
 order by 3;
 
@@ -37,7 +47,7 @@ select status_take_trial($1, $2, $3, $4, $5);
 -- name: last_calls
 select s.channel_id, extract(epoch from max(s.slot_at))::double precision as at,
   extract(epoch from max(s.slot_at) filter (where s.bad > 0))::double precision as bad_at
-from status_slots s where s.slot_at >= $1 and s.good + s.bad > 0 group by 1;
+from status_slots s where s.slot_at >= $1 and s.slot_at < $1 + interval '1 day' and s.good + s.bad > 0 group by 1;
 
 -- name: planned
 -- Maintenance that is under way, comes, or ended at most an hour ago.
@@ -75,7 +85,7 @@ select s.channel_id, s.method, sum(s.good)::bigint as good, sum(s.bad)::bigint a
   array[sum(s.lag[1]), sum(s.lag[2]), sum(s.lag[3]), sum(s.lag[4]), sum(s.lag[5]), sum(s.lag[6]), sum(s.lag[7]),
         sum(s.lag[8])]::bigint[] as lag
 from status_slots s join channels c on c.id = s.channel_id
-where s.slot_at >= $2 and c.shop_id = $1
+where s.slot_at >= $2 and s.slot_at < $2 + interval '1 day' and c.shop_id = $1
 group by 1, 2;
 
 -- name: recent_banks
@@ -83,7 +93,7 @@ select s.channel_id, s.bank, sum(s.paid)::bigint as paid,
   array[sum(s.lag[1]), sum(s.lag[2]), sum(s.lag[3]), sum(s.lag[4]), sum(s.lag[5]), sum(s.lag[6]), sum(s.lag[7]),
         sum(s.lag[8])]::bigint[] as lag
 from status_slots s join channels c on c.id = s.channel_id
-where s.slot_at >= $2 and c.shop_id = $1 and s.bank <> ''
+where s.slot_at >= $2 and s.slot_at < $2 + interval '1 day' and c.shop_id = $1 and s.bank <> ''
 group by 1, 2 having sum(s.paid) > 0 order by sum(s.paid) desc limit 200;
 
 -- name: day_sums

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 BY_SECOND = timedelta(seconds=60)
+COARSE_S = 10
 
 Lane = tuple[int, str]
 _SLOT = ("at", "good", "bad", "run", "slow", "users", "ours", "paid", "late", "unpaid")
@@ -38,6 +39,7 @@ class Watch:
     def __init__(self, database: Database, channels: Callable[[], Iterable[ChannelRow]], sampler: Sampler) -> None:
         self._database, self._channels, self._sampler = database, channels, sampler
         self._awake = asyncio.Event()
+        self._older: tuple[datetime, Sequence[Any]] | None = None
         sampler.hurried = self._awake.set
 
     async def run(self) -> None:
@@ -75,8 +77,13 @@ class Watch:
         return moved
 
     async def _slots(self, now: datetime) -> dict[Lane, list[Slot]]:
+        """What was counted in the window: the last minute by the second, what is older by ten and read only every ten seconds."""
+        border = datetime.fromtimestamp((now - BY_SECOND).timestamp() // COARSE_S * COARSE_S, UTC)
+        if self._older is None or self._older[0] != border:
+            first = border - timedelta(seconds=WINDOW_S)
+            self._older = (border, await self._database.rows(sql.slots_by_ten, first, border))
         lanes: dict[Lane, list[Slot]] = defaultdict(list)
-        for row in await self._database.rows(sql.recent_slots, now - timedelta(seconds=WINDOW_S), now - BY_SECOND):
+        for row in (*self._older[1], *await self._database.rows(sql.slots_by_second, border)):
             lanes[row["channel_id"], row["method"]].append(Slot(*(row[name] for name in _SLOT)))
         return lanes
 

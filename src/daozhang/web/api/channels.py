@@ -63,6 +63,7 @@ def _channel(request: AnyRequest, channel: "ChannelReport") -> dict[str, Any]:
         "kind": channel.kind,
         "name": channel.name,
         "methods": [_way(request, way) for way in channel.ways],
+        "answers": channel.answers,
         "banks": [{"bank": each.bank, "notice_lag_p95_s": each.lag_p95_s} for each in channel.banks],
         "uptime_90_days": None if channel.uptime is None else round(channel.uptime, 5),
         "days": [

@@ -46,9 +46,10 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One way to pay as a line: its name, its chip, what it is about now, and figures."""
+    """One way to pay as a line: its name, its chip, what it is about now, and figures. `key` names its state."""
 
     name: str
+    key: str
     chip: str
     word: str
     about: str
@@ -154,6 +155,8 @@ def _headline(report: "Report", reader: "Locale") -> Headline:
         key, mark, count = "some_resting", "bang", resting
     elif weak:
         key, mark, count = "some_weak", "bang", weak
+    elif all(channel.answers is None for channel in report.channels):
+        key, mark = "quiet", "dash"
     else:
         key, mark = "all_open", "tick"
     title = reader.t(f"status.{key}_one" if count == 1 else f"status.{key}", **({"count": count} if count > 1 else {}))
@@ -162,9 +165,9 @@ def _headline(report: "Report", reader: "Locale") -> Headline:
 
 
 def _panel(request: AnyRequest, channel: "ChannelReport", name: str, reader: "Locale") -> Panel:
-    lines = [_line(request, way, reader) for way in channel.ways]
-    worst = min(lines, key=lambda line: _GRAVITY.index(line.chip), default=None)
-    mixed = worst is not None and worst.chip in ("bad", "off") and any(line.chip != worst.chip for line in lines)
+    lines = [_line(request, way, reader, answers=channel.answers) for way in channel.ways]
+    worst = min(lines, key=lambda line: _GRAVITY.index(line.key), default=None)
+    partly = worst is not None and worst.key in ("down", "suspended") and any(line.key != worst.key for line in lines)
     chip, word = (worst.chip, worst.word) if worst else ("off", "")
     days = Counter(day.state for day in channel.days)
     counts = {state: days[state] + (days["maintenance"] if state == "ok" else 0) for state in ("ok", "degraded", "down", "none")}
@@ -172,8 +175,8 @@ def _panel(request: AnyRequest, channel: "ChannelReport", name: str, reader: "Lo
         channel.id,
         channel.kind,
         name,
-        "warn" if mixed else chip,
-        reader.t("status.degraded") if mixed else word,
+        "warn" if partly else chip,
+        reader.t("status.partly") if partly else word,
         lines,
         [_bar(place, day, reader) for place, day in enumerate(channel.days)],
         reader.t("status.days_label", name=name, **counts),
@@ -181,39 +184,38 @@ def _panel(request: AnyRequest, channel: "ChannelReport", name: str, reader: "Lo
     )
 
 
-_GRAVITY = ("bad", "off", "info", "warn", "ok")
+_GRAVITY = ("down", "suspended", "maintenance", "recovering", "degraded", "unheard", "open")
 
 
-def _line(request: AnyRequest, way: "Way", reader: "Locale") -> Line:
+def _line(request: AnyRequest, way: "Way", reader: "Locale", *, answers: bool | None) -> Line:
     standing, recent = way.standing, way.recent
     chip, key = _CHIPS[standing.why or "open"]
+    if standing.status is Status.OPEN and recent.rate is None and answers is None:
+        # Nothing speaks against it, and nothing for it either.
+        chip, key = "off", "unheard"
     about = ""
     if standing.status is Status.MAINTENANCE and standing.until_at:
         about = reader.t("status.until", when=reader.when(standing.until_at))
     elif standing.why:
         said = told(request, standing.why, standing.facts)
         about = said.text
-        if standing.since_at and standing.why == "channel.suspended":
-            about = (
-                f"{reader.t('status.since', when=reader.when(standing.since_at))}。{said.text}"
-                if reader.code == "zh"
-                else said.text
-            )
     figures = []
     if standing.usable:
         if recent.rate is not None:
             figures.append(reader.t("status.rate", percent=_percent(recent.rate)))
+        else:
+            figures.append(reader.t("status.no_rate" if answers is None else "status.answers" if answers else "status.answers_not"))
         if recent.took_p95_ms is not None:
             figures.append(reader.t("status.took", took=_span(recent.took_p95_ms / 1_000, reader)))
         if recent.lag_p95_s is not None:
             figures.append(reader.t("status.lag", took=_span(recent.lag_p95_s, reader)))
-    quiet = standing.usable and recent.rate is None
     return Line(
         reader.either(f"method.{way.method}", "method.page"),
+        key,
         chip,
         reader.t(f"status.{key}"),
         about,
-        " · ".join(figures) if not quiet else " · ".join([reader.t("status.no_rate"), *figures]),
+        " · ".join(figures),
     )
 
 
