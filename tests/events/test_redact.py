@@ -75,6 +75,7 @@ def test_pd_01_a_canary_in_a_body(canary: str, wrap) -> None:
         "Cookie",
         "cvn2",
         "buyer_logon_id",
+        "buyer_open_id",
     ],
 )
 def test_pd_01_a_field_whose_name_is_secret_is_dropped_whole(name: str) -> None:

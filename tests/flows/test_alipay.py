@@ -265,6 +265,41 @@ async def test_a_refund_in_parts_is_done_at_once_and_never_twice(shop: Shop) -> 
     assert await shop.cash() == before
 
 
+async def test_paid_twice_at_two_channels_is_sent_back_by_alipay(shop: Shop) -> None:
+    before, returned_fen = await shop.cash(), station(shop).books.refund_totals().sum_fen
+    order = await place(shop)
+    first = await shop.number(order.id)
+    # The code cannot be closed before somebody scans it, so it stays watched while another channel is tried.
+    await shop.program.desk.retry(shop.user_id, order.id, shop.channels["wechatpay"], "native", "203.0.113.9")
+    shop.sim.phone.pay(await shop.number(order.id))
+    await shop.reach(order.id, "credited")
+    shop.sim.phone.pay(first)
+    await shop.sim.quiet()
+    for _ in range(20):
+        if station(shop).books.refund_totals().sum_fen > returned_fen:
+            break
+        await shop.later(61)
+        await shop.work()
+    await shop.sim.quiet()
+    assert station(shop).books.refund_totals().sum_fen == returned_fen + 5_000
+    assert await shop.cash() == before + 5_000
+    assert "twice" in (await shop.order(order.id)).anomalies
+
+
+async def test_a_notice_for_another_application_moves_nothing_though_one_key_signs_for_both(shop: Shop) -> None:
+    """In certificate mode Alipay signs for all its merchants with one certificate: seller and application decide."""
+    order = await place(shop)
+    told = await silenced(shop, order)
+    ring = next(iter(station(shop).keyrings.values()))
+    before = await book(shop.program.database)
+    for change in ({"app_id": "2021000000000009"}, {"seller_id": "2088000000000009"}, {"trans_currency": "USD"}):
+        lie = {name: value for name, value in (told | change).items() if name not in ("sign", "sign_type")}
+        assert await knock(shop, lie | {"sign": ring.sign_notice(lie), "notify_id": told["notify_id"]}) == (200, b"success")
+        assert await book(shop.program.database) == before
+    assert (await shop.order(order.id)).state == "awaiting_payment"
+    await until(shop, order.id, "credited")
+
+
 async def test_a_refund_by_hand_is_seen_by_a_person_and_moves_nothing_here(shop: Shop) -> None:
     order = await paid(shop)
     before = await shop.cash()

@@ -24,7 +24,7 @@ _SECRET_NAME = re.compile(
     r"|(^|[_-])key$|private_?key|api_?v[23]_?key|encrypt_certificate|certificate$|pem$"
     r"|card|acc_?no|bank_?account|real_?name|payer_?name|id_?(no|number)|identity"
     r"|phone|mobile|(^|[_-])tel(ephone)?$|e?mail|cvv|cvn2"
-    r"|(^|[_-])buyer$|buyer_(id|logon)|buyer_user|prepay_id",
+    r"|(^|[_-])buyer$|buyer_(id|logon|open)|buyer_user|prepay_id",
     re.IGNORECASE,
 )
 _HARMLESS_NAME = frozenset({"sign_type", "signtype", "signature_type", "wechatpay-signature-type", "wechatpay-serial"})
