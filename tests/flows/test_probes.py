@@ -30,3 +30,16 @@ async def test_every_kind_answers_a_probe(shop: Shop) -> None:
         assert call_word(kind, "query", answer) is Word.BAD, (kind, answer)
         shop.sim.dial.clear()
     assert await shop.program.database.value("select count(*) from orders") == 0
+
+
+async def test_answered_probes_leave_no_record(shop: Shop) -> None:
+    sampler, log = shop.program.watch._sampler, shop.program.interface_log
+    channel = shop.program.registry.get(shop.channel_id)
+    assert channel is not None
+    probe, other = ids.new_id(), ids.new_id()
+    sampler.probing.add(probe)
+    await channel.query(ids.text26(probe))
+    await channel.query(ids.text26(other))
+    await log.drain()
+    kept = await shop.program.database.rows("select attempt_id from interface_log where attempt_id in ($1, $2)", probe, other)
+    assert [row["attempt_id"] for row in kept] == [other]

@@ -59,7 +59,7 @@ class Teller:
     id, kind, merchant, app, methods = 1, "wechatpay", "1", "1", ("native",)
 
     def __init__(self, report: Report) -> None:
-        self.report = report
+        self.report, self.answer = report, Prepay(Outcome.SUCCESS, "qr")
 
     async def query(self, out_trade_no: str) -> Answer:  # noqa: ARG002 - as the port has it
         return Answer(Outcome.SUCCESS, self.report, exists=True)
@@ -68,7 +68,7 @@ class Teller:
         return Notification("k", "TRANSACTION.SUCCESS", self.report)
 
     async def order(self, request: OrderRequest) -> Prepay:  # noqa: ARG002
-        return Prepay(Outcome.SUCCESS, "qr")
+        return self.answer
 
 
 def told(seconds_ago: float) -> tuple[Sampler, Observed]:
@@ -94,6 +94,21 @@ async def test_nf02_a_payment_found_by_asking_is_late_only_after_a_minute(second
     sampler, channel = told(seconds_ago)
     await channel.query("N1")
     assert sum(count.late for count in sampler._counts.values()) == late
+
+
+async def test_one_order_that_cannot_be_digested_closes_nothing() -> None:
+    """It is asked for again and again; only its first failure speaks for its way to pay."""
+    sampler = Sampler(None)  # type: ignore[arg-type]
+    teller = Teller(None)  # type: ignore[arg-type]
+    channel = Observed(sampler, teller)  # type: ignore[arg-type]
+    teller.answer = Prepay(Outcome.UNKNOWN, reason="channel.checking", native=Native("SYSTEM_ERROR", http=500))
+    for _ in range(10):
+        await channel.order(OrderRequest("N1", "native", 1, "x", clock.now(), "http://127.0.0.1/"))
+    bad = {lane: sum(count.bad for key, count in sampler._counts.items() if key.method == lane) for lane in ("native", "")}
+    assert bad == {"native": 1, "": 9}
+    teller.answer = Prepay(Outcome.SUCCESS, "qr")
+    await channel.order(OrderRequest("N1", "native", 1, "x", clock.now(), "http://127.0.0.1/"))
+    assert sum(count.good for key, count in sampler._counts.items() if key.method == "native") == 1
 
 
 def test_counts_add_up_whatever_is_cut_apart() -> None:
