@@ -19,6 +19,7 @@ from daozhang.events.hub import Hub
 from daozhang.events.interface_log import InterfaceLog
 from daozhang.goods.fulfil import Fulfil
 from daozhang.identity import Identity, Limiter
+from daozhang.identity.verify import Verifications
 from daozhang.jobs.clockwork import follow_clock
 from daozhang.jobs.due import Due
 from daozhang.jobs.timetable import ENTRIES, Entry, Timetable
@@ -27,9 +28,11 @@ from daozhang.outbound import Exchange
 from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
+from daozhang.providers.rows import Providers
 from daozhang.recharge import chase, inbox, refund
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
+from daozhang.recharge.payout import Payouts
 from daozhang.recharge.settle import Settle
 from daozhang.settings import Settings
 from daozhang.status import Board, History, Observed, Probes, Sampler, Watch
@@ -65,6 +68,7 @@ class Program:
     dues: tuple[Due, ...]
     board: Board
     watch: Watch
+    payouts: Payouts
 
 
 @contextlib.asynccontextmanager
@@ -103,6 +107,8 @@ async def open_program(
         limiter = Limiter(database)
         door = Door(database, settle, desk.refunds, registry.get, limiter)
         identity = Identity(database, vault, limiter)
+        providers = Providers(SHOP, database, vault, settings)
+        payouts = Payouts(database, accounts, vault, Verifications(database, vault, limiter, providers))
         house = House(
             settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
             channels=registry, board=board, history=history, shop_id=SHOP, phone_url=phone_url,
@@ -123,7 +129,9 @@ async def open_program(
             probes = Probes(database, registry.enabled, registry.get, sampler)
             loops += [*(due.run for due in dues), Timetable(database, entries).run, watch.run, probes.run]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
-        yield Program(asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch)
+        yield Program(
+            asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts
+        )
         house.closing.set()
         for due in dues:
             due.stop()
@@ -131,6 +139,7 @@ async def open_program(
         await interface_log.drain()
         await sampler.flush()
         await registry.close()
+        await providers.close()
         identity.hasher.close()
     finally:
         for task in tasks:

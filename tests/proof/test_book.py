@@ -108,6 +108,13 @@ SABOTAGE: dict[str, tuple[str, str]] = {
     "a card that went elsewhere": (
         "purchases_whole", "update stock set state = 'available', purchase_id = null where state = 'delivered'",
     ),
+    "a payout that nobody set aside": (
+        "payouts_booked",
+        """insert into payouts (id, shop_id, user_id, order_id, amount_fen, hold_id, payee, payee_tail, why, proposed_by,
+             created_at, moved_at)
+           select o.id, o.shop_id, o.user_id, o.id, 1, (select min(h.id::text)::uuid from holds h), decode(repeat('00', 40), 'hex'),
+             '1234', 'x', 'a', o.created_at, o.created_at from orders o limit 1""",
+    ),
     "an order that stands elsewhere": ("moves_are_states", "update orders set state = 'held' where state = 'credited'"),
     "a message that nobody tries again": (
         "messages_accounted", "update notifications set state = 'stored', report = '{}' where state = 'settled'",

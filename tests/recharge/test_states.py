@@ -15,6 +15,8 @@ from daozhang.recharge.states import (
     ENDED_UNPAID,
     ORDER_MOVES,
     ORDER_STATES,
+    PAYOUT_MOVES,
+    PAYOUT_STATES,
     REFUND_MOVES,
     REFUND_STATES,
     UNPAID,
@@ -25,7 +27,12 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference" / "states.md"
 
 @pytest.mark.parametrize(
     ("table", "moves"),
-    [("legal_order_moves", ORDER_MOVES), ("legal_attempt_moves", ATTEMPT_MOVES), ("legal_refund_moves", REFUND_MOVES)],
+    [
+        ("legal_order_moves", ORDER_MOVES),
+        ("legal_attempt_moves", ATTEMPT_MOVES),
+        ("legal_refund_moves", REFUND_MOVES),
+        ("legal_payout_moves", PAYOUT_MOVES),
+    ],
 )
 async def test_database_allows_the_moves_of_the_code(database: Database, table: str, moves: Mapping[tuple[str, str], str]) -> None:
     rows = await database.rows(f"select from_state, move, to_state from {table}")
@@ -35,7 +42,7 @@ async def test_database_allows_the_moves_of_the_code(database: Database, table: 
 async def test_database_knows_the_states_of_the_code(database: Database) -> None:
     orders = await database.rows("select state, money, terminal from order_states")
     assert {row["state"]: (row["money"], row["terminal"]) for row in orders} == ORDER_STATES
-    for table, states in (("attempt_states", ATTEMPT_STATES), ("refund_states", REFUND_STATES)):
+    for table, states in (("attempt_states", ATTEMPT_STATES), ("refund_states", REFUND_STATES), ("payout_states", PAYOUT_STATES)):
         rows = await database.rows(f"select state, terminal from {table}")
         assert {row["state"]: row["terminal"] for row in rows} == states
 
@@ -46,7 +53,7 @@ def test_page_in_the_docs_is_current() -> None:
 
 @pytest.mark.parametrize(
     ("states", "moves"),
-    [(ORDER_STATES, ORDER_MOVES), (ATTEMPT_STATES, ATTEMPT_MOVES), (REFUND_STATES, REFUND_MOVES)],
+    [(ORDER_STATES, ORDER_MOVES), (ATTEMPT_STATES, ATTEMPT_MOVES), (REFUND_STATES, REFUND_MOVES), (PAYOUT_STATES, PAYOUT_MOVES)],
 )
 def test_every_state_is_reached_and_every_open_one_is_left(
     states: Mapping[str, object], moves: Mapping[tuple[str, str], str]

@@ -14,7 +14,8 @@ from daozhang.settings import BadSetting
 app = App(name="daozhang", help="The recharge desk of a shop for digital goods.", version=__version__)
 
 COMMANDS = tuple(
-    f"daozhang.cli.{name}" for name in ("program", "channel", "calendar", "order", "limit", "goods", "alarm", "server", "bench")
+    f"daozhang.cli.{name}"
+    for name in ("program", "channel", "calendar", "order", "payout", "limit", "goods", "alarm", "server", "bench")
 )
 """The modules whose functions are commands: importing one adds them."""
 

@@ -26,7 +26,7 @@ def show(number: str, /, *, json: bool = False) -> None:
     async def work(program: Any, order_id: UUID) -> Any:
         return await order_view(program.database, order_id), await program.interface_log.of_order(order_id)
 
-    view, said = _on(number, work)
+    view, said = on_order(number, work)
     if view is None:
         raise Failed("there is no such order")
     if json:
@@ -39,6 +39,11 @@ def show(number: str, /, *, json: bool = False) -> None:
         say(f"reason: {view.reason} {view.native_code}")
     if view.anomalies:
         say(f"anomalies: {', '.join(view.anomalies)}")
+    for refund in view.refunds:
+        said = f" {refund.reason}" if refund.reason else ""
+        say(f"refund {refund.id}  ¥{yuan(refund.amount_fen)}  {refund.state}  {refund.origin} at {refund.kind}{said}")
+    for payout in view.payouts:
+        say(f"payout by hand  ¥{yuan(payout.amount_fen)}  {payout.state}  account ending in {payout.tail}")
     for step in view.steps:
         say(f"  {step.at:%Y-%m-%d %H:%M:%S}  {step.what:22} {step.actor:10} {step.facts.get('why', '')}")
     for entry in said:
@@ -64,7 +69,7 @@ def refund(number: str, amount: str, why: str, /, *, actor: str = "operator", js
         amount_fen = parse_yuan(amount)
     except MalformedAmount:
         raise Failed("the amount is yuan with at most two decimals, such as 12.50") from None
-    view = _on(number, lambda program, order_id: program.desk.refund(order_id, amount_fen, why, actor))
+    view = on_order(number, lambda program, order_id: program.desk.refund(order_id, amount_fen, why, actor))
     if json:
         say_json(refund=view)
     else:
@@ -82,7 +87,7 @@ def release(number: str, why: str, /, *, actor: str = "operator") -> None:
     """
     from daozhang.recharge.release import release as credit
 
-    _on(
+    on_order(
         number, lambda program, order_id: credit(program.database, program.accounts, order_id, actor, why, program.desk.fulfilments)
     )
     say("credited")
@@ -99,7 +104,7 @@ def reject(number: str, why: str, /, *, actor: str = "operator") -> None:
     """
     from daozhang.recharge.release import reject as return_it
 
-    _on(number, lambda program, order_id: return_it(program.database, program.accounts, order_id, actor, why))
+    on_order(number, lambda program, order_id: return_it(program.database, program.accounts, order_id, actor, why))
     say("on its way back; the channel is asked until it has ended")
 
 
@@ -114,11 +119,42 @@ def returned(number: str, why: str, /, *, actor: str = "operator") -> None:
     """
     from daozhang.recharge.release import returned as was_returned
 
-    _on(number, lambda program, order_id: was_returned(program.database, program.accounts, order_id, actor, why))
+    on_order(number, lambda program, order_id: was_returned(program.database, program.accounts, order_id, actor, why))
     say("booked as returned")
 
 
-def _on(number: str, work: Callable[[Any, UUID], Awaitable[Any]]) -> Any:
+@order.command
+def keep(refund_id: str, why: str, /, *, actor: str, json: bool = False) -> None:
+    """Give up a refund that waits at its channel for a person, and keep the money as balance.
+
+    Args:
+        refund_id: as `order show` lists it.
+        why: for the record.
+        actor: who decides it.
+        json: end with one JSON line.
+    """
+    try:
+        known = UUID(refund_id)
+    except ValueError:
+        raise Failed("a refund's id looks like 01a21f4c-7a29-7622-9b52-a052da205c0c") from None
+    state = on_program(lambda program: program.desk.refunds.keep(known, why, actor))
+    if json:
+        say_json(id=known, state=state)
+    else:
+        say("kept as balance" if state == "failed" else f"the channel has ended it meanwhile: {state}")
+
+
+def on_order(number: str, work: Callable[[Any, UUID], Awaitable[Any]]) -> Any:
+    """Do something about an order with the program on its database, beside a running one. A refusal becomes a sentence."""
+    from daozhang.recharge.view import parse_shown
+
+    order_id = parse_shown(number)
+    if order_id is None:
+        raise Failed("an order's number is RC- and 26 letters or digits")
+    return on_program(lambda program: work(program, order_id))
+
+
+def on_program(work: Callable[[Any], Awaitable[Any]]) -> Any:
     """Do it with the program on its database, beside a running one. A refusal becomes a sentence."""
     from msgspec.structs import replace
 
@@ -126,20 +162,16 @@ def _on(number: str, work: Callable[[Any, UUID], Awaitable[Any]]) -> Any:
     from daozhang.postgres.place import find_server
     from daozhang.reasons.catalogue import catalogue
     from daozhang.reasons.refusal import Refusal
-    from daozhang.recharge.view import parse_shown
     from daozhang.serve import in_test_mode
     from daozhang.settings import read_settings
 
-    order_id = parse_shown(number)
-    if order_id is None:
-        raise Failed("an order's number is RC- and 26 letters or digits")
     settings = read_settings()
 
     async def done() -> Any:
         async with find_server(settings) as server:
             same = replace(settings, test_mode=settings.test_mode or await in_test_mode(server))
             async with open_program(same, server.dsn("app"), server.direct(), work=False) as program:
-                return await work(program, order_id)
+                return await work(program)
 
     try:
         return settle(done())

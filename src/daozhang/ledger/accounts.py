@@ -14,6 +14,7 @@ SUSPENSE = "platform:suspense"
 SALES = "platform:sales"
 PROMOTION = "platform:promotion"
 FEES = "platform:fees"
+PAYOUTS = "platform:payouts"
 
 REMEMBERED = 200_000
 """How many addresses a process remembers. An address never changes its id, so memory is never stale."""

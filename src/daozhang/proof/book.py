@@ -27,6 +27,7 @@ CHECKS: dict[str, str] = {
     "holds_backed": "what is reserved is what open holds say",
     "refunds_within_payment": "no order returned more than was paid, and what it says it returned is what its refunds say",
     "purchases_whole": "each purchase delivered has its cards and its bookings in full, each other one has neither",
+    "payouts_booked": "each payout by hand had a second person and is booked once in full, and its hold stands where it stands",
     "moves_are_states": "each order, attempt and refund stands where its last move left it, moves without a gap",
     "messages_accounted": "each notification is settled, stored for a next try, or refused with why",
 }

@@ -200,6 +200,28 @@ with sums as (
 )
 select (select count(*) from refunds) as looked_at, w.culprit from (select 1) one left join wrong w on true;
 
+-- name: payouts_booked
+with booked as (
+  select t.source_id, sum(p.amount_fen) as fen
+  from transfers t join postings p on p.transfer_id = t.id join accounts a on a.id = p.account_id
+  where a.kind = 'platform_payouts' group by t.source_id
+), wrong as (
+  select p.id::text as culprit
+  from payouts p left join holds h on h.id = p.hold_id left join booked c on c.source_id = p.hold_id left join booked b on b.source_id = p.id
+  where h.amount_fen is distinct from p.amount_fen
+    or h.state is distinct from case when p.state = 'rejected' then 'released' when p.state in ('paid', 'bounced') then 'captured' else 'reserved' end
+    or coalesce(c.fen, 0) <> case when p.state in ('paid', 'bounced') then p.amount_fen else 0 end
+    or coalesce(b.fen, 0) <> case when p.state = 'bounced' then -p.amount_fen else 0 end
+    or (p.state not in ('proposed', 'rejected') and p.decided_by is not distinct from p.proposed_by)
+  union
+  select b.source_id::text from booked b where not exists (select from payouts p where b.source_id in (p.hold_id, p.id))
+  union
+  select o.id::text from orders o join payouts p on p.order_id = o.id
+  where o.refunded_fen + paid_out_of(o.id) > (
+    select coalesce(max(a.paid_fen), 0) from attempts a where a.order_id = o.id and a.id >= o.id and a.state = 'paid')
+)
+select (select count(*) from holds) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
 -- name: moves_are_states
 with last_order as (
   select distinct on (order_id) order_id, version, to_state from order_moves order by order_id, version desc

@@ -8,6 +8,8 @@ from daozhang.recharge.states import (
     ATTEMPT_STATES,
     ORDER_MOVES,
     ORDER_STATES,
+    PAYOUT_MOVES,
+    PAYOUT_STATES,
     REFUND_MOVES,
     REFUND_STATES,
 )
@@ -26,6 +28,7 @@ def page() -> str:
         ("Order", {name: meaning.terminal for name, meaning in ORDER_STATES.items()}, ORDER_MOVES),
         ("Attempt", ATTEMPT_STATES, ATTEMPT_MOVES),
         ("Refund", REFUND_STATES, REFUND_MOVES),
+        ("Payout", PAYOUT_STATES, PAYOUT_MOVES),
     ):
         parts += [f"\n## {title}\n", _diagram(states, moves)]
     parts += ["\n## What happened to the money\n", "| state | money | rests |", "|---|---|---|"]

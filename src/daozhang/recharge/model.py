@@ -85,6 +85,7 @@ class OrderView:
     steps: tuple[Step, ...]
     version: int
     refunds: tuple["RefundView", ...] = ()
+    payouts: tuple["Payout", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +121,15 @@ class RefundView:
     origin: str = "cash"
     kind: str = ""
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """Money paid back by hand, as its user may see it. `tail` is the end of the account's number."""
+
+    state: str
+    amount_fen: int
+    tail: str
+    created_at: datetime
+    moved_at: datetime
+    reference: str | None

@@ -171,7 +171,7 @@ select o.version, o.state, o.moved_at,
 from orders o where o.id = $1;
 
 -- name: paid_attempt
-select a.id, a.channel_id, a.channel_txn, a.paid_fen, a.moved_at
+select a.id, a.channel_id, a.kind, a.method, a.channel_txn, a.paid_fen, a.moved_at
 from attempts a
 where a.order_id = $1 and a.id >= $1 and a.state = 'paid'
   and not exists (select from anomalies n where n.attempt_id = a.id and n.kind = 'twice')
@@ -236,3 +236,29 @@ select o.id, o.id from orders o where o.id = any ($1);
 
 -- name: lock_order
 select o.id, o.shop_id, o.user_id, o.state, o.version, o.amount_fen, o.locale from lock_order($1) o;
+
+-- name: way_back_is_closed
+select exists (select from refunds r where r.order_id = $1 and r.state = 'failed' and r.reason = any ($2));
+
+-- name: paid_out_of
+select paid_out_of($1);
+
+-- name: create_payout
+select create_payout($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- name: one_payout
+select id, shop_id, user_id, order_id, amount_fen, state, payee from payouts where id = $1;
+
+-- name: lock_payout
+select id, shop_id, user_id, order_id, amount_fen, hold_id, state, proposed_by from lock_payout($1);
+
+-- name: move_payout
+select id from move_payout($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: waiting_payouts
+select id, order_id, user_id, amount_fen, state, payee_tail, why, proposed_by, decided_by, reference, created_at, moved_at
+from payouts where state in ('proposed', 'approved') order by created_at limit 500;
+
+-- name: order_payouts
+select id, order_id, user_id, amount_fen, state, payee_tail, why, proposed_by, decided_by, reference, created_at, moved_at
+from payouts where order_id = $1 order by id;

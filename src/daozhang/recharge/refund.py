@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from daozhang import clock, ids
+from daozhang.channels.catalogue import KINDS
 from daozhang.channels.port import Answer, Channel, Outcome, RefundRequest, Report
 from daozhang.events import log as events
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
@@ -26,15 +27,14 @@ from daozhang.recharge.view import refund_view
 sql = statements("daozhang.recharge")
 log = logging.getLogger(__name__)
 
-OLDEST = timedelta(days=365)
-"""WeChat Pay returns money for a year after the payment."""
-MOST = 50
-"""Refunds of one payment, and a minute between two of them: WeChat Pay's rule."""
-APART = timedelta(minutes=1)
+FIRST_LOOK = timedelta(minutes=1)
 MOST_BY_ITSELF, AGAIN_AFTER = 5, timedelta(hours=1)
 """How often a second payment is sent back under a new number, and how long after the last one failed."""
 
 REFUNDABLE = frozenset({"credited"})
+KEPT = "refund.kept_as_balance"
+CLOSED_WAYS = ("refund.payer_account_closed", KEPT)
+"""Reasons of failed refunds after which the way back is closed: then a person may pay the money out another way."""
 NEEDS_HAND = "refund.needs_hand"
 """The channel could not deliver the money: a person decides in its merchant platform, and it stays set aside until then."""
 
@@ -86,24 +86,28 @@ class Refunds:
         assert order is not None, order_id
         if order["state"] not in REFUNDABLE:
             raise Refusal("refund.not_paid")
-        left_fen = attempt["paid_fen"] - order["refunded_fen"]
+        left_fen = attempt["paid_fen"] - order["refunded_fen"] - await tx.value(sql.paid_out_of, order_id)
         if not 0 < amount_fen <= left_fen:
             raise Refusal("refund.exceeds", left_fen=left_fen)
-        if at - attempt["moved_at"] > OLDEST:
+        rules = KINDS[attempt["kind"]].refunds
+        if at - attempt["moved_at"] > rules.oldest_for(attempt["method"]):
             raise Refusal("refund.too_old")
         before = await tx.row(sql.refunds_of_attempt, attempt["id"])
         assert before is not None
-        if before["number"] >= MOST:
-            raise Refusal("refund.too_many", limit_count=MOST)
-        if before["latest"] and at - before["latest"] < APART:
-            raise Refusal("refund.in_progress", wait_s=int((before["latest"] + APART - at).total_seconds()) + 1)
-        await tx.value(sql.count_refund, order_id, amount_fen)
+        if before["number"] >= rules.most:
+            raise Refusal("refund.too_many", limit_count=rules.most)
+        if before["latest"] and at - before["latest"] < rules.apart:
+            raise Refusal("refund.in_progress", wait_s=int((before["latest"] + rules.apart - at).total_seconds()) + 1)
         user_id, shop_id = order["user_id"], order["shop_id"]
+        cash_fen = await tx.value(sql.balance_of, shop_id, accounts.cash(user_id)) or 0
+        if amount_fen > cash_fen:
+            raise Refusal("refund.spent", left_fen=cash_fen)
+        await tx.value(sql.count_refund, order_id, amount_fen)
         hold = Hold(ids.new_id(), shop_id, accounts.cash(user_id), accounts.reserved(user_id), amount_fen)
         await reserve(tx, self._accounts, at, actor, hold)
         await tx.value(
             sql.begin_refund, shop_id, at, refund_id, order_id, attempt["id"], attempt["channel_id"], hold.id, "cash",
-            amount_fen, attempt["paid_fen"], why[:80] or "退款", actor, at + APART,
+            amount_fen, attempt["paid_fen"], why[:80] or "退款", actor, at + FIRST_LOOK,
         )  # fmt: skip
         event = events.Event("refund.asked", order_id, user_id, f'{{"amount_fen":{amount_fen}}}')
         await events.append(tx, shop_id, at, actor, [event])
@@ -133,6 +137,27 @@ class Refunds:
                 known = await channel.query_refund(number, payment)
                 answer = answer if known.exists is False else known
         await self.take(refund_id, answer.outcome, answer.report, answer)
+
+    async def keep(self, refund_id: UUID, why: str, actor: str) -> str:
+        """Give up a refund that waits at its channel for a person, and keep the money as balance. Answers the refund's state.
+
+        The channel is asked once more: what it has returned, or definitely will not, is what counts. Raises `refund.in_progress`
+        while it may still deliver, `refund.not_stuck` for any other refund.
+        """
+        row = await self._database.row(sql.refund_in_work, refund_id)
+        channel = self._channel(row["channel_id"]) if row else None
+        if row is None or channel is None:
+            raise Refusal("operation.not_found")
+        if row["state"] != "sent" or row["origin"] != "cash":
+            raise Refusal("refund.not_stuck")
+        answer = await channel.query_refund(ids.text26(refund_id), ids.text26(row["attempt_id"]))
+        if answer.outcome in (Outcome.SUCCESS, Outcome.FAILURE):
+            return await self.take(refund_id, answer.outcome, answer.report, answer)
+        told = answer.reason or (answer.report.reason if answer.report else None)
+        if NEEDS_HAND not in (told, row["reason"]):
+            raise Refusal("refund.in_progress")
+        log.warning("refund %s is kept as balance by %s: %s", refund_id, actor, why[:80])
+        return await self._database.transact(lambda tx: self._finish(tx, refund_id, "failed", None, None, KEPT, actor))
 
     async def settle(self, report: Report) -> str:
         """A report about a refund, from any witness: `done`, `failed`, `noted`, `foreign` or `unknown`."""
@@ -183,7 +208,14 @@ class Refunds:
             await tx.rows(sql.move_refund, at, "refund", refund_id, "reserved", "sent", "sent", due, txn, native, reason)
 
     async def _finish(
-        self, tx: Tx, refund_id: UUID, state: str, report: Report | None, native: str | None, reason: str | None
+        self,
+        tx: Tx,
+        refund_id: UUID,
+        state: str,
+        report: Report | None,
+        native: str | None,
+        reason: str | None,
+        actor: str = "refund",
     ) -> str:
         seen = await tx.row(sql.refund_in_work, refund_id)
         assert seen is not None, refund_id
@@ -196,7 +228,7 @@ class Refunds:
             return await self._contradicted(tx, row, state, report)
         at = clock.now()
         txn = report.channel_txn if report else None
-        await tx.rows(sql.move_refund, at, "refund", refund_id, row["state"], state, state, None, txn, native, reason)
+        await tx.rows(sql.move_refund, at, actor, refund_id, row["state"], state, state, None, txn, native, reason)
         if state == "failed" and row["origin"] == "cash":
             await tx.value(sql.count_refund, row["order_id"], -row["amount_fen"])
         await self._order_ends(tx, row, state)

@@ -112,3 +112,14 @@ REFUND_MOVES: Mapping[tuple[str, str], str] = {
     # The channel refused it and returned the money after all.
     ("failed", "done"): "done",
 }
+
+PAYOUT_STATES: Mapping[str, bool] = {"proposed": False, "approved": False, "rejected": True, "paid": True, "bounced": True}
+"""State -> terminal. A payout is what a person pays by hand where the way back is closed."""
+
+PAYOUT_MOVES: Mapping[tuple[str, str], str] = {
+    ("proposed", "approved"): "approved",
+    **{(state, "rejected"): "rejected" for state in ("proposed", "approved")},
+    ("approved", "paid"): "paid",
+    # The bank sent it back to the shop.
+    ("paid", "bounced"): "bounced",
+}

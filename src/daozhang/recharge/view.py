@@ -7,7 +7,7 @@ import msgspec
 
 from daozhang import ids
 from daozhang.postgres import Database, statements
-from daozhang.recharge.model import OrderLine, OrderView, RefundView, Step
+from daozhang.recharge.model import OrderLine, OrderView, Payout, RefundView, Step
 from daozhang.recharge.states import ORDER_STATES, Money
 
 sql = statements("daozhang.recharge")
@@ -34,6 +34,10 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
     steps = [Step(r["at"], r["what"], r["actor"], _facts(r["what"], r["reason"])) for r in moved]
     anomalies = [r["kind"] for r in await database.rows(sql.order_anomalies, order_id)]
     decision = await database.row(sql.newest_verdicts, order_id)
+    payouts = [
+        Payout(r["state"], r["amount_fen"], r["payee_tail"], r["created_at"], r["moved_at"], r["reference"])
+        for r in await database.rows(sql.order_payouts, order_id)
+    ]
     refunds = [refund_view(r) for r in await database.rows(sql.order_refunds, order_id)]
     return OrderView(
         id=order_id,
@@ -61,6 +65,7 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
         steps=(Step(row["created_at"], "order.created", "buyer", {"amount_fen": row["amount_fen"]}), *steps),
         version=row["version"],
         refunds=tuple(refunds),
+        payouts=tuple(payouts),
     )
 
 

@@ -15,7 +15,7 @@ from daozhang.money import yuan
 from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catalogue
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
-from daozhang.web.front import checks, path
+from daozhang.web.front import checks, path, refunds
 from daozhang.web.front.device import Choice, in_wechat, offered, on_phone
 from daozhang.web.locale import Locale
 from daozhang.web.pages import house_of, locale_of, page
@@ -118,6 +118,7 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
         "told": reason.told(reader.code, view.reason_facts) if reason else None,
         "anomalies": [_anomaly(kind, view, reader) for kind in view.anomalies],
         "path": path.steps(view, reader),
+        "backs_lines": refunds.lines(view, reader),
         **await _FACTS.get(face, _nothing)(request, view),
     }
     template = "waiting" if face in {"preparing", "closing", "checking"} else face

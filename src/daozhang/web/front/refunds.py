@@ -1,0 +1,59 @@
+"""Money of an order that is on its way back, or was paid back by hand: each as a person reads it, with how long it takes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from daozhang.reasons import catalogue
+
+if TYPE_CHECKING:
+    from daozhang.recharge.model import OrderView, Payout, RefundView
+    from daozhang.web.locale import Locale
+
+_MARKS = {"reserved": "info", "sent": "info", "done": "ok", "failed": "warn"}
+_PAYOUT_MARKS = {"proposed": "info", "approved": "info", "paid": "ok", "rejected": "warn", "bounced": "warn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """One line. `mark` is the chip's kind and `said` its words, `text` what it is, `note` how long it takes or what to do."""
+
+    amount_fen: int
+    mark: str
+    said: str
+    text: str
+    note: str
+    at: datetime
+
+
+def lines(view: "OrderView", reader: "Locale") -> list[Back]:
+    """The refunds and payouts of an order, oldest first."""
+    made = [_refund(each, reader) for each in view.refunds] + [_payout(each, reader) for each in view.payouts]
+    return sorted(made, key=lambda each: each.at)
+
+
+def _refund(refund: "RefundView", reader: "Locale") -> Back:
+    kind = reader.either(f"kind.{refund.kind}", "kind.other")
+    text = reader.t("refund.twice" if refund.origin == "suspense" else "refund.asked", kind=kind)
+    stuck = refund.state == "sent" and refund.reason == "refund.needs_hand"
+    if refund.reason and (stuck or refund.state == "failed"):
+        told = catalogue().get(refund.reason).told(reader.code)
+        note = f"{told.title} {told.text} {told.cure}".strip()
+    elif refund.state == "done":
+        note = reader.either(f"refund.done_{refund.kind}", "refund.done_other")
+    else:
+        note = reader.either(f"refund.time_{refund.kind}", "refund.time_other")
+    mark, said = ("warn", "refund.stuck") if stuck else (_MARKS[refund.state], f"refund.{refund.state}")
+    return Back(refund.amount_fen, mark, reader.t(said), text, note, refund.moved_at)
+
+
+def _payout(payout: "Payout", reader: "Locale") -> Back:
+    note = reader.t("payout.reference", reference=payout.reference) if payout.reference else reader.t("payout.time")
+    return Back(
+        payout.amount_fen,
+        _PAYOUT_MARKS[payout.state],
+        reader.t(f"payout.{payout.state}"),
+        reader.t("payout.to", tail=payout.tail),
+        "" if payout.state in ("rejected", "bounced") else note,
+        payout.moved_at,
+    )

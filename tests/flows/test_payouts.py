@@ -1,0 +1,224 @@
+"""Where the way back is closed: kept as balance, or paid by hand to the same person, by two people, and booked once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from tests.flows.conftest import let_time_pass, proved
+from tests.flows.shop import Shop, open_shop, refuses
+from tests.flows.test_amounts import balance
+from tests.flows.test_refunds import paid, refunds_end, spend, wallet
+
+from daozhang import ids
+from daozhang.ledger import accounts
+from daozhang.ledger.reserve import Hold
+from daozhang.postgres import Database
+from daozhang.reasons.refusal import Refusal
+from daozhang.recharge.model import OrderView
+from daozhang.recharge.payout import Payee, Payouts
+from daozhang.settings import Settings
+from daozhang.simulators.merchant import Enrolment
+
+NAME = "买买提·吐尔逊"
+ACCOUNT = Payee(name=" 买买提•吐尔逊 ", bank="工商银行北京分行", number="6222020200012345678")
+
+
+@pytest.fixture
+async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+    """A shop whose user is verified."""
+    await let_time_pass(owner_database)
+    async with open_shop(database, settings, enrolment=enrolment) as opened:
+        await verified(opened, NAME)
+        yield opened
+        await proved(database)
+
+
+async def verified(shop: Shop, name: str) -> None:
+    """Keep a name as the register would have it: the register itself is another story."""
+    vault, asked = shop.program.vault, ids.new_id()
+    number = "11010519491231002X"
+    await shop.program.database.value(
+        "select verify_user($1, $2, 'identity', $3, $4, $5, null, clock_now())",
+        asked,
+        shop.user_id,
+        vault.seal(name, f"verifications:name:{asked}"),
+        vault.seal(number, f"verifications:number:{asked}"),
+        vault.blind("identity", number),
+    )
+
+
+@pytest.fixture
+def payouts(shop: Shop) -> Payouts:
+    return shop.program.payouts
+
+
+async def closed(shop: Shop, amount_fen: int = 5_000) -> OrderView:
+    """A credited order whose payer's account is gone."""
+    order = await paid(shop, amount_fen)
+    shop.sim.fault("refund", "error", code="USER_ACCOUNT_ABNORMAL", http=403)
+    view = await shop.program.desk.refund(order.id, amount_fen, "x", "staff:1")
+    assert (view.state, view.reason) == ("failed", "refund.payer_account_closed")
+    assert await wallet(shop) == (amount_fen, 0)
+    return order
+
+
+async def test_proposed_by_one_approved_by_another_paid_and_booked(shop: Shop, payouts: Payouts) -> None:
+    order = await closed(shop)
+    payout_id = await payouts.propose(order.id, 5_000, ACCOUNT, "原账户已注销", "anna")
+    assert await wallet(shop) == (0, 5_000)
+    with refuses("payout.not_now"):
+        await payouts.paid(payout_id, "carl", "ICBC20261128001")
+    with refuses("payout.same_person"):
+        await payouts.approve(payout_id, "anna")
+    with refuses("payout.not_now"):
+        await payouts.payee(payout_id, "anna")
+    await payouts.approve(payout_id, "ben")
+    assert (await payouts.payee(payout_id, "carl")).number == ACCOUNT.number
+    await payouts.paid(payout_id, "carl", "ICBC20261128001")
+    assert (await wallet(shop), await balance(shop, accounts.PAYOUTS)) == ((0, 0), 5_000)
+    assert await balance(shop, accounts.receivable(shop.channel_id)) == -5_000
+    seen = await shop.order(order.id)
+    assert [(each.state, each.amount_fen, each.tail, each.reference) for each in seen.payouts] == [
+        ("paid", 5_000, "5678", "ICBC20261128001")
+    ]
+    with refuses("refund.exceeds"):
+        await shop.program.desk.refund(order.id, 1, "x", "staff:1")
+    looks = await shop.program.database.rows("select actor, what from personal_views")
+    assert [tuple(row) for row in looks] == [("anna", "identity")]
+    said = await shop.program.database.rows("select actor, kind from events where kind like 'payout.%' order by id")
+    assert [tuple(row) for row in said] == [
+        ("anna", "payout.proposed"), ("ben", "payout.approved"), ("carl", "payout.viewed"), ("carl", "payout.paid"),
+    ]  # fmt: skip
+
+
+async def test_the_account_stands_nowhere_in_clear(shop: Shop, payouts: Payouts) -> None:
+    order = await closed(shop)
+    await payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
+    row = await shop.program.database.row("select payee, payee_tail from payouts")
+    assert row is not None
+    assert b"6222" not in bytes(row["payee"])
+    assert row["payee_tail"] == "5678"
+    assert ACCOUNT.number not in repr(ACCOUNT)
+
+
+async def test_rc_18_who_proposed_it_cannot_approve_it_even_in_the_database(
+    shop: Shop, payouts: Payouts, database: Database
+) -> None:
+    order = await closed(shop)
+    payout_id = await payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
+    with pytest.raises(asyncpg.CheckViolationError, match="payouts_need_two"):
+        await database.rows(
+            "select move_payout(clock_now(), 'anna', $1, 'proposed', 'approved', 'approved', '', null)", payout_id
+        )
+    with pytest.raises(asyncpg.CheckViolationError):
+        await database.rows("select move_payout(clock_now(), 'anna', $1, 'proposed', 'paid', 'paid', '', 'REF1')", payout_id)
+
+
+async def test_rejected_or_sent_back_it_is_balance_again(shop: Shop, payouts: Payouts) -> None:
+    order = await closed(shop)
+    first = await payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
+    await payouts.reject(first, "ben", "不是本人的卡")
+    assert await wallet(shop) == (5_000, 0)
+    second = await payouts.propose(order.id, 2_000, ACCOUNT, "x", "anna")
+    await payouts.approve(second, "ben")
+    await payouts.paid(second, "carl", "REF-2")
+    await payouts.bounced(second, "carl", "账号不存在")
+    assert (await wallet(shop), await balance(shop, accounts.PAYOUTS)) == ((5_000, 0), 0)
+    for wrong in (payouts.reject(second, "ben", "x"), payouts.bounced(second, "carl", "x"), payouts.approve(first, "ben")):
+        with refuses("payout.not_now"):
+            await wrong
+
+
+async def test_only_to_the_same_person_and_only_where_the_way_back_is_closed(shop: Shop, payouts: Payouts) -> None:
+    order = await paid(shop)
+    with refuses("payout.way_open"):
+        await payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
+    order = await closed(shop)
+    with refuses("payout.other_name"):
+        await payouts.propose(order.id, 5_000, Payee(name="别人", bank="工商银行", number="622202020001"), "x", "anna")
+    for wrong in (Payee(name=NAME, bank="", number="622202020001"), Payee(name=NAME, bank="工商银行", number="1; drop")):
+        with refuses("payout.malformed"):
+            await payouts.propose(order.id, 5_000, wrong, "x", "anna")
+    with refuses("refund.exceeds"):
+        await payouts.propose(order.id, 5_001, ACCOUNT, "x", "anna")
+    assert await wallet(shop) == (10_000, 0)
+
+
+async def test_nobody_who_is_not_verified_is_paid_by_hand(
+    database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment
+) -> None:
+    async with open_shop(database, settings, enrolment=enrolment) as shop:
+        order = await closed(shop)
+        with refuses("payout.unverified"):
+            await shop.program.payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
+
+
+async def test_after_the_channels_time_the_way_back_is_closed_too(shop: Shop, payouts: Payouts) -> None:
+    order = await paid(shop)
+    await shop.later(366 * 86_400)
+    with refuses("refund.too_old"):
+        await shop.program.desk.refund(order.id, 5_000, "x", "staff:1")
+    assert await payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
+
+
+async def test_what_is_spent_is_not_paid_by_hand(shop: Shop, payouts: Payouts) -> None:
+    order = await closed(shop)
+    spending = Hold(ids.new_id(), 1, accounts.cash(shop.user_id), accounts.SALES, 4_500)
+    await shop.program.database.transact(lambda tx: spend(tx, spending))
+    with pytest.raises(Refusal) as caught:
+        await payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
+    assert (caught.value.reason, caught.value.facts) == ("refund.spent", {"left_fen": 500})
+
+
+async def test_refunds_and_payouts_at_once_give_no_more_than_was_paid(shop: Shop, payouts: Payouts) -> None:
+    """The wallet holds more than this order, so the order's own bound is what stops them."""
+    order = await closed(shop)
+    await paid(shop, 50_000)
+    await shop.later(61)
+
+    async def one(number: int) -> str:
+        try:
+            if number % 2:
+                await payouts.propose(order.id, 3_000, ACCOUNT, "x", "anna")
+            else:
+                await shop.program.desk.refund(order.id, 3_000, "x", "staff:1")
+        except Refusal as refusal:
+            return refusal.reason
+        return "begun"
+
+    said = await asyncio.gather(*(one(number) for number in range(20)))
+    assert said.count("begun") == 1, said
+    assert set(said) <= {"begun", "refund.exceeds", "refund.in_progress"}
+    await refunds_end(shop)
+
+
+async def test_twenty_approvals_and_rejections_at_once_decide_it_once(shop: Shop, payouts: Payouts) -> None:
+    order = await closed(shop)
+    payout_id = await payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
+    await payouts.approve(payout_id, "ben")
+    acts = [payouts.paid(payout_id, "carl", "REF-9") if n % 2 else payouts.reject(payout_id, "ben", "x") for n in range(20)]
+    done = [each for each in await asyncio.gather(*acts, return_exceptions=True) if each is None]
+    assert len(done) == 1
+    cash, aside = await wallet(shop)
+    assert aside == 0
+    assert cash + await balance(shop, accounts.PAYOUTS) == 5_000
+
+
+async def test_a_refund_that_is_stuck_is_kept_as_balance_by_decision(shop: Shop, payouts: Payouts) -> None:
+    order = await paid(shop)
+    shop.sim.habits.refund_fates.append("ABNORMAL")
+    refund_id = (await shop.program.desk.refund(order.id, 2_000, "x", "staff:1")).id
+    with refuses("refund.in_progress"):
+        await shop.program.desk.refunds.keep(refund_id, "x", "anna")
+    for _ in range(3):
+        await shop.later(300)
+        await shop.sim.quiet()
+        await shop.work()
+    assert await shop.program.desk.refunds.keep(refund_id, "卡已注销", "anna") == "failed"
+    seen = await shop.order(order.id)
+    assert [(refund.state, refund.reason) for refund in seen.refunds] == [("failed", "refund.kept_as_balance")]
+    assert (await wallet(shop), seen.refunded_fen) == ((5_000, 0), 0)
+    with refuses("refund.not_stuck"):
+        await shop.program.desk.refunds.keep(refund_id, "x", "anna")
+    assert await payouts.propose(order.id, 2_000, ACCOUNT, "x", "anna")
