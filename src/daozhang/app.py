@@ -121,13 +121,8 @@ async def open_program(
             partial(follow_clock, database, test_mode=settings.test_mode), partial(_tell_unmapped, database),
         ]  # fmt: skip
         if work:
-            entries = (
-                *ENTRIES,
-                Entry("identity", timedelta(days=1), _swept(identity)),
-                Entry("certificates", timedelta(hours=1), partial(watch_certificates, vault)),
-            )
             probes = Probes(database, registry.enabled, registry.get, sampler)
-            loops += [*(due.run for due in dues), Timetable(database, entries).run, watch.run, probes.run]
+            loops += [*(due.run for due in dues), Timetable(database, _entries(identity, vault)).run, watch.run, probes.run]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
         yield Program(
             asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts
@@ -146,6 +141,15 @@ async def open_program(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await database.close()
+
+
+def _entries(identity: Identity, vault: Vault) -> tuple[Entry, ...]:
+    """What is done at its hour, by one process for all."""
+    return (
+        *ENTRIES,
+        Entry("identity", timedelta(days=1), _swept(identity)),
+        Entry("certificates", timedelta(hours=1), partial(watch_certificates, vault)),
+    )
 
 
 def _swept(identity: Identity) -> Callable[[Database], Coroutine[Any, Any, None]]:
