@@ -143,11 +143,11 @@ class Books:
     def add_order(self, values: dict[str, Any]) -> Order | None:
         """Write a new unpaid order; None when its key is known. The values are the fields of `Order` that a merchant decides."""
         names = ("mer_id", "order_id", "txn_time", "product", "biz_type", "sub_type", "amount_fen", "back_url", "front_url")
-        row = (*(values[name] for name in (*names, "fingerprint")), self._watch.now_s(), values["expires_s"])
-        code = f"{secrets.randbelow(10**18):018d}"
-        if self._run("add_order", *row, code).fetchone() is None:
+        row = [*(values[name] for name in (*names, "fingerprint")), self._watch.now_s(), values["expires_s"]]
+        row.append(f"{secrets.randbelow(10**18):018d}")
+        if self._run("add_order", *row).fetchone() is None:
             return None
-        return self.order(values["mer_id"], values["order_id"], values["txn_time"])
+        return Order(*(*row, "", None, "", 0, 0, 0, None, None, "", ""))
 
     def order(self, mer_id: str, order_id: str, txn_time: str) -> Order | None:
         """The payment of a merchant by its number and time."""
