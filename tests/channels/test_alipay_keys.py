@@ -102,6 +102,12 @@ class TestKeys:
         read = keys_of(enrolled.app, private_key=text, alipay_public_key=public, **NO_CERTIFICATES)
         assert read.signer().key.private_numbers() == key.private_numbers()
 
+    def test_certificates_are_read_through_windows_and_forms(self, enrolled: Enrolment) -> None:
+        plain = keys_of(enrolled.app)
+        changed = {name: "  " + getattr(enrolled.app, name).replace("\n", " \r\n") for name in CERTIFICATES}
+        assert keys_of(enrolled.app, **changed).signer().root_cert_sn == plain.signer().root_cert_sn
+        assert [each.serial for each in keys_of(enrolled.app, **changed).verifiers()] == [each.serial for each in plain.verifiers()]
+
     def test_certificates_end_and_say_when(self, alipay_keys: AlipayKeys) -> None:
         ends = dict(expiries(alipay_keys))
         assert {name.split()[0] for name in ends} == {"app_certificate", "alipay_certificate"}

@@ -1,5 +1,7 @@
 """Stories at Alipay, where a trade begins when somebody scans, pages are carried by browsers, and refunds are done at once."""
 
+import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -12,12 +14,16 @@ from tests.channels.test_alipay_codes import cases
 from tests.flows.conftest import fresh_database, proved
 from tests.flows.knocks import book, kept
 from tests.flows.shop import Shop, open_shop
+from tests.flows.test_forged import Generous
 
+from daozhang import clock
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.reasons import catalogue
 from daozhang.recharge.model import OrderView
 from daozhang.settings import Settings
+from daozhang.simulators.alipay.enrolment import App
 from daozhang.simulators.alipay.station import AlipayStation
+from daozhang.simulators.alipay.trades import beijing
 from daozhang.simulators.merchant import Enrolment
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -72,6 +78,25 @@ async def knock(shop: Shop, told: dict[str, str]) -> tuple[int, bytes]:
     url = f"{shop.url}/notify/alipay/{shop.channel_id}"
     async with aiohttp.ClientSession() as session, session.post(url, data=urlencode(told), headers=FORM) as answer:
         return answer.status, await answer.read()
+
+
+def truth(app: App, number: str) -> dict[str, str]:
+    """What Alipay would tell of a payment of 50 yuan."""
+    now = beijing(clock.now_s())
+    return {
+        "app_id": app.app_id,
+        "charset": "utf-8",
+        "gmt_payment": now,
+        "notify_id": secrets.token_hex(16),
+        "notify_time": now,
+        "notify_type": "trade_status_sync",
+        "out_trade_no": number,
+        "seller_id": app.seller_id,
+        "total_amount": "50.00",
+        "trade_no": f"2026{secrets.randbelow(10**24):024d}",
+        "trade_status": "TRADE_SUCCESS",
+        "version": "1.0",
+    }
 
 
 async def silenced(shop: Shop, order: OrderView) -> dict[str, str]:
@@ -188,6 +213,60 @@ async def test_cb_16_the_same_notice_many_times_is_one_payment(shop: Shop) -> No
     assert await shop.cash() == before + 5_000
 
 
+async def test_cb_17_notices_in_parallel_and_a_query_meet_in_one_payment(shop: Shop) -> None:
+    before = await shop.cash()
+    order = await place(shop)
+    told = await silenced(shop, order)
+    heard = await asyncio.gather(*(knock(shop, told) for _ in range(8)), shop.program.desk.look(order.id))
+    assert heard[:-1] == [(200, b"success")] * 8
+    await shop.reach(order.id, "credited")
+    assert await shop.cash() == before + 5_000
+
+
+async def test_cb_18_a_payment_that_is_told_after_it_was_cancelled_is_money_all_the_same(shop: Shop) -> None:
+    before = await shop.cash()
+    order = await place(shop)
+    number = await shop.number(order.id)
+    shop.sim.phone.leave(number)
+    assert (await shop.program.desk.cancel(shop.user_id, order.id)).state == "cancelled"
+    ring = next(iter(station(shop).keyrings.values()))
+    told = truth(ring.app, number)
+    assert await knock(shop, told | {"sign": ring.sign_notice(told), "sign_type": "RSA2"}) == (200, b"success")
+    seen = await shop.reach(order.id, "credited")
+    assert "late" in seen.anomalies
+    assert await shop.cash() == before + 5_000
+
+
+async def test_cb_20_a_notice_of_a_payment_that_went_back_already_books_nothing_more(shop: Shop) -> None:
+    order = await paid(shop)
+    number = await shop.number(order.id)
+    notice = station(shop).books.notices(number)[0]
+    await shop.program.desk.refund(order.id, 5_000, "no longer wanted", "staff:1")
+    await shop.sim.quiet()
+    cash = await shop.cash()
+    assert await knock(shop, station(shop).notices.message(notice)) == (200, b"success")
+    assert (await shop.cash(), (await shop.order(order.id)).state) == (cash, "credited")
+
+
+async def test_cb_27_junk_at_the_door_makes_no_call_to_alipay(shop: Shop) -> None:
+    calls = shop.sim.calls["alipay"]
+    for n in range(40):
+        status, _ = await knock(shop, {"notify_id": str(n), "sign": "eA==", "sign_type": "RSA2", "alipay_cert_sn": f"{n:032x}"})
+        assert status >= 400
+    assert shop.sim.calls["alipay"] == calls
+
+
+async def test_cb_24_a_body_that_never_ends_is_cut_off(shop: Shop) -> None:
+    async with aiohttp.ClientSession() as session:
+        try:
+            async with session.post(
+                f"{shop.url}/notify/alipay/{shop.channel_id}", data=b"a=" + b"x" * 1_000_000, headers=FORM
+            ) as answer:
+                assert answer.status == 413
+        except aiohttp.ClientError:
+            return
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -201,6 +280,8 @@ async def test_cb_16_the_same_notice_many_times_is_one_payment(shop: Shop) -> No
     ids=str,
 )
 async def test_cb_01_cb_02_a_forged_notice_bounces_and_changes_nothing(shop: Shop, change: dict[str, str], why: str) -> None:
+    # How much junk is kept is a test of its own.
+    shop.program.asgi._limiter = Generous()  # type: ignore[attr-defined]
     order = await place(shop)
     told = await silenced(shop, order)
     database = shop.program.database

@@ -7,8 +7,9 @@ signature such a complaint is taken for what it is and nothing else: an unsigned
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
@@ -28,6 +29,7 @@ _AS_HTTP = {"20000": 500, "40005": 429}
 """How sure an unmapped code is, in the words of HTTP; all others are plain refusals."""
 _MOST_ANSWER_BYTES = 256 * 1024
 _SERVER_FAULT = 500
+_BASE64 = str.maketrans({"+": "%2B", "/": "%2F", "=": "%3D"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -60,20 +62,21 @@ class Caller:
     def signed(self, method: str, content: dict[str, Any], at: datetime, **addresses: str) -> tuple[str, str]:
         """The query and `biz_content` of a call; `addresses` are notify_url and return_url, left away when empty."""
         business = _encode(content).decode()
-        parameters = {
+        given = tuple((name, value) for name, value in addresses.items() if value)
+        fixed = {
             "app_id": self._app,
             "method": method,
             "format": "JSON",
             "charset": "utf-8",
             "sign_type": "RSA2",
-            "timestamp": stamp(at),
             "version": "1.0",
-            **{name: value for name, value in addresses.items() if value},
+            **dict(given),
         }
         if self._signer.app_cert_sn:
-            parameters |= {"app_cert_sn": self._signer.app_cert_sn, "alipay_root_cert_sn": self._signer.root_cert_sn}
-        parameters["sign"] = self._signer.sign(parameters | {"biz_content": business})
-        return urlencode(parameters), business
+            fixed |= {"app_cert_sn": self._signer.app_cert_sn, "alipay_root_cert_sn": self._signer.root_cert_sn}
+        moment = stamp(at)
+        sign = self._signer.sign(fixed | {"timestamp": moment, "biz_content": business})
+        return f"{_query(tuple(fixed.items()))}&timestamp={quote_plus(moment)}&sign={sign.translate(_BASE64)}", business
 
     async def call(self, operation: str, method: str, content: dict[str, Any], subject: Subject, notify_url: str = "") -> Heard:
         """Call and read the answer. Never raises for what the other side does."""
@@ -153,6 +156,12 @@ class Caller:
 def known_as(code: str) -> str:
     """A business code without the prefix that the gateway puts before it when it passes one on (`aop.ACQ.SYSTEM_ERROR`)."""
     return code.removeprefix("aop.") if code.startswith("aop.ACQ.") else code
+
+
+@lru_cache(maxsize=128)
+def _query(fixed: tuple[tuple[str, str], ...]) -> str:
+    """The part of an address that is the same for most calls: encoding it anew costs a fifth of a signature."""
+    return urlencode(fixed)
 
 
 def _text(raw: bytes) -> str:

@@ -5,6 +5,7 @@ Source: the open platform's pages of precreate, page pay, wap pay, query, close,
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from daozhang.channels.native import native_codes
@@ -127,7 +128,12 @@ def moment_of(holder: Fields, name: str, *, optional: bool = False) -> datetime 
 
 def stamp(moment: datetime) -> str:
     """A moment as `yyyy-MM-dd HH:mm:ss` in Beijing, whatever this machine's own zone is."""
-    return moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+    return _stamp(int(moment.timestamp()))
+
+
+@lru_cache(maxsize=64)
+def _stamp(moment_s: int) -> str:
+    return datetime.fromtimestamp(moment_s, SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def safe_text(text: str, most: int) -> str:
