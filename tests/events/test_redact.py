@@ -83,6 +83,7 @@ def test_pd_01_a_field_whose_name_is_secret_is_dropped_whole(name: str) -> None:
         json.dumps({name: "plain-canary"}),
         json.dumps({"x": {name: ["plain-canary"]}}),
         urlencode({name: "plain-canary"}),
+        urlencode({"biz_content": json.dumps({name: "plain-canary"})}),
         f"<x><{name}>plain-canary</{name}></x>",
     ):
         assert "plain-canary" not in redact.body(body.encode()), body

@@ -98,7 +98,7 @@ def query(encoded: str) -> str:
         pairs = parse_qsl(encoded, keep_blank_values=True, strict_parsing=True, max_num_fields=200)
     except ValueError:
         return text(encoded)
-    return urlencode([(_name(name), HIDDEN if _is_secret(name) else text(value)) for name, value in pairs], safe="*")
+    return urlencode([(_name(name), HIDDEN if _is_secret(name) else _nested(value, 0)) for name, value in pairs], safe="*")
 
 
 def url(raw: str) -> str:

@@ -5,7 +5,6 @@ A trade begins when a payer comes: until then a code or page is a wish (state em
 
 import secrets
 import sqlite3
-import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
@@ -15,7 +14,6 @@ from daozhang.simulators.watch import Watch, digits
 
 KEPT_S = 15 * 86_400
 SENDS_KEPT = 200_000
-_LETTERS = string.ascii_lowercase + string.digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +143,7 @@ class Books:
             "no_credit",
             "fingerprint",
         )
-        code = "bax" + "".join(secrets.choice(_LETTERS) for _ in range(22))
+        code = f"bax{secrets.token_hex(11)}"
         row = self._run("add_trade", *(values[name] for name in names), self._watch.now_s(), values["expires_s"], code).fetchone()
         return Trade(*row) if row else None
 

@@ -11,6 +11,7 @@ from daozhang.simulators.alipay.errors import ApiError
 
 _NUMBER = re.compile(r"[0-9A-Za-z_]{1,64}", re.ASCII)
 _YUAN = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?", re.ASCII)
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", re.ASCII)
 _EXPRESS = re.compile(r"([1-9][0-9]*)([mhd])|(1c)", re.ASCII)
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 MOST_FEN = 10_000_000_000
@@ -65,7 +66,7 @@ class Fields:
         until = self.text("time_expire", 32, required=False)
         if until:
             try:
-                moment = datetime.strptime(until, "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI).timestamp()
+                moment = datetime.fromisoformat(until if _MOMENT.fullmatch(until) else "").replace(tzinfo=SHANGHAI).timestamp()
             except ValueError:
                 raise ApiError("ACQ.INVALID_PARAMETER", "参数无效：time_expire") from None
             if moment <= now_s:
