@@ -39,7 +39,7 @@ format: $(VENV)/.ready-dev ## format the code
 	@$(BIN)/ruff check --fix src tests
 
 bench: $(VENV)/.ready-dev ## the figures, each with its yardstick (NAME=credit for one)
-	@for name in $(or $(NAME),credit notify place); do $(BIN)/daozhang bench $$name --json; done
+	@for name in $(or $(NAME),credit decide notify place); do $(BIN)/daozhang bench $$name --json; done
 	@$(if $(NAME),,for kind in alipay unionpay epay; do $(BIN)/daozhang bench place --channel $$kind --json; done)
 
 chaos: $(VENV)/.ready-dev ## the long counts: kills, races, random stories

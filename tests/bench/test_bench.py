@@ -11,6 +11,7 @@ from daozhang.bench import NAMES, run_bench
 from daozhang.simulators.stations import KNOWN
 
 SMALL: dict[str, dict[str, Any]] = {
+    "decide": {"orders": 40, "yardstick_s": 0.1, "pure_s": 0.05},
     "notify": {"messages": 60, "singles": 5, "connections": 4, "users": 20, "empty_s": 0.1},
     **{f"place {kind}": {"channel": kind, "orders": 30, "at_once": 8, "sign_s": 0.05} for kind in KNOWN},
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-NAMES = ("credit", "notify", "place")
+NAMES = ("credit", "decide", "notify", "place")
 
 
 async def run_bench(name: str, **options: Any) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from daozhang.cli.server import settle
 
 
 @app.command
-def bench(name: Literal["credit", "notify", "place"], /, *, channel: str = "", json: bool = False) -> None:
+def bench(name: Literal["credit", "decide", "notify", "place"], /, *, channel: str = "", json: bool = False) -> None:
     """Measure on a throwaway server of its own, in less than a minute; exit 1 when its books do not add up afterwards.
 
     Args:
-        name: `credit` (credits per second), `notify` (callbacks over HTTP), `place` (orders).
+        name: `credit` (credits), `decide` (checks and their commit), `notify` (callbacks over HTTP), `place` (orders).
         channel: `place`: the kind of channel that orders are placed at; default WeChat Pay.
         json: end with one JSON line.
     """

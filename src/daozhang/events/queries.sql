@@ -32,3 +32,7 @@ limit $2;
 
 -- name: wake
 select pg_notify('daozhang', '');
+
+-- name: append_events
+insert into events (id, shop_id, kind, order_id, user_id, actor, data, at)
+select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::jsonb[], $8::timestamptz[])

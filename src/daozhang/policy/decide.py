@@ -1,5 +1,7 @@
 """Decide: run every check and rule of a stage, and the worst outcome wins. Pure: the same facts and book, the same decision."""
 
+from typing import Any, NamedTuple
+
 from daozhang.policy.book import Book
 from daozhang.policy.checks import BY_STAGE
 from daozhang.policy.model import WISHED, Check, Decision, Facts, Hit, Outcome, Stage, Strength, Verdict
@@ -67,17 +69,46 @@ def trial(stage: Stage, facts: Facts, book: Book) -> tuple[str, ...]:
 Objections = list[tuple[int, Strength, str, Verdict]]
 """What is more than admitted: its place among the verdicts, the strength of its check, what tolerance makes of it, the verdict."""
 
-_SAID: dict[tuple[str, bool], Verdict] = {}
-"""Verdicts that say nothing but that a check passed, or comes later, are the same for everybody."""
+
+class Planned(NamedTuple):
+    """A check with the verdicts that say nothing but that it passed, or comes later: those are the same for everybody."""
+
+    check: Check
+    needs: tuple[str, ...]
+    passed: Verdict
+    later: Verdict
+
+
+_PLANS: dict[Stage, tuple[tuple[Check, ...], tuple[Planned, ...]]] = {}
+
+
+def _planned(stage: Stage) -> tuple[Planned, ...]:
+    checks = BY_STAGE[stage]
+    known = _PLANS.get(stage)
+    if known is None or known[0] is not checks:
+        known = _PLANS[stage] = (checks, tuple([_plan(check) for check in checks]))
+    return known[1]
+
+
+def _plan(check: Check) -> Planned:
+    later = Verdict(check=check.name, layer=check.layer, outcome=None, shown=check.shown)
+    passed = Verdict(check=check.name, layer=check.layer, outcome=Outcome.ADMIT, shown=check.shown)
+    return Planned(check, check.needs, later if check.constant else passed, later)
 
 
 def _checked(stage: Stage, facts: Facts, book: Book) -> tuple[list[Verdict], Objections]:
     verdicts: list[Verdict] = []
     objections: Objections = []
-    for check in BY_STAGE[stage]:
-        hit, later = _hit(check, stage, facts, book)
+    for check, needs, passed, later in _planned(stage):
+        for name in needs:
+            if getattr(facts, name) is None:
+                hit, said = _unknown(check, stage, facts, book), later
+                break
+        else:
+            hit, said = check.judge(facts, book), passed
         if hit is None:
-            verdicts.append(_said(check, later, facts, book))
+            told = check.tells(facts, book)
+            verdicts.append(_telling(said, told) if told else said)
             continue
         outcome = _at(stage, hit.outcome)
         verdict = Verdict(
@@ -85,48 +116,40 @@ def _checked(stage: Stage, facts: Facts, book: Book) -> tuple[list[Verdict], Obj
         )
         objections.append((len(verdicts), check.strength, "none", verdict))
         verdicts.append(verdict)
-    ready = book.rules.at(stage)
-    if ready:
-        found = dict(book.rules.judge(stage, facts))
-        for place, each in enumerate(ready):
-            if place not in found:
-                if each.published:
-                    verdicts.append(each.passed)
-                continue
-            of_rule = _of_rule(each, found[place], stage, facts, book)
-            if of_rule is None:
-                continue
-            if of_rule.outcome is not None:
-                objections.append((len(verdicts), each.strength, each.rule.tolerance, of_rule))
-            verdicts.append(of_rule)
+    _add_rules(verdicts, objections, stage, facts, book)
     return verdicts, objections
 
 
-def _hit(check: Check, stage: Stage, facts: Facts, book: Book) -> tuple[Hit | None, bool]:
-    """What a check objects to, and whether it can be judged only later."""
-    for name in check.needs:
-        if getattr(facts, name) is None:
-            break
-    else:
-        return check.judge(facts, book), check.constant
-    missing = {name for name in check.needs if getattr(facts, name) is None}
-    if stage is Stage.SHOWN and missing <= WISHED:
-        return None, True
+def _add_rules(verdicts: list[Verdict], objections: Objections, stage: Stage, facts: Facts, book: Book) -> None:
+    """The verdicts of the rules: every hit, and of published rules also that they passed."""
+    ready = book.rules.at(stage)
+    if not ready:
+        return
+    found = dict(book.rules.judge(stage, facts))
+    for place, each in enumerate(ready):
+        if place not in found:
+            if each.published:
+                verdicts.append(each.passed)
+            continue
+        of_rule = _of_rule(each, found[place], stage, facts, book)
+        if of_rule is None:
+            continue
+        if of_rule.outcome is not None:
+            objections.append((len(verdicts), each.strength, each.rule.tolerance, of_rule))
+        verdicts.append(of_rule)
+
+
+def _unknown(check: Check, stage: Stage, facts: Facts, book: Book) -> Hit | None:
+    """What a check says that misses a fact. None: it can be judged only later."""
+    if stage is Stage.SHOWN and {name for name in check.needs if getattr(facts, name) is None} <= WISHED:
+        return None
     if check.strength is Strength.SOFT:
-        return (check.blind(facts, book) if check.blind else None), True
-    return Hit(Outcome.REFUSE, UNANSWERED, {}), False
+        return check.blind(facts, book) if check.blind else None
+    return Hit(Outcome.REFUSE, UNANSWERED, {})
 
 
-def _said(check: Check, later: bool, facts: Facts, book: Book) -> Verdict:  # noqa: FBT001 -- the two ways of saying that nothing is wrong
-    told = check.tells(facts, book)
-    if not told and (same := _SAID.get((check.name, later))) is not None:
-        return same
-    verdict = Verdict(
-        check=check.name, layer=check.layer, outcome=None if later else Outcome.ADMIT, facts=told, shown=check.shown
-    )  # fmt: skip
-    if not told:
-        _SAID[check.name, later] = verdict
-    return verdict
+def _telling(said: Verdict, told: dict[str, Any]) -> Verdict:
+    return Verdict(check=said.check, layer=said.layer, outcome=said.outcome, facts=told, shown=said.shown)
 
 
 def _of_rule(each: Ready, truth: bool | None, stage: Stage, facts: Facts, book: Book) -> Verdict | None:  # noqa: FBT001 -- a truth value is what it is

@@ -103,3 +103,11 @@ on conflict do nothing
 insert into payer_marks (order_id, shop_id, payer, user_id, amount_fen, at)
 select * from unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::timestamptz[])
 on conflict do nothing
+
+-- name: keep_decisions
+insert into decisions (id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash, latency_us, at)
+select u.id, u.shop_id, u.user_id, u.order_id, u.stage, u.outcome, u.reason, u.book_version, u.facts::json, u.verdicts::json, u.hash,
+  u.latency_us, u.at
+from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::text[], $10::text[],
+  $11::bytea[], $12::integer[], $13::timestamptz[])
+  as u (id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash, latency_us, at)

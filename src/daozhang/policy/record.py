@@ -48,12 +48,17 @@ _COLUMNS = (
     "id", "shop_id", "user_id", "order_id", "stage", "outcome", "reason", "book_version", "facts", "verdicts", "hash", "latency_us",
     "at",
 )  # fmt: skip
+FEW = 16
+"""Up to this many rows a prepared statement costs less than a COPY, which is parsed anew and takes two turns."""
 
 
 async def store(tx: Tx, records: Sequence[tuple[UUID | None, Record]]) -> None:
     """Keep decisions, each with the order it is about, in the transaction that acts on them."""
-    if records:
-        await tx.copy("decisions", _COLUMNS, [_row(order_id, record) for order_id, record in records])
+    rows = [_row(order_id, record) for order_id, record in records]
+    if len(rows) > FEW:
+        await tx.copy("decisions", _COLUMNS, rows)
+    elif rows:
+        await tx.run(sql.keep_decisions, *map(list, zip(*rows, strict=True)))
 
 
 def _row(order_id: UUID | None, record: Record) -> tuple[Any, ...]:

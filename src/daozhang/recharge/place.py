@@ -106,14 +106,18 @@ class Place:
 
         Raises `Refusal` for a key used for another wish or still being answered, `Unavailable` and `OutcomeUnknown`.
         """
-        if not 8 <= len(request.key) <= 64 or not request.key.isascii() or not request.key.isprintable():
-            raise Refusal("operation.key_malformed")
-        admitted = await self._admissions.put(request)
+        admitted = await self.admit(request)
         if admitted.attempt:
             await self.ask(admitted.attempt)
         elif admitted.replay:
             await self._wait_for_rival(admitted.order_id)
         return admitted.order_id
+
+    async def admit(self, request: PlaceRequest) -> Admitted:
+        """The first commit alone: the order decided and written, its channel not asked yet. Raises as a call does."""
+        if not 8 <= len(request.key) <= 64 or not request.key.isascii() or not request.key.isprintable():
+            raise Refusal("operation.key_malformed")
+        return await self._admissions.put(request)
 
     async def ask(self, attempt: Try, *, first: bool = True) -> Prepay:
         """Ask the channel for an attempt and keep its answer. Safe to repeat: the same number with the same words.

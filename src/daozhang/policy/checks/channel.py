@@ -46,22 +46,22 @@ def _month(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
 
 
 def _limit(facts: Facts, axis: str) -> Hit | None:
-    stop = stopped(facts.limits or (), facts.amount_fen, axis)
+    stop = stopped(facts.limits, facts.amount_fen, axis) if facts.limits else None
     return Hit(Outcome.REFUSE, stop.reason, stop.facts) if stop else None
 
 
 def _tells_single(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    single_fen = room(facts.limits or ()).single_fen
+    single_fen = room(facts.limits).single_fen if facts.limits else None
     return {} if single_fen is None else {"limit_fen": single_fen}
 
 
 def _tells_day(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    left_fen = room(facts.limits or ()).day_left_fen
+    left_fen = room(facts.limits).day_left_fen if facts.limits else None
     return {} if left_fen is None else {"left_fen": left_fen}
 
 
 def _tells_month(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    left_fen = room(facts.limits or ()).month_left_fen
+    left_fen = room(facts.limits).month_left_fen if facts.limits else None
     return {} if left_fen is None else {"left_fen": left_fen}
 
 

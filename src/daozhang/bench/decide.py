@@ -1,0 +1,179 @@
+"""`decide`: what it costs to judge an order by every check and rule, and to commit it with its decision.
+
+The whole: eight callers, each with a connection of its own and one order per commit (natural batching would hide the cost). The
+yardstick is a one-row insert that commits by itself, by the same client over as many connections, measured before and after.
+Pure: `decide` alone, on one core, with the comparisons that decided every hit.
+"""
+
+import asyncio
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from daozhang import __version__, clock, ids
+from daozhang.app import Program, open_program
+from daozhang.bench.machine import machine
+from daozhang.bench.stage import Stage as SetUp
+from daozhang.bench.stage import stage
+from daozhang.bench.usage import cpu_s
+from daozhang.policy.book import Book, defaults, make_book
+from daozhang.policy.books import Books
+from daozhang.policy.decide import decide
+from daozhang.policy.examine import examine
+from daozhang.policy.model import NEVER_S, Facts, Signals, Stage
+from daozhang.postgres import Database
+from daozhang.proof import prove
+from daozhang.recharge.model import PlaceRequest
+from daozhang.recharge.place import Place
+from daozhang.recharge.route import OPEN, Standing
+from daozhang.serve import settle_memory
+from daozhang.simulators.merchant import enrol
+from daozhang.simulators.wechatpay.station import card_of
+
+CONNECTIONS = 8
+AMOUNT_FEN = 5_000
+NOW = datetime(2026, 11, 22, 6, 2, 7, tzinfo=UTC)
+
+
+async def bench(*, orders: int = 6_000, yardstick_s: float = 2.0, pure_s: float = 1.0) -> dict[str, Any]:
+    """Measure. Each order is by a user of its own with a known device."""
+    warm_up = max(CONNECTIONS, orders // 5)
+    pure = _pure(make_book(1, 1, defaults()), pure_s)
+    async with stage(users=warm_up + orders) as set_up:
+        channel_id = await set_up.add_channel(card_of(enrol().merchant, "http://127.0.0.1:9"))
+        devices = await _devices(set_up)
+        await set_up.owner.rows("create table bench_rows (id uuid primary key, made_at timestamptz not null)")
+        await set_up.owner.rows("grant insert on bench_rows to daozhang_app")
+        dsn = set_up.server.dsn("app")
+        async with open_program(set_up.settings, dsn, dsn, work=False) as program:
+            desks = await _desks(program)
+            await _admit(desks, set_up.people[:warm_up], devices, channel_id)
+            settle_memory()
+            before = await _inserts(program.database, yardstick_s)
+            used = [time.process_time(), cpu_s(set_up.server.pid or 0)]
+            took_s, waits_s = await _admit(desks, set_up.people[warm_up:], devices, channel_id)
+            used = [time.process_time() - used[0], cpu_s(set_up.server.pid or 0) - used[1]]
+            after = await _inserts(program.database, yardstick_s)
+        admitted = await set_up.app.value(
+            "select count(*) from decisions where stage = 'place' and outcome in ('admit', 'monitor')"
+        )
+        examined, proof = await examine(set_up.app), await prove(set_up.app)
+    waits_s.sort()
+    figure, yardstick = orders / took_s, (before + after) / 2
+    return {
+        "name": "decide",
+        "figure": round(figure, 1),
+        "unit": "orders decided and committed/s",
+        "yardstick": round(yardstick, 1),
+        "yardstick_is": f"one-row inserts that commit by themselves, same client, {CONNECTIONS} connections, rows/s",
+        "ratio": round(figure / yardstick, 3),
+        "p50_ms": round(waits_s[len(waits_s) // 2] * 1e3, 2),
+        "p99_ms": round(waits_s[len(waits_s) * 99 // 100] * 1e3, 2),
+        "pure_decisions_per_s": round(pure),
+        "orders": warm_up + orders,
+        "program_cpu_us": round(used[0] / orders * 1e6),
+        "postgres_cpu_us": round(used[1] / orders * 1e6),
+        "proof_ok": proof.ok and examined.ok and admitted == warm_up + orders,
+        "machine": machine(),
+    }
+
+
+async def _devices(set_up: SetUp) -> dict[int, UUID]:
+    rows = await set_up.owner.rows(
+        """insert into devices (id, shop_id, user_id, token_hash, agent, first_seen_at, seen_at)
+        select u.id, 1, u.user_id, sha256(u.id::text::bytea), 'bench', clock_now() - interval '90 days', clock_now()
+        from unnest($1::uuid[], $2::bigint[]) as u (id, user_id) returning id, user_id""",
+        [ids.new_id() for _ in set_up.people],
+        set_up.people,
+    )
+    return {row["user_id"]: row["id"] for row in rows}
+
+
+async def _desks(program: Program) -> list[Place]:
+    """A placing of its own per caller, so that nobody's order joins another one's commit."""
+    books = Books(program.database)
+    await books.current(1)
+
+    async def open_way(_channel_id: int, _method: str) -> Standing:
+        return OPEN
+
+    return [
+        Place(
+            program.database, books, program.vault, program.registry.get, lambda channel: f"https://shop.test/notify/{channel.id}",
+            __version__, lambda order_id: f"https://shop.test/back/{order_id}", open_way,
+        )
+        for _ in range(CONNECTIONS)
+    ]  # fmt: skip
+
+
+async def _admit(desks: list[Place], people: list[int], devices: dict[int, UUID], channel_id: int) -> tuple[float, list[float]]:
+    """One order for each user, one at a time at each desk; seconds for all, and for each."""
+    todo, waits_s = iter(people), []
+
+    async def caller(desk: Place) -> None:
+        for user_id in todo:
+            began = time.perf_counter()
+            await desk.admit(
+                PlaceRequest(
+                    1, user_id, AMOUNT_FEN, channel_id, "native", secrets.token_hex(16), __version__, "203.0.113.9",
+                    device_id=str(devices[user_id]),
+                )
+            )  # fmt: skip
+            waits_s.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(caller(desk) for desk in desks))
+    return time.perf_counter() - began, waits_s
+
+
+async def _inserts(database: Database, seconds: float) -> float:
+    """Rows per second: each an insert that is its own transaction."""
+    until, count = time.perf_counter() + seconds, 0
+
+    async def caller() -> None:
+        nonlocal count
+        async with database.pool.acquire() as connection:
+            insert = await connection.prepare("insert into bench_rows (id, made_at) values ($1, $2)")
+            while time.perf_counter() < until:
+                await insert.fetch(ids.new_id(), clock.now())
+                count += 1
+
+    began = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(CONNECTIONS)))
+    return count / (time.perf_counter() - began)
+
+
+def _pure(book: Book, seconds: float) -> float:
+    """Decisions per second of one core's processor time: nine sound orders and one that a rule stops, in turns."""
+    sound = _sound()
+    signals = msgspec.structs.replace(sound.signals, large_count=5)  # type: ignore[type-var]
+    fifth = msgspec.structs.replace(sound, amount_fen=300_000, signals=signals)
+    events, count = [sound] * 9 + [fifth], 0
+    assert decide(Stage.PLACE, sound, book).admits
+    assert decide(Stage.PLACE, fifth, book).reason == "risk.velocity_large"
+    began = time.process_time()
+    while (took_s := time.process_time() - began) < seconds:
+        for _ in range(100):
+            for facts in events:
+                decide(Stage.PLACE, facts, book)
+        count += 100 * len(events)
+    return count / took_s
+
+
+def _sound() -> Facts:
+    """Everything known, nothing odd."""
+    return Facts(
+        at=NOW, shop_id=1, user_id=7, standing="active", channel_id=3, channel_enabled=True, kind="wechatpay", no_credit=False,
+        methods=("native", "h5"), method="native", amount_fen=AMOUNT_FEN, admitted_fen=0, day_ends_at=NOW + timedelta(hours=10),
+        page_version="p", page_current="p", database_writes=True, notify_door=True, limits=(), payer_known=False, pass_fen=0,
+        signals=Signals(
+            user_age_s=10**7, verification="none", large_count=0, orders_hour_count=1, orders_day_count=1,
+            orders_day_fen=AMOUNT_FEN, unfrozen_s=NEVER_S, device_known=True, device_s=10**7, device_accounts_count=1,
+            device_day_fen=AMOUNT_FEN, device_near_count=0, device_failures_count=0, place_known=True, place_usual=True,
+            place_abroad=False, elsewhere_s=NEVER_S, tolerance_fen=AMOUNT_FEN,
+        ),
+    )  # fmt: skip
