@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from daozhang.app import SHOP, Program
 from daozhang.channels import console
 from daozhang.identity import Visitor
+from daozhang.limits import rows as limits
 from daozhang.serve import serve
 from daozhang.settings import Settings
 
@@ -102,6 +103,7 @@ async def _furnish(settings: Settings, program: Program, card: dict[str, Any]) -
         if row.enabled and row.id not in kept:
             await console.enable(program.database, program.vault, settings, row.id, enabled=False)
     await program.registry.load()
+    await limits.ship(program.database, "demo")
     identity = program.house.identity
     if await identity.find(SHOP, PHONE) is None:
         await identity.register(SHOP, PHONE, PASSWORD, Visitor("127.0.0.1", "127.0.0.0/24"))

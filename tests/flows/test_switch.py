@@ -98,6 +98,10 @@ async def test_switching_while_the_first_stays_unsure_and_both_are_paid(shop: Sh
         ("done", 5_000, "wechatpay", "suspense")
     ]
     assert {"refund.asked", "refund.done"} <= {step.what for step in told.steps}
+    named = [(step.what, step.facts.get("kind")) for step in told.steps]
+    assert named.count(("order.submitted", "wechatpay")) == named.count(("order.submitted", "alipay")) == 1
+    assert ("order.paid", "alipay") in named
+    assert ("refund.done", "wechatpay") in named
 
 
 async def test_the_old_attempt_is_closed_before_another_way_is_opened(shop: Shop) -> None:

@@ -69,3 +69,8 @@ def test_money_days_and_spans() -> None:
     assert EN.when(now - timedelta(days=1)).startswith("Yesterday ")
     assert EN.when(datetime(2020, 2, 3, 4, 5, tzinfo=UTC)) == "3 Feb 2020 12:05"
     assert (ZH.took(3.21), EN.took(75), EN.took(3700)) == ("3.2 秒", "1 min 15 s", "1 h 1 min")
+
+
+def test_sentences_are_joined_as_the_language_sets_them() -> None:
+    assert locale.load("zh").joined("原账户已注销", "", "钱在余额里。", "不用操作。") == "原账户已注销。钱在余额里。不用操作。"
+    assert locale.load("en").joined("It is closed", "It is here.", "") == "It is closed. It is here."

@@ -10,13 +10,18 @@ from datetime import datetime
 
 from daozhang import alarms
 from daozhang.limits.judge import stopped
-from daozhang.limits.model import Way
+from daozhang.limits.model import AXES, Way
 from daozhang.limits.read import read
 from daozhang.postgres import Tx, statements
 
 sql = statements("daozhang.limits")
 
-_SAID = {f"channel.limit.{axis}": axis for axis in ("min", "single", "day", "month")}
+_SAID = {f"channel.limit.{axis}": axis for axis in AXES} | {
+    "channel.amount_over_single": "single",
+    "account.wallet_limit_day": "day",
+    "account.wallet_limit_month": "month",
+}
+"""Which reason of a channel's refusal speaks of which axis. What a merchant may receive in all is no user's limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ async def heard(tx: Tx, at: datetime, refusals: Sequence[Refused]) -> int:
         return 0
     marked = 0
     for (refused, axis), limits in zip(told, await read(tx, [refused.way for refused, _ in told]), strict=True):
-        bounding = [limit for limit in limits if limit.owner != "ours" and getattr(limit, f"{axis}_fen") is not None]
+        field = "opens_min" if axis == "hours" else f"{axis}_fen"
+        bounding = [limit for limit in limits if limit.owner != "ours" and getattr(limit, field) is not None]
         facts = {"kind": refused.kind, "method": refused.way.method or "", "axis": axis, "amount_fen": refused.amount_fen,
                  "code": refused.code[:64]}  # fmt: skip
         if not bounding:

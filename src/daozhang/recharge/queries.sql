@@ -134,15 +134,25 @@ left join lateral (
 where o.id = $1 and ($2::bigint is null or o.user_id = $2);
 
 -- name: order_steps
-select m.at, 'order.' || m.move as what, m.actor, m.reason, m.version from order_moves m where m.order_id = $1
+-- `kind` is the channel that a step speaks of: of an order's own moves, the one of the attempt that it was about at that moment.
+select m.at, 'order.' || m.move as what, m.actor, m.reason, m.version, (
+    select t.kind from attempts t where t.order_id = m.order_id and t.id >= m.order_id and t.created_at <= m.at
+    order by (t.state = 'paid' and t.moved_at = m.at) desc, t.id desc limit 1) as kind
+from order_moves m where m.order_id = $1
 union all
-select m.at, 'attempt.' || m.move, m.actor, m.reason, m.version
+select m.at, 'attempt.' || m.move, m.actor, m.reason, m.version, a.kind
 from attempts a join attempt_moves m on m.attempt_id = a.id where a.order_id = $1 and a.id >= $1 and m.move <> 'paid'
 union all
-select r.created_at, 'refund.asked', r.actor, r.amount_fen::text, 0 from refunds r where r.order_id = $1
+select r.created_at, 'refund.asked', r.actor, r.amount_fen::text, 0, a.kind
+from refunds r join attempts a on a.id = r.attempt_id where r.order_id = $1
 union all
-select m.at, 'refund.' || m.move, m.actor, r.amount_fen::text, m.version
-from refunds r join refund_moves m on m.refund_id = r.id where r.order_id = $1
+select m.at, 'refund.' || m.move, m.actor, r.amount_fen::text, m.version, a.kind
+from refunds r join refund_moves m on m.refund_id = r.id join attempts a on a.id = r.attempt_id where r.order_id = $1
+union all
+select p.created_at, 'payout.proposed', p.proposed_by, p.amount_fen::text, 0, null from payouts p where p.order_id = $1
+union all
+select m.at, 'payout.' || m.move, m.actor, p.amount_fen::text, m.version, null
+from payouts p join payout_moves m on m.payout_id = p.id where p.order_id = $1
 order by 1, 5;
 
 -- name: order_anomalies

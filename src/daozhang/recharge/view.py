@@ -31,7 +31,7 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
     if row is None:
         return None
     moved = await database.rows(sql.order_steps, order_id)
-    steps = [Step(r["at"], r["what"], r["actor"], _facts(r["what"], r["reason"])) for r in moved]
+    steps = [Step(r["at"], r["what"], r["actor"], _facts(r["what"], r["reason"], r["kind"])) for r in moved]
     anomalies = [r["kind"] for r in await database.rows(sql.order_anomalies, order_id)]
     decision = await database.row(sql.newest_verdicts, order_id)
     payouts = [
@@ -111,7 +111,8 @@ def _reason(row: Any) -> str | None:
     return reason
 
 
-def _facts(what: str, reason: str) -> dict[str, Any]:
-    if what.startswith("refund."):
-        return {"amount_fen": int(reason)} if reason.isdigit() else {}
-    return {"why": reason} if reason else {}
+def _facts(what: str, reason: str, kind: str | None) -> dict[str, Any]:
+    said: dict[str, Any] = {"kind": kind} if kind else {}
+    if what.startswith(("refund.", "payout.")):
+        return said | ({"amount_fen": int(reason)} if reason.isdigit() else {})
+    return said | ({"why": reason} if reason else {})

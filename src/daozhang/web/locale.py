@@ -41,6 +41,12 @@ class Locale:
         """Whether there is a text of that key."""
         return key in self.texts
 
+    def joined(self, *sentences: str) -> str:
+        """Sentences one after the other, each with its stop, as the language sets them."""
+        stop, gap = ("。", "") if self.code == "zh" else (".", " ")
+        said = [each if each[-1:] in "。！？.!?" else each + stop for each in sentences if each]
+        return gap.join(said)
+
     @property
     def tag(self) -> str:
         """The language tag for `<html lang>`."""

@@ -100,7 +100,7 @@ def _choice(request: Request[Any, Any, Any], each: "MethodChoice") -> Choice:
         mark, said = "off", why.title
     else:
         mark, said = "warn", why.title
-    cure = f"{why.text} {why.cure}".strip() if why and not (each.open and each.fits) else ""
+    cure = reader.joined(why.text, why.cure) if why and not (each.open and each.fits) else ""
     return Choice(
         each.channel_id, each.kind, each.method, each.open, each.fits, mark, said, cure, _room(each, reader), each.no_credit
     )

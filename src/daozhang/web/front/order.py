@@ -126,7 +126,10 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
 
 
 def _anomaly(kind: str, view: "OrderView", reader: Locale) -> Told:
-    return catalogue().get(f"anomaly.{kind}").told(reader.code, {"amount_fen": view.amount_fen})
+    """What was odd, told with what is still going back because of it."""
+    going_fen = sum(each.amount_fen for each in view.refunds if each.origin == "suspense" and each.state in ("reserved", "sent"))
+    facts = {"amount_fen": view.amount_fen} | ({"paid_fen": going_fen} if going_fen else {})
+    return catalogue().get(f"anomaly.{kind}").told(reader.code, facts)
 
 
 def mark_of(view: "OrderView") -> str:

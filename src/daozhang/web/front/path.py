@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 _AWAITED = {"awaiting_payment": "step.waiting", "created": "step.waiting_answer", "closing": "step.waiting_close"}
 _STOPS = {f"order.{move}" for move in ("declined", "refused", "expired", "closed", "abandoned", "rejected", "bounced", "unfit")} | {
-    "refund.failed"
+    "refund.failed",
+    "payout.rejected",
+    "payout.bounced",
 }
 _ORDER_ENDS = {"order.declined", "order.expired", "order.closed"}
 _TOGETHER_S = 5.0
@@ -51,6 +53,8 @@ def _telling(steps: "Sequence[Step]") -> "list[Step]":
 
 def _said(step: "Step", view: "OrderView", kind: str, reader: "Locale") -> str:
     amount = reader.money(step.facts.get("amount_fen", view.amount_fen))
+    if "kind" in step.facts:
+        kind = reader.either(f"kind.{step.facts['kind']}", "kind.other")
     name = step.what.removeprefix("order.").replace(".", "_")
     return reader.either(f"step.{name}", "step.other", amount=amount, kind=kind)
 

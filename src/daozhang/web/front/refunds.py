@@ -38,7 +38,7 @@ def _refund(refund: "RefundView", reader: "Locale") -> Back:
     stuck = refund.state == "sent" and refund.reason == "refund.needs_hand"
     if refund.reason and (stuck or refund.state == "failed"):
         told = catalogue().get(refund.reason).told(reader.code)
-        note = f"{told.title} {told.text} {told.cure}".strip()
+        note = reader.joined(told.title, told.text, told.cure)
     elif refund.state == "done":
         note = reader.either(f"refund.done_{refund.kind}", "refund.done_other")
     else:
