@@ -18,6 +18,8 @@ OPEN_TO_ALL = {
     "/readyz",
     "/recharge/echo",
     "/back/{shown}",
+    "/status",
+    "/v1/channels",
 }
 
 
