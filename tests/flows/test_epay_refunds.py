@@ -66,3 +66,35 @@ async def test_money_that_went_back_at_the_operator_by_hand_is_not_given_back_ag
     refund = await till.shop.program.desk.refund(order.id, 5_000, "不想要了", "staff:1")
     assert await till.refund_state(refund.id) == ("failed", "refund.returned_elsewhere")
     assert till.station.sums()["refunded"].sum_fen == 5_000
+
+
+async def test_nf_05_what_was_paid_twice_at_v1_goes_back_by_itself_once_the_operator_can_be_asked(till: Till) -> None:
+    """It cannot be asked at first and is short of money then: nothing was taken in, so each next look is the first again."""
+    database = till.shop.program.database
+    order = await till.place(till.v1)
+    first = await till.shop.number(order.id)
+    await till.shop.program.desk.retry(till.shop.user_id, order.id, till.v2, "qr", "203.0.113.9")
+    await till.shop.pay(order)
+    await till.shop.reach(order.id, "credited")
+    till.shop.sim.phone.pay(first)
+    await till.shop.sim.quiet()
+    (refund,) = await database.rows("select id, origin from refunds")
+    assert refund["origin"] == "suspense"
+
+    async def look() -> str:
+        await till.shop.later(600)
+        await till.shop.work()
+        (row,) = await database.rows("select state from refunds")
+        return str(row["state"])
+
+    till.shop.sim.fault("query", "garbage", times=100)
+    assert await look() == "reserved"
+    till.shop.sim.dial.clear()
+    till.station.rules.funds_short = True
+    assert await look() == "reserved"
+    till.station.rules.funds_short = False
+    for _ in range(3):
+        state = await look()
+    assert state == "done"
+    assert till.station.sums()["refunded"].sum_fen == 5_000
+    assert await till.shop.cash() == 5_000

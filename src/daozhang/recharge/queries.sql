@@ -205,7 +205,7 @@ select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amoun
 from refunds r where r.next_query_at <= $1 order by r.next_query_at limit $2 for update skip locked;
 
 -- name: postpone_refund
-update refunds set next_query_at = $2, queries = queries + 1 where id = $1;
+update refunds set next_query_at = $2 where id = $1;
 
 -- name: balance_of
 select balance_fen from accounts where shop_id = $1 and address = $2;
@@ -236,6 +236,9 @@ from refunds r join attempts a on a.id = r.attempt_id where r.id = $1;
 
 -- name: count_look
 update refunds set queries = queries + 1 where id = $1;
+
+-- name: uncount_look
+update refunds set queries = queries - 1 where id = $1 and queries > 0;
 
 -- name: orders_behind
 select r.hold_id as source_id, r.order_id from refunds r where r.hold_id = any ($1)

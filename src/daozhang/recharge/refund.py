@@ -38,6 +38,9 @@ CLOSED_WAYS = ("refund.payer_account_closed", KEPT)
 NEEDS_HAND = "refund.needs_hand"
 """The channel could not deliver the money: a person decides in its merchant platform, and it stays set aside until then."""
 
+WAITS = frozenset({"refund.not_sent", "refund.in_progress"})
+"""Refusals that end by themselves: the channel could not be asked, or another refund of the payment has no end yet."""
+
 
 async def claim(tx: Tx, most: int) -> Sequence[Any]:
     """Claim due refunds and set when they are looked at next."""
@@ -136,6 +139,10 @@ class Refunds:
                 # An earlier call may have been taken in after all: what the channel knows of the refund counts, not this refusal.
                 known = await channel.query_refund(number, payment)
                 answer = answer if known.exists is False else known
+        refused = answer.outcome is Outcome.FAILURE and answer.report is None and row["origin"] != "cash"
+        if refused and not asked_before:
+            await self._database.transact(lambda tx: self._refused(tx, refund_id, answer.reason))
+            return
         await self.take(refund_id, answer.outcome, answer.report, answer)
 
     async def keep(self, refund_id: UUID, why: str, actor: str) -> str:
@@ -158,6 +165,19 @@ class Refunds:
             raise Refusal("refund.in_progress")
         log.warning("refund %s is kept as balance by %s: %s", refund_id, actor, why[:80])
         return await self._database.transact(lambda tx: self._finish(tx, refund_id, "failed", None, None, KEPT, actor))
+
+    async def _refused(self, tx: Tx, refund_id: UUID, reason: str | None) -> None:
+        """Money that must go back, plainly refused before anything was taken in: the next look is the first one again.
+
+        That matters where a channel knows no numbers of refunds and is asked only once. A person is told, unless it merely waits.
+        """
+        row = await tx.row(sql.lock_refund, refund_id)
+        if row is None or row["state"] != "reserved":
+            return
+        await tx.run(sql.uncount_look, refund_id)
+        if reason not in WAITS and not await tx.row(sql.hand_asked, row["attempt_id"]):
+            anomaly = moves.Anomaly("unresolved", row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
+            await moves.note_anomalies(tx, row["shop_id"], clock.now(), [anomaly])
 
     async def settle(self, report: Report) -> str:
         """A report about a refund, from any witness: `done`, `failed`, `noted`, `foreign` or `unknown`."""
