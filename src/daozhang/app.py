@@ -12,6 +12,8 @@ from typing import Any
 from litestar.types import ASGIApp
 
 from daozhang import __version__
+from daozhang.cases import Cases, unfreeze
+from daozhang.cases.unfreeze import UnfreezeVerdict
 from daozhang.channels.port import Channel
 from daozhang.channels.registry import Registry
 from daozhang.channels.watch import tell_unmapped, watch_certificates
@@ -29,9 +31,10 @@ from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.providers.rows import Providers
-from daozhang.recharge import chase, inbox, refund
+from daozhang.recharge import chase, hold, inbox, refund
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
+from daozhang.recharge.hold import HoldVerdict
 from daozhang.recharge.payout import Payouts
 from daozhang.recharge.settle import Settle
 from daozhang.settings import Settings
@@ -98,23 +101,26 @@ async def open_program(
         history = History(database, board, registry.enabled)
         hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
         fulfil = Fulfil(SHOP, database, accounts)
-        settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil,))
+        limiter = Limiter(database)
+        identity = Identity(database, vault, limiter)
+        cases = Cases(
+            database, vault, {hold.KIND: HoldVerdict(accounts, (fulfil,)), unfreeze.KIND: UnfreezeVerdict(identity.unfreeze_in)}
+        )
+        settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil,), threads=cases)
         url = public_url or settings.url()
         desk = Desk(
             SHOP, database, books, vault, registry, accounts, settle,
             public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, fulfilments=(fulfil,),
         )  # fmt: skip
-        limiter = Limiter(database)
         door = Door(database, settle, desk.refunds, registry.get, limiter)
-        identity = Identity(database, vault, limiter)
         providers = Providers(SHOP, database, vault, settings)
         payouts = Payouts(database, accounts, vault, Verifications(database, vault, limiter, providers))
         house = House(
             settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
-            channels=registry, board=board, history=history, shop_id=SHOP, phone_url=phone_url,
+            channels=registry, board=board, history=history, cases=cases, shop_id=SHOP, phone_url=phone_url,
         )  # fmt: skip
         asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
-        dues = _dues(database, desk, door, fulfil, hub)
+        dues = _dues(database, desk, door, fulfil, cases, hub)
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
             registry.watch, hub.run, partial(vault.watch, database, settings), sampler.run, board.watch,
             partial(history.watch, SHOP), partial(watch_places, settings.data),
@@ -122,7 +128,7 @@ async def open_program(
         ]  # fmt: skip
         if work:
             probes = Probes(database, registry.enabled, registry.get, sampler)
-            loops += [*(due.run for due in dues), Timetable(database, _entries(identity, vault)).run, watch.run, probes.run]
+            loops += [*(due.run for due in dues), Timetable(database, _entries(identity, vault, cases)).run, watch.run, probes.run]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
         yield Program(
             asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts
@@ -143,20 +149,21 @@ async def open_program(
         await database.close()
 
 
-def _entries(identity: Identity, vault: Vault) -> tuple[Entry, ...]:
+def _entries(identity: Identity, vault: Vault, cases: Cases) -> tuple[Entry, ...]:
     """What is done at its hour, by one process for all."""
     return (
         *ENTRIES,
-        Entry("identity", timedelta(days=1), _swept(identity)),
+        Entry("identity", timedelta(days=1), _done(identity.sweep)),
         Entry("certificates", timedelta(hours=1), partial(watch_certificates, vault)),
+        Entry("evidence", timedelta(days=1), _done(cases.forget)),
     )
 
 
-def _swept(identity: Identity) -> Callable[[Database], Coroutine[Any, Any, None]]:
-    """Daily: remove sessions, tries and buckets that nobody needs any more."""
+def _done(sweep: Callable[[], Coroutine[Any, Any, int]]) -> Callable[[Database], Coroutine[Any, Any, None]]:
+    """Daily: remove what nobody needs any more."""
 
     async def work(_: Database) -> None:
-        await identity.sweep()
+        await sweep()
 
     return work
 
@@ -185,7 +192,7 @@ def _notify_url(url: str) -> Callable[[Channel], str]:
     return lambda channel: f"{url}/notify/{channel.kind}/{channel.id}"
 
 
-def _dues(database: Database, desk: Desk, door: Door, fulfil: Fulfil, hub: Hub) -> tuple[Due, ...]:
+def _dues(database: Database, desk: Desk, door: Door, fulfil: Fulfil, cases: Cases, hub: Hub) -> tuple[Due, ...]:
     """The kinds of rows that carry a due time, and who works on them. Each piece of work may have changed an order."""
 
     def told(work: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Coroutine[Any, Any, None]]:
@@ -200,6 +207,7 @@ def _dues(database: Database, desk: Desk, door: Door, fulfil: Fulfil, hub: Hub) 
         Due("refund", database, refund.claim, told(desk.refunds.__call__)),
         Due("notification", database, inbox.claim, told(door.again)),
         Due("purchase", database, fulfil.claim, told(fulfil.look)),
+        Due("case", database, cases.claim, told(cases.look)),
     )
 
 

@@ -56,3 +56,6 @@ update cases set next_look_at = $2 where id = $1
 
 -- name: forget_evidence
 select forget_evidence($1, $2)
+
+-- name: lock_user_of
+select lock_users(array(select user_id from cases where id = $1 and user_id is not null))

@@ -173,6 +173,11 @@ class Cases:
         row = await self._database.row(sql.one_case, case_id, user_id)
         return _case(row) if row else None
 
+    async def open_about(self, shop_id: int, kind: str, about: str) -> Case | None:
+        """The open case about a matter, if there is one."""
+        row = await self._database.row(sql.open_about, shop_id, kind, about)
+        return await self.case(row["id"]) if row else None
+
     async def of_user(self, user_id: int, limit: int = 50) -> list[Case]:
         """A user's cases, newest first."""
         return [_case(row) for row in await self._database.rows(sql.of_user, user_id, limit)]
@@ -219,7 +224,7 @@ class Cases:
         """A clock has run out: the user's silence is a verdict, staff's silence goes up."""
         await self._database.transact(lambda tx: self._look(tx, row["id"]))
 
-    async def forget(self, _: Database | None = None) -> int:
+    async def forget(self) -> int:
         """Daily: delete proof of cases that were closed thirty days ago; how many pictures."""
         at = clock.now()
         return int(await self._database.transact(lambda tx: tx.value(sql.forget_evidence, at - EVIDENCE_KEPT, at)))
@@ -247,6 +252,8 @@ class Cases:
         return case
 
     async def _locked(self, tx: Tx, case_id: UUID) -> Case:
+        # A user's row is locked before anything of the user's, here as everywhere.
+        await tx.value(sql.lock_user_of, case_id)
         row = await tx.row(sql.lock_case, case_id)
         if row is None:
             raise Refusal("cases.not_found")

@@ -31,6 +31,7 @@ BUCKETS = {
     "place.user": Bucket(20, 20 / 60),
     "order.look": Bucket(3, 1 / 3),
     "page.network": Bucket(600, 20),
+    "case.answer": Bucket(20, 20 / 3_600),
     "verify.user": Bucket(5, 5 / 86_400),
     "confirm.subject": Bucket(5, 5 / 3_600),
     "confirm.network": Bucket(60, 60 / 3_600),

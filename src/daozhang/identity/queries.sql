@@ -152,3 +152,6 @@ insert into personal_views (id, shop_id, user_id, what, actor, why, at) values (
 
 -- name: shop_of_user
 select shop_id from users where id = $1
+
+-- name: standing_of
+select shop_id, standing, standing_why from users where id = $1

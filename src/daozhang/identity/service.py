@@ -27,6 +27,8 @@ from daozhang.vault import Vault
 log = logging.getLogger(__name__)
 
 _SHOPS_KEPT_S = 30.0
+BY_LAW = frozenset({"court_order"})
+"""Freezes that this shop cannot end: an authority has to."""
 
 
 class Identity:
@@ -230,6 +232,16 @@ class Identity:
     async def unfreeze(self, user_id: int, *, actor: str, reason: str, note: str = "") -> None:
         """Make a frozen user active again. Raises `account.closed`."""
         await self._stand(user_id, "active", actor, reason, note, None, None)
+
+    async def unfreeze_in(self, tx: Tx, user_id: int, actor: str, why: str) -> None:
+        """End a freeze in the caller's transaction. One by law is not ours to end: `account.frozen_by_law`."""
+        row = await tx.row(self._sql.standing_of, user_id)
+        if row is None or row["standing"] != "frozen":
+            raise Refusal("operation.not_waiting")
+        if row["standing_why"] in BY_LAW:
+            raise Refusal("account.frozen_by_law")
+        await tx.row(self._sql.set_standing, user_id, "active", "approved", why[:1_000], actor, None, None)
+        await _note(tx, row["shop_id"], user_id, "user.active", actor)
 
     async def close(self, user_id: int, *, actor: str, reason: str, note: str = "") -> None:
         """Close a user for ever and end their sessions. Raises `account.closed` when they are already."""

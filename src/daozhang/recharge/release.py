@@ -26,23 +26,24 @@ async def release(
 
     What the order was for is handed over in the same commit, where the amount is the one that was asked for.
     """
-    await database.transact(lambda tx: _end(tx, ledger_accounts, order_id, actor, why, "credit", fulfilments))
+    await database.transact(lambda tx: end_held(tx, ledger_accounts, order_id, actor, why, "credit", fulfilments))
 
 
 async def reject(database: Database, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str) -> None:
     """Send what was held or misfit back to where it came from; the refund is due at once. Raises `Refusal` when nothing waits."""
-    await database.transact(lambda tx: _end(tx, ledger_accounts, order_id, actor, why, "return"))
+    await database.transact(lambda tx: end_held(tx, ledger_accounts, order_id, actor, why, "return"))
 
 
 async def returned(database: Database, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str) -> None:
     """Book that held or misfit money was returned by hand at the channel: nothing is asked of it any more. Raises `Refusal`."""
-    await database.transact(lambda tx: _end(tx, ledger_accounts, order_id, actor, why, "returned"))
+    await database.transact(lambda tx: end_held(tx, ledger_accounts, order_id, actor, why, "returned"))
 
 
-async def _end(
+async def end_held(
     tx: Tx, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str, how: Literal["credit", "return", "returned"],
     fulfilments: Sequence[Fulfilment] = (),
 ) -> None:  # fmt: skip
+    """Decide about money that waits, in the caller's transaction. Raises `Refusal` when nothing waits."""
     attempt = await tx.row(sql.paid_attempt, order_id)
     if attempt is None:
         raise Refusal("operation.not_found")

@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from daozhang import clock, ids
+from daozhang.cases import Cases
 from daozhang.channels.port import Channel, Report
 from daozhang.events import log as events
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
@@ -28,6 +29,7 @@ from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.recharge import inbox, moves
 from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
+from daozhang.recharge.hold import Held, open_cases
 from daozhang.recharge.judgement import BOOKED, Effect, Row, judge
 from daozhang.recharge.send_back import send_back
 from daozhang.recharge.states import ENDED_UNPAID
@@ -84,9 +86,10 @@ class Settle:
         *,
         writers: int = 2,
         fulfilments: Sequence[Fulfilment] = (),
+        threads: Cases | None = None,
     ) -> None:
-        """`channel` finds a channel by its id; `fulfilments` hand over what recharges are for."""
-        self._fulfilments = fulfilments
+        """`channel` finds a channel by its id; `fulfilments` hand over what recharges are for; `threads` ask about held money."""
+        self._fulfilments, self._threads = fulfilments, threads
         self._database, self._books, self._vault, self._accounts, self._channel = database, books, vault, ledger_accounts, channel
         self._batch: Batch[Arrival, Settled] = Batch(self._work, most=1_024, writers=writers)
 
@@ -201,6 +204,13 @@ class Settle:
             _expect(await moves.pay_attempts(tx, at, ACTOR, steps := self._payments(booked)), steps)
             _expect(await moves.move_orders(tx, at, ACTOR, turns := _order_steps(booked)), turns)
             await moves.note_anomalies(tx, shop_id, at, _anomalies(booked))
+            stopped = [
+                Held(a["order_id"], a["user_id"], a["amount_fen"], c.why)
+                for c in booked
+                if c.effect is Effect.HELD and (a := c.attempt)
+            ]
+            if stopped and self._threads:
+                await open_cases(tx, self._threads, shop_id, stopped)
             for case in booked:
                 if case.effect is Effect.TWICE and case.attempt and case.attempt["state"] != "paid":
                     await send_back(tx, shop_id, at, case.attempt, case.arrival.report)

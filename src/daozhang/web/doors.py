@@ -10,7 +10,7 @@ from litestar.types import ASGIApp
 
 from daozhang.web import assets, errors, forms
 from daozhang.web.api import channels as api_channels
-from daozhang.web.front import channel, identity, language, order, orders, recharge, stream, wallet
+from daozhang.web.front import cases, channel, identity, language, order, orders, recharge, stream, wallet
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
 from daozhang.web.status import page as status_page
@@ -74,6 +74,7 @@ def make_app(house: House) -> ASGIApp:
         *wallet.handlers,
         *recharge.handlers,
         *orders.handlers,
+        *cases.handlers,
         *order.handlers,
         *channel.handlers,
         *stream.handlers,

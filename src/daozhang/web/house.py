@@ -9,6 +9,7 @@ from daozhang.postgres import Database
 from daozhang.settings import Settings
 
 if TYPE_CHECKING:
+    from daozhang.cases import Cases
     from daozhang.channels.registry import Registry
     from daozhang.events.hub import Hub
     from daozhang.identity import Identity, Limiter
@@ -29,6 +30,7 @@ class House:
     channels: "Registry"
     board: "Board"
     history: "History"
+    cases: "Cases"
     shop_id: int = 1
     shop_name: str = ""
     """The shop's own name in the bar; empty = the name of the house in the reader's language."""

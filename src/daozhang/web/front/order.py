@@ -231,7 +231,16 @@ async def _nothing(_request: AnyRequest, _view: "OrderView") -> dict[str, Any]:
     return {}
 
 
-_FACTS = {"cashier": _cashier, "credited": _credited, "ended": _ended, "checking": _waiting}
+async def _received(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
+    """The case that asks about held money, while it is open."""
+    return {
+        "case": await house_of(request).cases.open_about(house_of(request).shop_id, "hold", view.shown)
+        if view.state == "held"
+        else None
+    }
+
+
+_FACTS = {"received": _received, "cashier": _cashier, "credited": _credited, "ended": _ended, "checking": _waiting}
 
 
 @lru_cache(maxsize=512)

@@ -1,0 +1,65 @@
+"""Money that is held has a case: its owner is asked the right question, two decide, and it ends credited or on its way back.
+
+Silence never releases: after seven days without an answer the money goes back to where it came from.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from daozhang import ids
+from daozhang.cases import Case, Cases
+from daozhang.cases.model import Verdict
+from daozhang.ledger import Accounts
+from daozhang.postgres import Tx
+from daozhang.recharge.fulfilment import Fulfilment
+from daozhang.recharge.release import end_held
+
+KIND = "hold"
+_QUESTIONS = {
+    "risk.payer_new": "payer",
+    "risk.payer_flagged": "payer",
+    "risk.linked_accounts": "payer",
+    "risk.card_testing": "payer",
+    "risk.device_new": "device",
+    "risk.place_unusual": "device",
+    "risk.funds_unfrozen": "source",
+    "account.frozen": "source",
+}
+"""What is asked, by why the money is held; anything else asks what it is for."""
+
+
+class Held(NamedTuple):
+    """An order whose money was just held."""
+
+    order_id: UUID
+    user_id: int
+    amount_fen: int
+    reason: str
+
+
+async def open_cases(tx: Tx, cases: Cases, shop_id: int, held: Sequence[Held]) -> None:
+    """Open a case for each, in the commit that holds the money."""
+    for each in held:
+        facts = {"order": about(each.order_id), "amount_fen": each.amount_fen, "reason": each.reason}
+        await cases.open(tx, shop_id, each.user_id, KIND, about(each.order_id), _QUESTIONS.get(each.reason, "purpose"), facts)
+
+
+def about(order_id: UUID) -> str:
+    """How a case names its order."""
+    return f"RC-{ids.text26(order_id)}"
+
+
+class HoldVerdict:
+    """What a verdict about held money does: it is credited with what it was for, or goes back to where it came from."""
+
+    def __init__(self, ledger_accounts: Accounts, fulfilments: Sequence[Fulfilment]) -> None:
+        self._accounts, self._fulfilments = ledger_accounts, fulfilments
+
+    async def __call__(self, tx: Tx, case: Case, verdict: Verdict, actor: str) -> None:
+        """Do it. Raises `Refusal` when the money waits no more; then nothing is decided."""
+        order_id = ids.parse26(case.about.removeprefix("RC-"))
+        assert order_id is not None, case.about
+        why = case.verdict_why or ("checked" if verdict == "approved" else "退回")
+        how = "credit" if verdict == "approved" else "return"
+        await end_held(tx, self._accounts, order_id, actor, why, how, self._fulfilments)  # type: ignore[arg-type]

@@ -1,0 +1,77 @@
+"""The buyer's cases as pages: asked, answered with a picture, somebody else's not there."""
+
+import re
+from typing import Any
+
+from tests.cases.test_evidence import picture
+from tests.web.stage import Stage
+from tests.web.test_sessions import Browser
+
+
+def multipart(fields: dict[str, str], pictures: list[bytes]) -> tuple[bytes, str]:
+    edge = b"x" * 24
+    form = b'--%b\r\ncontent-disposition: form-data; name="%b"'
+    parts = [form % (edge, name.encode()) + b"\r\n\r\n" + value.encode() + b"\r\n" for name, value in fields.items()]
+    for content in pictures:
+        head = form % (edge, b"pictures") + b'; filename="a.png"\r\ncontent-type: image/png\r\n\r\n'
+        parts.append(head + content + b"\r\n")
+    return b"".join(parts) + b"--%b--\r\n" % edge, f"multipart/form-data; boundary={edge.decode()}"
+
+
+async def frozen(stage: Stage, buyer: Browser) -> str:
+    """The address of the case of a frozen buyer who asks for the account."""
+    await stage.house.identity.freeze(stage.shop.user_id, actor="staff:1", reason="risk_review")
+    page = (await buyer.get("/me")).text
+    assert "Ask to get the account back" in page
+    answer = await buyer.submit("/me", "/me/unfreeze")
+    assert answer.status_code == 303
+    return answer.headers["location"]
+
+
+async def test_a_frozen_buyer_is_asked_answers_with_proof_and_sees_whose_turn_it_is(stage: Stage, buyer: Browser) -> None:
+    address = await frozen(stage, buyer)
+    page = (await buyer.get(address)).text
+    assert "Your turn." in page
+    body, kind = multipart({"csrf": await buyer.token(address), "text": "It was me <b>"}, [picture()])
+    answer = await buyer.post(f"{address}/answer", body=body, content_type=kind)
+    assert (answer.status_code, answer.headers["location"]) == (303, address)
+    page = (await buyer.get(address)).text
+    assert "Our turn." in page
+    assert "It was me &lt;b&gt;" in page
+    shown = re.search(rf'href="({address}/evidence/[0-9a-f-]+)"', page)
+    assert shown is not None
+    proof = await buyer.get(shown[1])
+    assert (proof.headers["content-type"], proof.content[:2]) == ("image/jpeg", b"\xff\xd8")
+    assert "Waits for us" in (await buyer.get("/cases")).text
+
+
+async def test_what_cannot_be_taken_is_said_and_the_text_stays(stage: Stage, buyer: Browser) -> None:
+    address = await frozen(stage, buyer)
+    for pictures, words in (([b"no picture"], "no picture we can read"), ([b""], ""), ([picture()] * 5, "Too many pictures")):
+        body, kind = multipart({"csrf": await buyer.token(address), "text": "kept words"}, pictures)
+        answer = await buyer.post(f"{address}/answer", body=body, content_type=kind)
+        if words:
+            assert answer.status_code == 422
+            assert words in answer.text
+    broken = await buyer.post(f"{address}/answer", body=b"x", content_type="multipart/form-data; boundary=q")
+    assert broken.status_code in (400, 403, 422)
+
+
+async def test_az_01_a_case_is_there_for_its_owner_alone(stage: Stage, buyer: Browser, shop_app: Any) -> None:
+    address = await frozen(stage, buyer)
+    stranger = Browser(shop_app, ip="198.51.100.7")
+    await stranger.submit("/register", "/register", phone="13712345678", password="tea at four by the river")
+    await stranger.login("13712345678", "tea at four by the river")
+    assert (await stranger.get(address)).status_code == 404
+    assert (await stranger.submit("/me", f"{address}/withdraw")).status_code == 404
+    assert "No cases" in (await stranger.get("/cases")).text
+
+
+async def test_held_money_shows_its_question_on_the_order(stage: Stage, buyer: Browser) -> None:
+    placed = await stage.shop.place()
+    await stage.house.identity.freeze(stage.shop.user_id, actor="staff:1", reason="risk_review")
+    await stage.shop.pay(placed)
+    await stage.shop.reach(placed.id, "held")
+    page = (await buyer.get(f"/orders/{placed.shown}")).text
+    assert "where this money comes from" in page
+    assert "/cases/CA-" in page
