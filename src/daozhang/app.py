@@ -12,7 +12,7 @@ from typing import Any
 from litestar.types import ASGIApp
 
 from daozhang import __version__
-from daozhang.cases import Cases, unfreeze
+from daozhang.cases import Cases, Effect, unfreeze
 from daozhang.cases.unfreeze import UnfreezeVerdict
 from daozhang.channels.port import Channel
 from daozhang.channels.registry import Registry
@@ -103,9 +103,7 @@ async def open_program(
         fulfil = Fulfil(SHOP, database, accounts)
         limiter = Limiter(database)
         identity = Identity(database, vault, limiter)
-        cases = Cases(
-            database, vault, {hold.KIND: HoldVerdict(accounts, (fulfil,)), unfreeze.KIND: UnfreezeVerdict(identity.unfreeze_in)}
-        )
+        cases = Cases(database, vault, _verdicts(accounts, fulfil, identity))
         settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil,), threads=cases)
         url = public_url or settings.url()
         desk = Desk(
@@ -147,6 +145,11 @@ async def open_program(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await database.close()
+
+
+def _verdicts(accounts: Accounts, fulfil: Fulfil, identity: Identity) -> dict[str, Effect]:
+    """What the verdicts of cases do, by kind; a kind that is not here only ends."""
+    return {hold.KIND: HoldVerdict(accounts, (fulfil,)), unfreeze.KIND: UnfreezeVerdict(identity.unfreeze_in)}
 
 
 def _entries(identity: Identity, vault: Vault, cases: Cases) -> tuple[Entry, ...]:

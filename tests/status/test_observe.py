@@ -124,3 +124,8 @@ def test_counts_add_up_whatever_is_cut_apart() -> None:
         first.before(then)
         assert first == whole, cut
     assert (whole.good, whole.bad, whole.run, whole.users, whole.ours) == (2, 4, 4, 1, 1)
+
+
+def test_what_nobody_was_asked_for_says_nothing_of_a_channel() -> None:
+    signed_here = Prepay(Outcome.SUCCESS, "form", {"url": "https://gateway.example", "fields": {}})
+    assert order_word("unionpay", signed_here) is Word.OURS

@@ -47,7 +47,8 @@ _TOO_OFTEN = 429
 def order_word(kind: str, answer: Prepay) -> Word:
     """What the answer to an order says of the channel. A payer's own doing and our mistakes say nothing."""
     if answer.outcome is Outcome.SUCCESS:
-        return Word.GOOD
+        # What the payer's browser takes there was signed here: nobody was asked.
+        return Word.OURS if answer.native is None and answer.action in ("form", "link") else Word.GOOD
     if answer.native is None:
         # Nobody was asked: we refused it ourselves.
         return Word.OURS
