@@ -229,6 +229,18 @@ async def test_rl_03_many_accounts_of_one_payer_are_linked(
     assert found[5] == "risk.structuring"
 
 
+@pytest.mark.parametrize("payer", [None, b"y" * 32])
+@pytest.mark.parametrize("amount_fen", [100, 60_000, 250_000, 500_000])
+async def test_a_payment_of_any_amount_with_nothing_odd_is_credited(
+    database: Database, owner_database: Database, channel_id: int, book: Book, payer: bytes | None, amount_fen: int
+) -> None:
+    """A hold rests on what the payment brought: what is not asked again is no ignorance."""
+    (user_id,) = await people(owner_database, 1)
+    paid = Wish(1, user_id, amount_fen, channel_id, "native", payer=payer)
+    (decision,) = await database.transact(lambda tx: enforce(tx, Stage.PAID, [(ids.new_id(), paid)], book))
+    assert decision.admits, decision.reason
+
+
 async def test_a_flagged_payer_is_held_until_the_flag_is_taken_away_or_ends(
     database: Database, owner_database: Database, channel_id: int, book: Book
 ) -> None:

@@ -109,6 +109,41 @@ def reject(number: str, why: str, /, *, actor: str = "operator") -> None:
 
 
 @order.command
+def approve(number: str, why: str, /, *, actor: str = "operator") -> None:
+    """Let an order go that is being asked about before its payment: a one-time pass, then every check again.
+
+    Args:
+        number: as the buyer sees it, RC-...
+        why: for the record.
+        actor: who does it, for the record.
+    """
+    from daozhang.policy.books import Books
+    from daozhang.recharge.approve import approve as let_go
+
+    def work(program: Any, order_id: UUID) -> Awaitable[Any]:
+        desk = program.desk
+        return let_go(program.database, Books(program.database), desk.place_order, desk.page_version, order_id, actor, why)
+
+    on_order(number, work)
+    say("approved; the buyer can pay, unless another check stops it now")
+
+
+@order.command
+def refuse(number: str, why: str, /, *, actor: str = "operator") -> None:
+    """Refuse an order that is being asked about before its payment.
+
+    Args:
+        number: as the buyer sees it, RC-...
+        why: for the record.
+        actor: who does it, for the record.
+    """
+    from daozhang.recharge.approve import refuse as turn_down
+
+    on_order(number, lambda program, order_id: turn_down(program.database, order_id, actor, why))
+    say("refused; nothing was paid")
+
+
+@order.command
 def returned(number: str, why: str, /, *, actor: str = "operator") -> None:
     """Book that held money, or a payment of another amount, was returned by hand at the channel: nothing is asked of it any more.
 

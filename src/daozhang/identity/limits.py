@@ -29,6 +29,7 @@ BUCKETS = {
     "register.network": Bucket(30, 30 / 3_600),
     "password.user": Bucket(10, 10 / 3_600),
     "place.user": Bucket(20, 20 / 60),
+    "preflight.user": Bucket(30, 30 / 60),
     "order.look": Bucket(3, 1 / 3),
     "page.network": Bucket(600, 20),
     "case.answer": Bucket(20, 20 / 3_600),

@@ -111,3 +111,6 @@ select u.id, u.shop_id, u.user_id, u.order_id, u.stage, u.outcome, u.reason, u.b
 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::text[], $10::text[],
   $11::bytea[], $12::integer[], $13::timestamptz[])
   as u (id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash, latency_us, at)
+
+-- name: grant_pass
+insert into policy_passes (id, shop_id, user_id, most_fen, why, actor, granted_at, ends_at) values ($1, $2, $3, $4, $5, $6, $7, $8)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 sql = statements("daozhang.policy")
 
-NO_PAYER = Signals()
+NO_PAYER = Signals(device_known=False, place_known=False)
+"""At `paid` neither device nor place speaks: they were judged when the order was placed."""
 WEEK_S, QUARTER_S = 7 * 86_400, 90 * 86_400
 
 
@@ -97,6 +98,8 @@ def paid(wish: "Wish", row: Any) -> Signals | None:
     if not wish.payer:
         return NO_PAYER
     return Signals(
+        device_known=False,
+        place_known=False,
         user_age_s=row["user_age_s"],
         payer_flagged=row["flagged"],
         payer_new=not row["payer_before"],

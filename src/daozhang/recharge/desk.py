@@ -25,6 +25,7 @@ from daozhang.recharge.chase import Chase
 from daozhang.recharge.fulfilment import Fulfilment
 from daozhang.recharge.model import OrderLine, OrderView, PlaceRequest, RefundView
 from daozhang.recharge.place import LIFETIME, Place, Try, wish_of
+from daozhang.recharge.preflight import Answer, Asker, preflight
 from daozhang.recharge.quote import Board, Quote, quote, standing
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.route import OPEN, Standing
@@ -95,6 +96,11 @@ class Desk:
             instrument=card[1],
         )  # fmt: skip
         return await quote(self._database, book, self._registry, self._board, wish, besides)
+
+    async def preflight(self, asker: Asker, amount_fen: int, ways: Sequence[tuple[int, str]] | None = None) -> list[Answer]:
+        """Whether a recharge would go, per way to pay; nothing is changed by asking."""
+        book = await self._books.current(self.shop_id)
+        return await preflight(self._database, book, self._registry, self._board, asker, amount_fen, ways)
 
     async def place(self, request: PlaceRequest) -> OrderView:
         """Place an order. A refusal by policy is an order too, in the state `refused`. Raises `Refusal` for malformed wishes."""

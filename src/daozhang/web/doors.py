@@ -10,6 +10,7 @@ from litestar.types import ASGIApp
 
 from daozhang.web import assets, errors, forms
 from daozhang.web.api import channels as api_channels
+from daozhang.web.api import preflight as api_preflight
 from daozhang.web.front import cases, channel, identity, language, order, orders, recharge, stream, wallet
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
@@ -80,6 +81,7 @@ def make_app(house: House) -> ASGIApp:
         *stream.handlers,
         *status_page.handlers,
         *api_channels.handlers,
+        *api_preflight.handlers,
     ]
     app = Litestar(
         route_handlers=doors,

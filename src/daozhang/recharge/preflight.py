@@ -1,0 +1,112 @@
+"""Pre-flight: would a recharge of this amount go, each way, and if not, why, until when, and what goes instead.
+
+The same facts and the same checks as placing, with no effect: nothing is reserved, counted or used up. Checks whose criterion is
+not published, and those of the law, are left out: they happen only when you pay. What was answered is kept as a decision of stage
+`asked`, so that an answer can be held against what happened afterwards.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from daozhang.channels.registry import Registry
+from daozhang.policy.book import Book
+from daozhang.policy.decide import stops
+from daozhang.policy.facts import Wish, gather
+from daozhang.policy.model import Decision, Outcome, Stage, Verdict
+from daozhang.policy.record import judged, store
+from daozhang.postgres import Database
+from daozhang.reasons.catalogue import Layer, catalogue
+from daozhang.recharge.quote import Board, standing_of
+from daozhang.recharge.route import OPEN
+
+Go = Literal["yes", "extra_step", "no"]
+MOST_WAYS = 50
+"""Ways to pay that one question may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the user with his device and address, as placing would see them."""
+
+    shop_id: int
+    user_id: int
+    page_version: str
+    device_id: UUID | None = None
+    client_ip: str = ""
+    bank: str | None = None
+    instrument: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """One cause that would stop the next try, as a reason of the catalogue with its facts."""
+
+    reason: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One way to pay. `because` has what must be cured first at its head; `until` is when time alone cures it, if it does."""
+
+    channel_id: int
+    kind: str
+    method: str
+    go: Go
+    because: tuple[Because, ...]
+    until: datetime | None
+    instead: tuple[tuple[int, str], ...]
+
+
+async def preflight(
+    database: Database, book: Book, registry: Registry, board: Board | None, asker: Asker, amount_fen: int,
+    ways: Sequence[tuple[int, str]] | None = None,
+) -> list[Answer]:  # fmt: skip
+    """Answer for some ways to pay, by default for every one that is switched on. A way that is not there is answered, too."""
+    on = {(row.id, method): row for row in registry.enabled(asker.shop_id) for method in row.methods}
+    asked = list(dict.fromkeys(ways if ways is not None else on))[:MOST_WAYS]
+    standings = standing_of(board, asker.shop_id)
+    wishes = []
+    for channel_id, method in asked:
+        seen = standings.get((channel_id, method), OPEN)
+        wishes.append(
+            Wish(
+                asker.shop_id, asker.user_id, amount_fen, channel_id, method, asker.page_version, asker.page_version,
+                bank=asker.bank, instrument=asker.instrument, device_id=asker.device_id, client_ip=asker.client_ip,
+                channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
+            )
+        )  # fmt: skip
+    facts = await gather(database, wishes, Stage.ASKED, book)
+    records = [judged(Stage.ASKED, each, book) for each in facts]
+    await database.transact(lambda tx: store(tx, [(None, record) for record in records]))
+    goes = [way for way, record in zip(asked, records, strict=True) if record.decision.admits]
+    return [
+        _answer(way, row.kind if (row := on.get(way)) else "other", record.decision, record.facts.at, goes)
+        for way, record in zip(asked, records, strict=True)
+    ]
+
+
+def _answer(way: tuple[int, str], kind: str, decision: Decision, at: datetime, goes: Sequence[tuple[int, str]]) -> Answer:
+    causes = stops(decision)
+    go: Go = "yes" if decision.admits else "no" if decision.outcome is Outcome.REFUSE else "extra_step"
+    because = tuple(Because(str(cause.reason), catalogue().get(str(cause.reason)).shown(cause.facts)) for cause in causes)
+    # Only what lies with the way itself is cured by another one; after a stop of risk or law none is proposed.
+    of_the_way = bool(causes) and all(cause.layer is Layer.CHANNEL for cause in causes)
+    return Answer(way[0], kind, way[1], go, because, _until(causes, at), tuple(goes) if of_the_way else ())
+
+
+def _until(causes: Sequence[Verdict], at: datetime) -> datetime | None:
+    """When the last of the causes is over by itself; None when one of them never is, or nobody can say."""
+    ends = []
+    for cause in causes:
+        until, wait_s = cause.facts.get("until_at"), cause.facts.get("wait_s")
+        if isinstance(until, datetime):
+            ends.append(until)
+        elif isinstance(wait_s, int):
+            ends.append(at + timedelta(seconds=wait_s))
+        else:
+            return None
+    return max(ends, default=None)

@@ -1,0 +1,91 @@
+"""POST /v1/preflight: the same verdicts as placing, and nothing is changed by asking."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from tests.web.stage import Stage
+from tests.web.test_sessions import Browser
+
+from daozhang.policy.model import Stage as When
+
+
+async def ask(client: Browser, body: Any, **headers: str) -> httpx.Response:
+    sent = {"content_type": "application/json", "accept": "application/json", **headers}
+    return await client.post("/v1/preflight", body=json.dumps(body).encode(), **sent)
+
+
+async def counts(stage: Stage) -> list[int]:
+    database = stage.shop.program.database
+    tables = ("orders", "attempts", "order_marks", "tolerance_days", "transfers", "events")
+    return [await database.value(f"select count(*) from {table}") for table in tables]
+
+
+@pytest.fixture
+def client(buyer: Browser) -> Browser:
+    return buyer
+
+
+async def test_a_sound_wish_goes_every_way_and_changes_nothing(stage: Stage, client: Browser) -> None:
+    before = await counts(stage)
+    answer = await ask(client, {"amount": "50"})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["amount_fen"] == 5_000
+    assert body["note"]
+    assert {method["go"] for method in body["methods"]} == {"yes"}
+    assert len(body["methods"]) >= 2
+    assert await counts(stage) == before
+    kept = await stage.shop.program.database.rows("select stage, order_id from decisions")
+    assert {tuple(row) for row in kept} == {(When.ASKED.value, None)}
+
+
+async def test_what_would_be_refused_is_told_with_its_cure(stage: Stage, client: Browser) -> None:
+    body = (await ask(client, {"amount": "6000", "ways": [{"channel_id": stage.channel_id, "method": "native"}]})).json()
+    (method,) = body["methods"]
+    assert (method["go"], method["because"][0]["reason"]) == ("no", "operation.amount.too_large")
+    assert method["because"][0]["cure"]
+    assert method["instead"] == []
+
+
+async def test_a_way_that_is_not_there_is_answered_with_those_that_are(stage: Stage, client: Browser) -> None:
+    ways = [{"channel_id": stage.channel_id, "method": "carrier_pigeon"}, {"channel_id": stage.channel_id, "method": "native"}]
+    body = (await ask(client, {"amount": "50", "ways": ways})).json()
+    assert body["methods"][0]["because"][0]["reason"] == "channel.method_unsupported"
+    assert body["methods"][0]["instead"] == [{"channel_id": stage.channel_id, "method": "native"}]
+
+
+async def test_a_frozen_account_is_told_why_and_offered_no_way_round(stage: Stage, client: Browser) -> None:
+    await stage.house.identity.freeze(stage.shop.user_id, actor="tester", reason="risk_review")
+    body = (await ask(client, {"amount": "50"})).json()
+    assert {method["because"][0]["reason"] for method in body["methods"]} == {"account.frozen"}
+    assert all(not method["instead"] for method in body["methods"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"amount": 50}, {"amount": "50", "extra": 1}, {"amount": "50", "ways": [{"channel_id": -1, "method": "native"}]}, [], "x"],
+)
+async def test_a_body_that_is_none_of_ours_is_refused(client: Browser, body: Any) -> None:
+    answer = await ask(client, body)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+@pytest.mark.parametrize("amount", ["-1", "1e3", "NaN", "１００", "1,000", "0.001", "50\n"])
+async def test_am_01_an_amount_that_is_none_is_refused(client: Browser, amount: str) -> None:
+    assert (await ask(client, {"amount": amount})).status_code in (400, 422)
+
+
+async def test_az_09_another_site_and_another_type_are_refused(client: Browser) -> None:
+    foreign = await ask(client, {"amount": "50"}, origin="https://evil.example")
+    assert foreign.status_code == 403
+    text = await ask(client, {"amount": "50"}, content_type="text/plain")
+    assert text.status_code == 400
+
+
+async def test_nobody_asks_without_a_session_and_nobody_asks_for_ever(stage: Stage, client: Browser, shop_app: Any) -> None:
+    assert (await ask(Browser(shop_app), {"amount": "50"})).status_code == 401
+    seen = [(await ask(client, {"amount": "50"})).status_code for _ in range(40)]
+    assert 429 in seen
