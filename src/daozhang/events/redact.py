@@ -11,13 +11,15 @@ import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+
+from daozhang.outbound import forms
 
 HIDDEN = "***"
 MOST_BYTES = 8192
 _MOST_PARSED_BYTES = 256 * 1024
 _MOST_TEXT = 32 * 1024
 _DEEPEST = 40
+_MOST_FIELDS = 200
 
 _SECRET_NAME = re.compile(
     r"authori[sz]ation|cookie|signature|(^|[_-])sign$|paysign|secret|passw|token|openid|unionid|cipher|(^|[_-])pwd"
@@ -40,7 +42,7 @@ _KEY = re.compile(
     r"(?<![A-Za-z0-9+/=_-])(?:[A-Za-z0-9]{32}|[0-9A-Fa-f]{64}|[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/_-]{86,}={0,2})(?![A-Za-z0-9+/=_-])"
 )
 _ELEMENT = re.compile(r"<([A-Za-z_][\w.-]{0,60})>(?:<!\[CDATA\[)?[^<]{0,20000}</\1>")
-_SUSPECT = re.compile(r"[0-9][0-9 -]{10}|[A-Za-z0-9+/_-]{28}")
+_LONG_WORD, _LONG_NUMBER = re.compile(r"[A-Za-z0-9+/_-]{28}"), re.compile(r"[0-9][0-9 -]{10}")
 _SHORTEST_SECRET = 9
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
 _TRACE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -54,13 +56,19 @@ def text(raw: str) -> str:
     if not plain.isascii():
         # A phone number in full-width or Arabic digits is still a phone number.
         plain = _FOREIGN_DIGIT.sub(lambda match: str(unicodedata.digit(match.group())), plain)
-    if not _suspect(plain):
-        return plain
-    plain = _PEM.sub(HIDDEN, plain)
-    plain = _AUTHORIZATION.sub(rf"\1 {HIDDEN}", plain)
-    plain = _QUOTED.sub(rf'\1"{HIDDEN}"', plain)
-    for pattern in (_KEY, _OPENID, _IDENTITY, _PHONE, _CARD):
-        plain = pattern.sub(HIDDEN, plain)
+    # Each pattern costs more than the cheap look before it, which lets nothing pass that the pattern would drop.
+    if "-----BEGIN" in plain:
+        plain = _PEM.sub(HIDDEN, plain)
+    low = plain.lower()
+    if "bearer" in low or "basic" in low or "wechatpay2" in low:
+        plain = _AUTHORIZATION.sub(rf"\1 {HIDDEN}", plain)
+    if "=" in plain and '"' in plain:
+        plain = _QUOTED.sub(rf'\1"{HIDDEN}"', plain)
+    if _LONG_WORD.search(plain):
+        plain = _OPENID.sub(HIDDEN, _KEY.sub(HIDDEN, plain))
+    if _LONG_NUMBER.search(plain):
+        for pattern in (_IDENTITY, _PHONE, _CARD):
+            plain = pattern.sub(HIDDEN, plain)
     return plain
 
 
@@ -95,10 +103,12 @@ def body(raw: bytes) -> str:
 def query(encoded: str) -> str:
     """A query string or form body, decoded for the look and encoded again."""
     try:
-        pairs = parse_qsl(encoded, keep_blank_values=True, strict_parsing=True, max_num_fields=200)
+        pairs = forms.split(encoded, _MOST_FIELDS)
     except ValueError:
         return text(encoded)
-    return urlencode([(_name(name), HIDDEN if _is_secret(name) else _nested(value, 0)) for name, value in pairs], safe="*")
+    return "&".join(
+        f"{shown}={HIDDEN if secret else _told(value)}" for (shown, secret), value in ((_field(n), v) for n, v in pairs)
+    )
 
 
 def url(raw: str) -> str:
@@ -114,14 +124,6 @@ def bounded(plain: str, most_bytes: int = MOST_BYTES) -> str:
         return encoded.decode()
     mark = f" …[{len(encoded)} bytes]"
     return encoded[: most_bytes - len(mark.encode())].decode("utf-8", "ignore") + mark
-
-
-def _suspect(plain: str) -> bool:
-    """A cheap first look that lets nothing pass which a pattern below would drop: most texts end here."""
-    if _SUSPECT.search(plain) or ("=" in plain and '"' in plain):
-        return True
-    low = plain.lower()
-    return "bearer" in low or "basic" in low or "wechatpay2" in low or "-----begin" in low
 
 
 @lru_cache(maxsize=1024)
@@ -175,3 +177,14 @@ def _name(name: str) -> str:
 @lru_cache(maxsize=4096)
 def _is_secret(name: str) -> bool:
     return name.casefold() not in _HARMLESS_NAME and _SECRET_NAME.search(name) is not None
+
+
+@lru_cache(maxsize=4096)
+def _field(encoded: str) -> tuple[str, bool]:
+    """A field's name as a form shows it, and whether its value is secret."""
+    name = forms.unquoted(encoded)
+    return forms.quoted(_name(name), "*"), _is_secret(name)
+
+
+def _told(encoded: str) -> str:
+    return forms.quoted(text(forms.unquoted(encoded)), "*")

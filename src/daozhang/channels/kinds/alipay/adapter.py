@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from daozhang import clock, ids
 from daozhang.channels.kinds.alipay.caller import GATEWAY, Caller, Heard
@@ -39,7 +39,7 @@ from daozhang.channels.port import (
 )
 from daozhang.channels.rows import ChannelRow
 from daozhang.channels.strict import Unclear, text_of
-from daozhang.outbound import Subject, Transport
+from daozhang.outbound import Subject, Transport, forms
 
 KIND = "alipay"
 METHODS = ("qr", "page", "h5")
@@ -189,7 +189,7 @@ class Alipay:
         addresses = {"notify_url": request.notify_url, "return_url": request.return_url}
         query, business = self._caller.signed(_PAGES[request.method], content, at, **addresses)
         base = f"{self._hosts[0]}{GATEWAY}?{query}"
-        link = f"{base}&{urlencode({'biz_content': business})}"
+        link = f"{base}&{forms.encode([('biz_content', business)])}"
         if request.method == "h5" and len(link) <= LONGEST_LINK:
             return Prepay(Outcome.SUCCESS, "link", {"text": link}, request.expires_at)
         return Prepay(Outcome.SUCCESS, "form", {"url": base, "fields": {"biz_content": business}}, request.expires_at)

@@ -5,9 +5,10 @@ fields. Strict: a field twice, a name of another shape, an open bracket or bytes
 """
 
 import re
-from urllib.parse import parse_qsl, quote_plus
+from urllib.parse import parse_qsl
 
 from daozhang.channels.strict import MOST_BYTES, Unclear
+from daozhang.outbound import forms
 
 Fields = dict[str, str]
 
@@ -20,7 +21,7 @@ _BRACKET = re.compile(r"[{}\[\]&]")
 
 def encode(fields: Fields) -> bytes:
     """The body of a POST."""
-    return "&".join(f"{name}={quote_plus(value)}" for name, value in fields.items()).encode("ascii")
+    return forms.encode(fields.items()).encode("ascii")
 
 
 def read_form(body: bytes) -> Fields:
