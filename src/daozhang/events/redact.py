@@ -106,9 +106,11 @@ def query(encoded: str) -> str:
         pairs = forms.split(encoded, _MOST_FIELDS)
     except ValueError:
         return text(encoded)
-    return "&".join(
-        f"{shown}={HIDDEN if secret else _told(value)}" for (shown, secret), value in ((_field(n), v) for n, v in pairs)
-    )
+    told = []
+    for name, value in pairs:
+        shown, secret = _field(name)
+        told.append(f"{shown}={HIDDEN if secret else _told(value)}")
+    return "&".join(told)
 
 
 def url(raw: str) -> str:
@@ -186,5 +188,7 @@ def _field(encoded: str) -> tuple[str, bool]:
     return forms.quoted(_name(name), "*"), _is_secret(name)
 
 
+@lru_cache(maxsize=512)
 def _told(encoded: str) -> str:
+    """A value as a form shows it. Remembered, since most of what is said to a channel is the same each time."""
     return forms.quoted(text(forms.unquoted(encoded)), "*")
