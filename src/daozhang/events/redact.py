@@ -191,4 +191,4 @@ def _field(encoded: str) -> tuple[str, bool]:
 @lru_cache(maxsize=512)
 def _told(encoded: str) -> str:
     """A value as a form shows it. Remembered, since most of what is said to a channel is the same each time."""
-    return forms.quoted(text(forms.unquoted(encoded)), "*")
+    return forms.quoted(_nested(forms.unquoted(encoded), 0), "*")
