@@ -50,3 +50,8 @@ def parse26(text: str) -> UUID | None:
 def made_at(identifier: UUID) -> datetime:
     """When the identifier was made, to the millisecond."""
     return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
+
+
+def first_at(moment: datetime) -> UUID:
+    """The smallest identifier that can have been made at a moment: where it begins in a table ordered by id."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

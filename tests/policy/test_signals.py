@@ -75,9 +75,9 @@ async def ordered(database: Database, asked: Wish, book: Book) -> tuple[UUID, De
         await tx.value("select lock_users($1)", [asked.user_id])
         at = clock.now()
         await tx.value(
-            "select create_orders(1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "select create_orders(1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             at, [order_id], [asked.user_id], [asked.amount_fen], [asked.channel_id], ["native"], ["p"], [asked.client_ip], ["zh"],
-            [at + timedelta(minutes=15)],
+            [at + timedelta(minutes=15)], ["wallet"],
         )  # fmt: skip
         (decision,) = await enforce(tx, Stage.PLACE, [(order_id, asked)], book)
         if not decision.admits:

@@ -15,7 +15,7 @@ app = App(name="daozhang", help="The recharge desk of a shop for digital goods."
 
 COMMANDS = tuple(
     f"daozhang.cli.{name}"
-    for name in ("program", "channel", "calendar", "order", "payout", "limit", "goods", "alarm", "server", "bench")
+    for name in ("program", "channel", "calendar", "order", "payout", "limit", "policy", "goods", "alarm", "server", "bench")
 )
 """The modules whose functions are commands: importing one adds them."""
 

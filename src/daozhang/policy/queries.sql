@@ -114,3 +114,22 @@ from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::
 
 -- name: grant_pass
 insert into policy_passes (id, shop_id, user_id, most_fen, why, actor, granted_at, ends_at) values ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: proposals
+select e.id, e.actor, e.data::text as data, e.at from events e
+where e.shop_id = $1 and e.kind = 'policy.proposed' and e.id >= $2
+  and not exists (
+    select from events a where a.shop_id = $1 and a.kind = 'policy.approved' and a.id >= $2 and a.data ->> 'proposal' = e.id::text)
+order by e.id limit 200
+
+-- name: all_books
+select version, author, note, created_at, encode(sha256, 'hex') as sha256 from policy_book where shop_id = $1 order by version desc limit 200
+
+-- name: let_go_since
+select m.order_id from order_moves m where m.order_id >= $1 and m.move = 'approved'
+
+-- name: trials_since
+select rule, count(*) as count from rule_trials where shop_id = $1 and at >= $2 group by rule
+
+-- name: frauds
+select order_id from policy_losses where label = 'fraud'

@@ -1,0 +1,131 @@
+"""Back-test and statistics: what another version of the book would have decided about what really happened, with yuan.
+
+Stored facts go through `decide` again, so a back-test is exact for rules over facts that were gathered then. What was stopped has
+no outcome to learn from: a refused order may have been good or bad, so the figures name only confirmed losses. Windows are not
+counted anew: another `large_fen`, `window_s` or `near_fen` shows its effect only once it has been in force.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from daozhang import clock, ids
+from daozhang.policy.book import Book
+from daozhang.policy.decide import decide, trial
+from daozhang.policy.model import Outcome, Stage
+from daozhang.policy.record import read_facts, read_verdicts
+from daozhang.postgres import Database, statements
+
+sql = statements("daozhang.policy")
+
+PAGE_ROWS = 1_000
+MOST = 1_000_000
+"""Decisions that one back-test looks at."""
+
+
+@dataclass(slots=True)
+class Sum:
+    """How many, and how much in fen."""
+
+    count: int = 0
+    fen: int = 0
+
+    def add(self, amount_fen: int) -> None:
+        """One more."""
+        self.count += 1
+        self.fen += amount_fen
+
+
+@dataclass(slots=True)
+class Backtest:
+    """What would have changed. `losses_caught` are newly stopped orders that a person has since confirmed as fraud."""
+
+    looked_at: int = 0
+    same: int = 0
+    newly_stopped: Sum = field(default_factory=Sum)
+    newly_admitted: Sum = field(default_factory=Sum)
+    losses_caught: Sum = field(default_factory=Sum)
+    by_rule: dict[str, Sum] = field(default_factory=dict)
+    examples: list[str] = field(default_factory=list)
+
+
+async def backtest(database: Database, candidate: Book, since: datetime) -> Backtest:
+    """Judge every placing since a moment again. Rules on trial of the candidate are counted with the others."""
+    found, frauds = Backtest(), await _frauds(database)
+    after = ids.first_at(since)
+    while found.looked_at < MOST and (rows := await database.rows(sql.decisions_after, after, PAGE_ROWS)):
+        for row in rows:
+            if row["stage"] == Stage.PLACE.value and row["shop_id"] == candidate.shop_id:
+                _compare(found, candidate, row, frauds)
+        after = rows[-1]["id"]
+    return found
+
+
+def _compare(found: Backtest, candidate: Book, row: Any, frauds: set[Any]) -> None:
+    facts = read_facts(row["facts"])
+    again, amount_fen = decide(Stage.PLACE, facts, candidate), facts.amount_fen or 0
+    found.looked_at += 1
+    hits = [
+        v.check.removeprefix("rule.")
+        for v in again.verdicts
+        if v.check.startswith("rule.") and v.outcome not in (None, Outcome.ADMIT)
+    ]
+    for key in (*hits, *trial(Stage.PLACE, facts, candidate)):
+        found.by_rule.setdefault(key, Sum()).add(amount_fen)
+    admitted = Outcome(row["outcome"]).rank <= Outcome.MONITOR.rank
+    if admitted == again.admits:
+        found.same += 1
+        return
+    (found.newly_stopped if admitted else found.newly_admitted).add(amount_fen)
+    if admitted and row["order_id"] in frauds:
+        found.losses_caught.add(amount_fen)
+    if len(found.examples) < 10 and row["order_id"]:
+        found.examples.append(f"RC-{ids.text26(row['order_id'])}")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatistics:
+    """One rule since a moment: hits and their sum, how many orders it stopped, how many of those a person let go, trial hits."""
+
+    key: str
+    hits: int
+    fen: int
+    stopped: int
+    overturned: int
+    tried: int
+
+
+async def statistics(database: Database, shop_id: int, since: datetime) -> list[RuleStatistics]:
+    """Every rule that hit or was on trial, the busiest first."""
+    hits, fen, stopped, overturned, tried = Counter[str](), Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    let_go = {row["order_id"] for row in await database.rows(sql.let_go_since, ids.first_at(since))}
+    after = ids.first_at(since)
+    while rows := await database.rows(sql.decisions_after, after, PAGE_ROWS):
+        for row in rows:
+            if row["shop_id"] != shop_id or "rule." not in row["verdicts"]:
+                continue
+            amount_fen = read_facts(row["facts"]).amount_fen or 0
+            for verdict in read_verdicts(row["verdicts"]):
+                if not verdict.check.startswith("rule.") or verdict.outcome in (None, Outcome.ADMIT):
+                    continue
+                key = verdict.check.removeprefix("rule.")
+                hits[key] += 1
+                fen[key] += amount_fen
+                if verdict.outcome is not None and verdict.outcome.rank > Outcome.MONITOR.rank:
+                    stopped[key] += 1
+                    overturned[key] += row["order_id"] in let_go
+        after = rows[-1]["id"]
+    for row in await database.rows(sql.trials_since, shop_id, since):
+        tried[row["rule"]] += row["count"]
+    keys = sorted({*hits, *tried}, key=lambda key: (-hits[key], -tried[key], key))
+    return [RuleStatistics(key, hits[key], fen[key], stopped[key], overturned[key], tried[key]) for key in keys]
+
+
+async def _frauds(database: Database) -> set[Any]:
+    return {row["order_id"] for row in await database.rows(sql.frauds)}
+
+
+def days_ago(days: int) -> datetime:
+    """The moment that many days ago."""
+    return datetime.fromtimestamp(clock.now_s() - days * 86_400, tz=clock.SHANGHAI)

@@ -1,0 +1,90 @@
+"""A change of the book needs a second person: proposed by one, approved by another, both on the append-only record.
+
+A shop of one person has no second one. There a proposal waits a day instead, may not raise an amount above twice what holds, and is
+on the record like any other, so that a stolen login cannot open the limits at once and unseen.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from daozhang import clock, ids
+from daozhang.events import log as events
+from daozhang.policy.book import Parameters, checked
+from daozhang.policy.books import Books
+from daozhang.postgres import Database, statements
+from daozhang.reasons.refusal import Refusal
+
+sql = statements("daozhang.policy")
+
+ALONE_WAITS = timedelta(hours=24)
+OPEN_FOR = timedelta(days=30)
+"""How long a proposal may be approved."""
+
+
+class _Content(msgspec.Struct, frozen=True):
+    parameters: Parameters
+    sha256: str
+    note: str
+    base: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A version that somebody wants; `base` is the version it was made from."""
+
+    id: UUID
+    author: str
+    note: str
+    parameters: Parameters
+    sha256: str
+    base: int
+    at: datetime
+
+
+async def propose(database: Database, books: Books, shop_id: int, parameters: Parameters, author: str, note: str) -> Proposal:
+    """Put a version forward. Raises `BadBook` when it contradicts itself."""
+    base = (await books.current(shop_id)).version
+    digest = hashlib.sha256(msgspec.json.encode(checked(parameters))).hexdigest()
+    data = msgspec.json.encode(_Content(parameters, digest, note, base)).decode()
+    event = events.Event("policy.proposed", None, None, data)
+    await database.transact(lambda tx: events.append(tx, shop_id, clock.now(), author, [event]))
+    return (await proposals(database, shop_id))[-1]
+
+
+async def proposals(database: Database, shop_id: int) -> list[Proposal]:
+    """What was proposed within thirty days and is not in force yet, the oldest first."""
+    rows = await database.rows(sql.proposals, shop_id, ids.first_at(clock.now() - OPEN_FOR))
+    contents = [(row, msgspec.json.decode(row["data"], type=_Content)) for row in rows]
+    return [Proposal(r["id"], r["actor"], c.note, c.parameters, c.sha256, c.base, r["at"]) for r, c in contents]
+
+
+async def approve(database: Database, books: Books, shop_id: int, proposal_id: UUID, approver: str) -> int:
+    """Put a proposal in force as the next version; its number.
+
+    Raises `operation.not_found`, `policy.second_person` (the author, before a day is over or above twice an amount), and
+    `policy.overtaken` (another version came into force since).
+    """
+    proposal = next((each for each in await proposals(database, shop_id) if each.id == proposal_id), None)
+    if proposal is None:
+        raise Refusal("operation.not_found")
+    book = await books.current(shop_id)
+    if proposal.base != book.version:
+        raise Refusal("policy.overtaken")
+    if approver.strip().casefold() == proposal.author.strip().casefold():
+        waited = clock.now() - proposal.at
+        opened = (
+            proposal.parameters.amount.max_fen > 2 * book.amount.max_fen or proposal.parameters.day.max_fen > 2 * book.day.max_fen
+        )
+        if opened or waited < ALONE_WAITS:
+            raise Refusal("policy.second_person", wait_s=max(1, int((ALONE_WAITS - waited).total_seconds())))
+    version = book.version + 1
+    note = f"{proposal.note} (approved by {approver})"
+    if not await books.publish(shop_id, proposal.parameters, version=version, author=proposal.author, note=note):
+        raise Refusal("policy.overtaken")
+    event = events.Event("policy.approved", None, None, msgspec.json.encode({"proposal": proposal.id, "version": version}).decode())
+    await database.transact(lambda tx: events.append(tx, shop_id, clock.now(), approver, [event]))
+    return version

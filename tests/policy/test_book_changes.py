@@ -1,0 +1,101 @@
+"""Changes of the book: four eyes, a day alone, back-tests in yuan, statistics, and rules on trial that nobody feels."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from tests.policy.test_signals import ordered, people, wish
+
+from daozhang import clock
+from daozhang.policy.backtest import backtest, days_ago, statistics
+from daozhang.policy.book import Parameters, defaults, make_book
+from daozhang.policy.books import Books
+from daozhang.policy.model import Outcome
+from daozhang.policy.proposals import approve, proposals, propose
+from daozhang.policy.rules.tree import Rule
+from daozhang.postgres import Database
+from daozhang.reasons import Refusal
+
+
+def stricter(**risk: Any) -> Parameters:
+    return msgspec.structs.replace(defaults(), risk=msgspec.structs.replace(defaults().risk, **risk))
+
+
+@pytest.fixture
+def _time_stays() -> Any:
+    yield
+    clock.shift(0.0)
+
+
+async def test_a_change_needs_a_second_person(database: Database) -> None:
+    books = Books(database)
+    proposal = await propose(database, books, 1, stricter(large_count=3), "ann", "fewer")
+    assert (await books.current(1)).risk.large_count == 5
+    with pytest.raises(Refusal, match="policy.second_person"):
+        await approve(database, books, 1, proposal.id, "Ann ")
+    assert await approve(database, books, 1, proposal.id, "bob") == 2
+    assert (await books.current(1)).risk.large_count == 3
+    assert await proposals(database, 1) == []
+    with pytest.raises(Refusal, match="not_found"):
+        await approve(database, books, 1, proposal.id, "bob")
+
+
+async def test_what_was_overtaken_is_not_put_in_force(database: Database) -> None:
+    books = Books(database)
+    first = await propose(database, books, 1, stricter(large_count=3), "ann", "three")
+    second = await propose(database, books, 1, stricter(large_count=4), "ann", "four")
+    await approve(database, books, 1, first.id, "bob")
+    with pytest.raises(Refusal, match="policy.overtaken"):
+        await approve(database, books, 1, second.id, "bob")
+
+
+@pytest.mark.usefixtures("_time_stays")
+async def test_alone_one_waits_a_day_and_opens_no_limit_above_twice(database: Database) -> None:
+    books = Books(database)
+    amount = msgspec.structs.replace(defaults().amount, max_fen=1_000_001)
+    wide = await propose(database, books, 1, msgspec.structs.replace(defaults(), amount=amount), "ann", "wide open")
+    small = await propose(database, books, 1, stricter(large_count=4), "ann", "a little")
+    clock.shift(timedelta(hours=25).total_seconds())
+    with pytest.raises(Refusal, match="policy.second_person"):
+        await approve(database, books, 1, wide.id, "ann")
+    assert await approve(database, books, 1, small.id, "ann") == 2
+
+
+async def test_a_back_test_says_in_yuan_what_would_have_changed(
+    database: Database, owner_database: Database, channel_id: int
+) -> None:
+    book = await Books(database).current(1)
+    for user_id in await people(owner_database, 3):
+        assert (await ordered(database, wish(user_id, channel_id, amount_fen=50_000), book))[1].admits
+    (user_id,) = (await database.rows("select user_id from orders order by id limit 1"))[0]
+    order_id = await database.value("select id from orders where user_id = $1", user_id)
+    await database.transact(
+        lambda tx: tx.run(
+            "insert into policy_losses values ($1, 1, $2, 50000, 'fraud', 'x', 'tester', clock_now())", order_id, user_id
+        )
+    )
+    wide = Rule(
+        key="amount.any", strength="soft", stages=("place",), outcome=Outcome.HOLD, reason="risk.structuring", unknown="pass",
+        when={"f": "amount", "op": ">=", "v": {"fen": 50_000}},
+    )  # fmt: skip
+    candidate = msgspec.structs.replace(defaults(), rules=(*defaults().rules, wide))
+    found = await backtest(database, make_book(1, 2, candidate), days_ago(1))
+    assert (found.looked_at, found.same, found.newly_stopped.count, found.newly_stopped.fen) == (3, 0, 3, 150_000)
+    assert (found.losses_caught.count, found.by_rule["amount.any"].fen, len(found.examples)) == (1, 150_000, 3)
+    same = await backtest(database, book, days_ago(1))
+    assert (same.same, same.newly_stopped.count, same.newly_admitted.count) == (3, 0, 0)
+
+
+async def test_statistics_and_rules_on_trial(database: Database, owner_database: Database, channel_id: int) -> None:
+    trial = Rule(
+        key="trial.any", strength="soft", stages=("place",), outcome=Outcome.REFUSE, reason="risk.structuring",
+        when={"f": "amount", "op": ">=", "v": {"fen": 1}},
+    )  # fmt: skip
+    book = make_book(1, 1, msgspec.structs.replace(stricter(large_fen=50_000, large_count=2), shadows=(trial,)))
+    (user_id,) = await people(owner_database, 1)
+    outcomes = [(await ordered(database, wish(user_id, channel_id, amount_fen=50_000), book))[1].admits for _ in range(3)]
+    assert outcomes == [True, False, False]
+    found = {each.key: each for each in await statistics(database, 1, days_ago(1))}
+    assert (found["velocity.large"].hits, found["velocity.large"].stopped, found["velocity.large"].fen) == (2, 2, 100_000)
+    assert (found["trial.any"].tried, found["trial.any"].hits) == (3, 0)
