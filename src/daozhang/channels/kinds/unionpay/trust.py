@@ -51,7 +51,7 @@ class Trust:
             return known[0]
         try:
             key, until = self._judged(_read(pem), at)
-        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
             # Parts of a certificate are read only when they are asked for, and a stranger's may be broken anywhere.
             raise Invalid("certificate", "not readable") from None
         self._known[name] = (key, until)
