@@ -70,6 +70,8 @@ def sound() -> Facts:
         payer_known=False,
         signals=CALM,
         pass_fen=0,
+        agreement_version=0,
+        agreement_agreed=True,
     )
 
 

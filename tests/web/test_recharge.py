@@ -9,7 +9,7 @@ from typing import Any
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
-from daozhang import __version__
+from daozhang import __version__, agreements
 from daozhang.limits import rows
 
 
@@ -230,3 +230,19 @@ async def test_inside_wechat_only_what_opens_there_is_offered(buyer: Browser, st
     assert ":h5" not in text
     assert "do not open inside WeChat" in text
     assert ":jsapi" not in (await buyer.get("/recharge", **{"user-agent": ON_PHONE})).text
+
+
+async def test_the_agreement_is_ticked_once_per_version_and_readable_by_everybody(buyer: Browser, stage: Stage) -> None:
+    assert 'name="agreement"' not in (await buyer.get("/recharge")).text, "a shop without one asks nobody"
+    await agreements.publish(stage.house.database, 1, "甲方\n\n乙方", "The shop & you\n\nand so on", author="anna")
+    assert "The shop &amp; you" in (await buyer.get("/agreement")).text
+    assert (await buyer.get("/agreement?version=2")).status_code == 404
+    form = (await buyer.get("/recharge")).text
+    assert re.search(r'name="agreement" value="1" required>', form), "never ticked beforehand"
+    answer = await buyer.post("/recharge", await fill(buyer))
+    assert answer.status_code == 422
+    assert "not agreed to yet" in answer.text
+    assert (await buyer.post("/recharge", await fill(buyer, agreement="1"))).status_code == 303
+    assert 'name="agreement"' not in (await buyer.get("/recharge")).text
+    await agreements.publish(stage.house.database, 1, "三", "three", author="anna")
+    assert 'name="agreement" value="2"' in (await buyer.get("/recharge")).text

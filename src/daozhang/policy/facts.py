@@ -40,6 +40,8 @@ class Wish:
     device_id: UUID | None = None
     client_ip: str = ""
     payer: bytes | None = None
+    agreement: int | None = None
+    """The version of the service agreement that was ticked with the wish."""
 
     def place(self) -> Place | None:
         """Where the address is; None is not known."""
@@ -83,10 +85,10 @@ async def gather(
     ways = [Way(w.shop_id, w.user_id, w.channel_id, w.method, w.bank, w.instrument) for w in wishes]
     limits = await read(reader, ways, besides)
     if book is None:
-        return [_before(wish, row, held, None, None) for wish, row, held in zip(wishes, rows, limits, strict=True)]
+        return [_before(wish, stage, row, held, None, None) for wish, row, held in zip(wishes, rows, limits, strict=True)]
     signals = await read_signals(reader, wishes, book, besides)
     return [
-        _before(wish, row, held, placed(wish, signal, book), signal["pass_fen"])
+        _before(wish, stage, row, held, placed(wish, signal, book), signal["pass_fen"])
         for wish, row, held, signal in zip(wishes, rows, limits, signals, strict=True)
     ]
 
@@ -126,7 +128,7 @@ def _leaving(wish: Wish, row: Any) -> Facts:
     )
 
 
-def _before(wish: Wish, row: Any, limits: tuple[Limit, ...], signals: Signals | None, pass_fen: int | None) -> Facts:
+def _before(wish: Wish, stage: Stage, row: Any, limits: tuple[Limit, ...], signals: Signals | None, pass_fen: int | None) -> Facts:
     methods = row["methods"]
     return Facts(
         at=row["at"],
@@ -157,5 +159,14 @@ def _before(wish: Wish, row: Any, limits: tuple[Limit, ...], signals: Signals | 
         notify_door=wish.notify_door,
         payer_known=wish.payer is not None,
         signals=signals,
+        agreement_version=row["agreement_version"],
+        agreement_ticked=wish.agreement,
+        agreement_agreed=_agreed(wish, row, stage),
         pass_fen=pass_fen,
     )
+
+
+def _agreed(wish: Wish, row: Any, stage: Stage) -> bool | None:
+    """Whether the agreement in force is agreed to. On the page nobody has ticked anything yet."""
+    agreed = row["agreement_version"] == 0 or row["agreement_kept"] or wish.agreement == row["agreement_version"]
+    return None if stage is Stage.SHOWN and not agreed else agreed

@@ -152,11 +152,19 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Whether the channel says who pays; before the payment only few do."""
     signals: Signals | None = None
     """None when the signals of risk could not be read: then only small amounts pass (`book.risk`)."""
+    agreement_version: int | None = None
+    """The service agreement in force; 0 when the shop has published none."""
+    agreement_ticked: int | None = None
+    """The version that came ticked with the wish."""
+    agreement_agreed: bool | None = None
+    """Whether the one in force was agreed to, before or with this wish; None = the form has not been sent yet."""
     pass_fen: int | None = None
     """The largest amount of a one-time pass that a person gave this user and that still holds; 0 when there is none."""
 
 
-WISHED = frozenset({"channel_id", "channel_enabled", "methods", "method", "amount_fen", "page_version", "no_credit"})
+WISHED = frozenset(
+    {"channel_id", "channel_enabled", "methods", "method", "amount_fen", "page_version", "no_credit", "agreement_agreed"}
+)
 """Facts that a person brings by choosing: before the choice their absence is no ignorance."""
 
 

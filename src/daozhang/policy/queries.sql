@@ -23,9 +23,12 @@ select
   case when w.channel_id is not null then coalesce(c.no_credit, false) end as no_credit,
   a.admitted_fen,
   (business_day(m.at) + 1)::timestamp at time zone 'Asia/Shanghai' as day_ends_at,
+  g.version as agreement_version,
+  exists (select from agreement_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id and f.version = g.version) as agreement_kept,
   not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes
 from wishes w
 cross join moment m
+cross join lateral present_agreement(w.shop_id) as g (version)
 left join lateral (select * from identity_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id limit 1) i on true
 left join lateral (select * from channels_facts f where f.channel_id = w.channel_id and f.shop_id = w.shop_id limit 1) c on true
 left join admitted_since(

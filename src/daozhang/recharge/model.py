@@ -38,6 +38,8 @@ class PlaceRequest:
     bank: str | None = None
     instrument: str | None = None
     """What the payer says of the card (`limits/model.py`): then the limits of its bank are held too. None = nothing was said."""
+    agreement: int | None = None
+    """The version of the service agreement that was ticked; None = nothing was."""
     basket: Basket | None = None
     """What the money is for, if not the wallet: then `amount_fen` is the channel's part of its price."""
 

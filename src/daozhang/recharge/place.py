@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from daozhang import clock, ids
+from daozhang import agreements, clock, ids
 from daozhang.channels.port import Channel, OrderRequest, Outcome, Prepay
 from daozhang.events import log as events
 from daozhang.limits import contradiction
@@ -224,6 +224,8 @@ class Place:
             for (r, order_id), seen in zip(fresh, standings, strict=True)
         ]
         decisions = await enforce(tx, Stage.PLACE, wishes, book)
+        ticked = [agreements.Ticked(r.user_id, r.agreement, order_id) for r, order_id in fresh if r.agreement is not None]
+        await agreements.accept(tx, book.shop_id, at, ticked)
         admitted = [(r, order_id) for (r, order_id), decision in zip(fresh, decisions, strict=True) if decision.admits]
         stopped = [(order_id, 0, d) for (_, order_id), d in zip(fresh, decisions, strict=True) if not d.admits]
         await self.stop(tx, at, stopped)
@@ -389,6 +391,7 @@ def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: byt
         page_current, bank=request.bank, instrument=request.instrument,
         channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
         device_id=UUID(request.device_id) if request.device_id else None, client_ip=request.client_ip, payer=payer,
+        agreement=request.agreement,
     )  # fmt: skip
 
 

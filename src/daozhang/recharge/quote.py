@@ -41,6 +41,8 @@ class Quote:
     page_version: str
     amount_fen: int | None = None
     cards: tuple[Card, ...] = ()
+    agreement: int = 0
+    """The version of the service agreement that is still to be ticked; 0 = none."""
 
 
 def standing_of(board: Board | None, shop_id: int) -> Mapping[tuple[int, str], Standing]:
@@ -87,4 +89,5 @@ async def quote(
         wish.page_current or "",
         wish.amount_fen,
         tuple(await cards(database, wish.shop_id)),
+        0 if facts.agreement_agreed else facts.agreement_version or 0,
     )

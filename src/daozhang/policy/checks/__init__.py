@@ -1,10 +1,11 @@
-"""Every check, in the order in which the layers are made and told: account, channel, operation, risk, law, the platform itself.
+"""Every check, in the order in which the layers are made and told: account, channel, operation, eligibility, risk, law, the
+platform itself.
 
 This is the only list of checks; rules of risk are data in the book and are judged beside it (`policy/decide.py`). Whoever shows,
 asks, enforces or explains goes through it.
 """
 
-from daozhang.policy.checks import account, channel, operation, platform, risk
+from daozhang.policy.checks import account, channel, eligibility, operation, platform, risk
 from daozhang.policy.model import Check, Stage
 
 CHECKS: tuple[Check, ...] = (
@@ -23,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     operation.AMOUNT,
     operation.DAY,
     operation.PAGE,
+    eligibility.AGREEMENT,
     risk.SIGNALS,
     risk.FAMILY,
     risk.LEGAL,

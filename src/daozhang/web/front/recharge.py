@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 AnyRequest = Request[Any, Any, Any]
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 _METHOD = re.compile(r"([0-9]{1,18}):([a-z][a-z0-9_]{0,31})", re.ASCII)
+_VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _FIELD_REASONS = ("operation.amount.", "limits.", "channel.limit.")
 """Refusals that one changed field cures: they are told at that field, on the form, with everything kept."""
 _NOTICE_REASONS = {
@@ -40,6 +41,7 @@ _NOTICE_REASONS = {
     "channel.maintenance",
     "channel.recovering",
     "channel.suspended",
+    "eligibility.agreement",
 }
 """Refusals that the form itself cures once it is sent again: told above it, with everything kept."""
 
@@ -57,6 +59,7 @@ class Draft:
     key: str = ""
     page_version: str = ""
     card: str = ""
+    agreement: str = ""
 
     @property
     def amount_text(self) -> str:
@@ -80,7 +83,9 @@ async def place(request: AnyRequest) -> Response[Any]:
     """
     session, house = await sessions.require(request), house_of(request)
     form = await forms.read(request)
-    draft = Draft(*(form.get(name, "") for name in ("amount", "other_amount", "method", "key", "page_version", "card")))
+    draft = Draft(
+        *(form.get(name, "") for name in ("amount", "other_amount", "method", "key", "page_version", "card", "agreement"))
+    )
     try:
         await sessions.check_csrf(request, form)
         amount_fen = _amount(draft.amount_text)
@@ -101,6 +106,7 @@ async def place(request: AnyRequest) -> Response[Any]:
             locale=locale_of(request).code,
             bank=bank,
             instrument=instrument,
+            agreement=int(draft.agreement) if _VERSION.fullmatch(draft.agreement) else None,
         )
         await house.limiter.demand("place.user", session.user_id)
         view = await house.desk.place(wish)
