@@ -1,5 +1,6 @@
-"""Every check, in the order in which the layers are made and told: account, channel, operation, eligibility, risk, law, the
-platform itself.
+"""Every check, in the order in which the layers are made and told.
+
+From the account over channel, operation, eligibility, risk and law to the platform itself.
 
 This is the only list of checks; rules of risk are data in the book and are judged beside it (`policy/decide.py`). Whoever shows,
 asks, enforces or explains goes through it.
