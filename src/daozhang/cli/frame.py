@@ -17,8 +17,8 @@ COMMANDS = tuple(
     f"daozhang.cli.{name}"
     for name in (
         "program", "channel", "calendar", "order", "payout", "limit", "policy", "goods", "agreement", "alarm", "server", "bench",
-    )  # fmt: skip
-)
+    )
+)  # fmt: skip
 """The modules whose functions are commands: importing one adds them."""
 
 
