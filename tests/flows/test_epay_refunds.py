@@ -1,8 +1,15 @@
 """Money back through an operator of Epay: V1 has no number of a refund, so it is asked for once and then only asked about."""
 
+import asyncio
+from typing import Any
+
+import pytest
 from tests.flows.epay_till import Till
 from tests.flows.epay_till import operator as operator  # noqa: PLC0414 - the fixture
 from tests.flows.epay_till import till as till  # noqa: PLC0414 - the fixture
+
+from daozhang import ids
+from daozhang.recharge.release import reject
 
 
 async def test_nf_05_a_refund_of_v1_that_nobody_knows_of_is_found_and_never_asked_for_twice(till: Till) -> None:
@@ -98,3 +105,54 @@ async def test_nf_05_what_was_paid_twice_at_v1_goes_back_by_itself_once_the_oper
     assert state == "done"
     assert till.station.sums()["refunded"].sum_fen == 5_000
     assert await till.shop.cash() == 5_000
+
+
+async def test_nf_05_looks_that_begin_at_once_ask_v1_for_a_refund_once(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = await till.paid(till.v1)
+    refunds, refund_id, database = till.shop.program.desk.refunds, ids.new_id(), till.shop.program.database
+    read, both, readings = database.row, asyncio.Barrier(2), []
+
+    async def together(*args: Any) -> Any:
+        """Both looks have read the refund before either goes on."""
+        found = await read(*args)
+        readings.append(args)
+        if len(readings) <= both.parties:
+            await both.wait()
+        return found
+
+    await till.shop.program.database.transact(lambda tx: refunds._begin(tx, refund_id, order.id, 1_000, "不想要了", "staff:1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "row", together)
+        await asyncio.gather(*(refunds.look(refund_id) for _ in range(both.parties)))
+    await till.shop.program.interface_log.drain()
+    asked = await database.value("select count(*) from interface_log where operation = 'refund' and refund_id = $1", refund_id)
+    assert asked == 1
+    # Nor has the other one taken the refund for one that was made elsewhere.
+    assert await database.value("select count(*) from anomalies") == 0
+    assert till.station.sums()["refunded"].sum_fen == 1_000
+    assert (await till.refund_state(refund_id))[0] == "done"
+    assert await till.shop.cash() == 4_000
+
+
+async def test_a_second_payment_that_is_back_says_nothing_of_the_first_that_is_on_its_way(till: Till) -> None:
+    shop = till.shop
+    order = await till.place(till.v1)
+    first = await shop.number(order.id)
+    await shop.program.desk.retry(shop.user_id, order.id, till.v2, "qr", "203.0.113.9")
+    await shop.program.house.identity.freeze(shop.user_id, actor="staff:1", reason="risk_review")
+    await shop.pay(order)
+    await shop.reach(order.id, "held")
+    shop.sim.phone.pay(first)
+    await shop.sim.quiet()
+    (twice,) = await shop.program.database.rows("select id from refunds")
+    await reject(shop.program.database, shop.program.accounts, order.id, "staff:1", "退回")
+    await shop.program.desk.refunds.look(twice["id"])
+    assert (await till.refund_state(twice["id"]))[0] == "done"
+    seen = await shop.order(order.id)
+    assert (seen.state, seen.refunded_fen) == ("refunding", 0)
+    for _ in range(5):
+        await shop.later(61)
+        await shop.work()
+    seen = await shop.order(order.id)
+    assert (seen.state, seen.refunded_fen) == ("refunded", 5_000)
+    assert till.station.sums()["refunded"].sum_fen == 10_000

@@ -1,14 +1,16 @@
 """Held money has a case that asks, two who decide, and always an end; a frozen account comes back the same way."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+import pytest
 from tests.cases.test_evidence import picture
 from tests.flows.shop import Shop, refuses
 
 from daozhang.cases import Case
 from daozhang.cases.unfreeze import ask
 from daozhang.recharge.model import OrderView
-from daozhang.recharge.release import release
+from daozhang.recharge.release import reject, release, returned
 
 
 async def held(shop: Shop, amount_fen: int = 5_000) -> tuple[OrderView, Case]:
@@ -100,3 +102,15 @@ async def test_what_a_person_decided_by_hand_is_not_decided_again(shop: Shop) ->
     with refuses("operation.not_waiting"):
         await cases.confirm(case.id, "staff:2")
     assert await shop.cash() == 5_000, "credited once"
+
+
+@pytest.mark.parametrize("decide", [release, reject, returned])
+async def test_what_a_person_decided_by_hand_ends_its_case(shop: Shop, decide: Callable[..., Awaitable[None]]) -> None:
+    order, case = await held(shop)
+    cases = shop.program.house.cases
+    await decide(shop.program.database, shop.program.accounts, order.id, "staff:1", "by hand", cases=cases)
+    ended = await cases.case(case.id)
+    assert ended is not None
+    assert (ended.state, ended.verdict) == ("closed", None)
+    with refuses("cases.closed"):
+        await cases.answer(shop.user_id, case.id, "x")

@@ -14,7 +14,7 @@ from daozhang.goods.buy import Purchases
 from daozhang.goods.model import Purchase
 from daozhang.policy.books import Books
 from daozhang.recharge.model import Basket, OrderView, PlaceRequest
-from daozhang.recharge.release import release
+from daozhang.recharge.release import reject, release
 
 PRICE_FEN = 4_990
 
@@ -135,6 +135,53 @@ async def test_held_money_delivers_when_it_is_released(shop: Shop, goods_id: int
     await release(program.database, program.accounts, placed.id, "staff:1", "checked", program.desk.fulfilments)
     assert (await bought(shop))[0].state == "delivered"
     assert await shop.cash() == 0
+
+
+async def test_held_money_that_goes_back_puts_pieces_and_balance_back(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    first = await shop.place(2_000)
+    await shop.pay(first)
+    await shop.reach(first.id, "credited")
+    placed = await order(shop, goods_id, balance_fen=1_500)
+    await shop.program.house.identity.freeze(shop.user_id, actor="staff:1", reason="risk_review")
+    await shop.pay(placed)
+    await shop.reach(placed.id, "held")
+    await reject(shop.program.database, shop.program.accounts, placed.id, "staff:1", "退回")
+    for _ in range(5):
+        await shop.sim.quiet()
+        await shop.later(61)
+        await shop.work()
+    assert (await shop.order(placed.id)).state == "refunded"
+    assert (await bought(shop))[0].state == "released"
+    assert (await left(shop), await shop.cash()) == (1, 2_000)
+
+
+async def test_another_amount_that_is_kept_puts_the_pieces_back(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    placed = await order(shop, goods_id)
+    shop.sim.phone.pay(await shop.number(placed.id), trick="charged_otherwise", amount_fen=1)
+    await shop.reach(placed.id, "misfit")
+    await release(shop.program.database, shop.program.accounts, placed.id, "staff:1", "ok", shop.program.desk.fulfilments)
+    await shop.later(21)
+    await shop.work()
+    assert (await bought(shop))[0].state == "released"
+    assert (await left(shop), await shop.cash()) == (1, 1)
+
+
+async def test_what_is_released_after_its_goods_went_back_is_told(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    shop.sim.fault("order", "error", code="NO_AUTH", http=403)
+    failed = await order(shop, goods_id)
+    await shop.later(timedelta(minutes=16).total_seconds())
+    await shop.work()
+    again = await shop.program.desk.retry(shop.user_id, failed.id, shop.channel_id, "native", "203.0.113.9")
+    await shop.program.house.identity.freeze(shop.user_id, actor="staff:1", reason="risk_review")
+    await shop.pay(again)
+    await shop.reach(failed.id, "held")
+    await release(shop.program.database, shop.program.accounts, failed.id, "staff:1", "checked", shop.program.desk.fulfilments)
+    seen = await shop.order(failed.id)
+    assert (seen.state, "undelivered" in seen.anomalies) == ("credited", True)
+    assert await shop.cash() == PRICE_FEN
 
 
 @pytest.mark.parametrize(("change", "code"), [({"count": 2}, "goods.sold_out"), ({"balance_fen": 100}, "goods.balance_short")])

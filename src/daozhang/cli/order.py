@@ -87,9 +87,11 @@ def release(number: str, why: str, /, *, actor: str = "operator") -> None:
     """
     from daozhang.recharge.release import release as credit
 
-    on_order(
-        number, lambda program, order_id: credit(program.database, program.accounts, order_id, actor, why, program.desk.fulfilments)
-    )
+    def work(program: Any, order_id: UUID) -> Awaitable[Any]:
+        fulfilments, cases = program.desk.fulfilments, program.house.cases
+        return credit(program.database, program.accounts, order_id, actor, why, fulfilments, cases)
+
+    on_order(number, work)
     say("credited")
 
 
@@ -104,7 +106,10 @@ def reject(number: str, why: str, /, *, actor: str = "operator") -> None:
     """
     from daozhang.recharge.release import reject as return_it
 
-    on_order(number, lambda program, order_id: return_it(program.database, program.accounts, order_id, actor, why))
+    def work(program: Any, order_id: UUID) -> Awaitable[Any]:
+        return return_it(program.database, program.accounts, order_id, actor, why, program.house.cases)
+
+    on_order(number, work)
     say("on its way back; the channel is asked until it has ended")
 
 
@@ -154,7 +159,10 @@ def returned(number: str, why: str, /, *, actor: str = "operator") -> None:
     """
     from daozhang.recharge.release import returned as was_returned
 
-    on_order(number, lambda program, order_id: was_returned(program.database, program.accounts, order_id, actor, why))
+    def work(program: Any, order_id: UUID) -> Awaitable[Any]:
+        return was_returned(program.database, program.accounts, order_id, actor, why, program.house.cases)
+
+    on_order(number, work)
     say("booked as returned")
 
 

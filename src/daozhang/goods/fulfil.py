@@ -23,7 +23,10 @@ sql = statements("daozhang.goods")
 LOOK_EVERY = timedelta(seconds=20)
 GIVEN_UP = frozenset({"cancelled", "refused", "abandoned", "expired"})
 """States of an order that end its purchase at once; `failed` may still be paid another way."""
-SETTLED = frozenset({"paid", "credited", "held", "misfit", "refunding", "frozen_by_order"})
+PAST = frozenset({"refunded", "credited"})
+"""Money that was received and went back, or became balance without handing over: nothing will ever hand the pieces over."""
+SETTLED = frozenset({"paid", "held", "misfit", "refunding", "frozen_by_order"})
+"""Money that was received and waits for a decision, which may still hand over."""
 
 
 class Fulfil:
@@ -93,7 +96,7 @@ class Fulfil:
         return rows
 
     async def look(self, row: Any) -> None:
-        """Put a claimed purchase back when its order was given up, or when it expired unpaid."""
+        """Put a claimed purchase back when its order was given up, expired unpaid, or ended without handing it over."""
         await self._database.transact(lambda tx: self._look(tx, row["id"], row["user_id"]))
 
     async def _look(self, tx: Tx, purchase_id: UUID, user_id: int) -> None:
@@ -102,9 +105,11 @@ class Fulfil:
         row = await tx.row(sql.purchase_with_order, purchase_id)
         if row is None or row["state"] != "reserved" or row["order_state"] in SETTLED:
             return
-        why: Literal["given up", "expired", ""] = ""
+        why: Literal["given up", "expired", "paid otherwise", ""] = ""
         if row["order_state"] in GIVEN_UP:
             why = "given up"
+        elif row["order_state"] in PAST:
+            why = "paid otherwise"
         elif at >= row["expires_at"] and row["order_state"] in (None, "failed"):
             why = "expired"
         if why:

@@ -13,9 +13,9 @@ from daozhang.cases.model import Verdict
 from daozhang.ledger import Accounts
 from daozhang.postgres import Tx
 from daozhang.recharge.fulfilment import Fulfilment
-from daozhang.recharge.release import end_held
+from daozhang.recharge.release import CASE, end_held
 
-KIND = "hold"
+KIND = CASE
 _QUESTIONS = {
     "risk.payer_new": "payer",
     "risk.payer_flagged": "payer",

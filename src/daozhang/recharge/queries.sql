@@ -235,7 +235,8 @@ select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amoun
 from refunds r join attempts a on a.id = r.attempt_id where r.id = $1;
 
 -- name: count_look
-update refunds set queries = queries + 1 where id = $1;
+-- Only from what was seen: of two looks that begin at once, one goes on.
+update refunds set queries = queries + 1 where id = $1 and queries = $2 and state in ('reserved', 'sent') returning true;
 
 -- name: uncount_look
 update refunds set queries = queries - 1 where id = $1 and queries > 0;

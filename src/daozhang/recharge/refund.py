@@ -129,7 +129,9 @@ class Refunds:
         asked_before = row["queries"] > 0 or row["state"] == "sent"
         answer = await channel.query_refund(number, payment) if asked_before else Answer(Outcome.UNKNOWN, exists=False)
         if answer.exists is False:
-            await self._database.transact(lambda tx: tx.run(sql.count_look, refund_id))
+            if not await self._database.transact(lambda tx: tx.value(sql.count_look, refund_id, row["queries"])):
+                # Another look began since ours read the row: it asks, and where refunds have no number only one may.
+                return
             request = RefundRequest(
                 payment, number, row["channel_txn"] or "", row["amount_fen"], row["total_fen"], row["why"],
                 self._notify_url(channel), row["returned_fen"], asked_before, row["others_open"],
@@ -295,7 +297,9 @@ class Refunds:
             anomaly = moves.Anomaly("unresolved", row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
             await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
         order = await tx.row(sql.order_for_work, row["order_id"]) if row["order_id"] else None
-        if order and order["state"] == "refunding":
+        own = await tx.row(sql.paid_attempt, row["order_id"]) if order else None
+        # The second payment of an order goes back beside it: its refund says nothing of the money that the order waits for.
+        if order and order["state"] == "refunding" and own and own["id"] == row["attempt_id"]:
             if state == "done":
                 await tx.value(sql.count_refund, order["id"], row["amount_fen"])
             move = "refunded" if state == "done" else "bounced" if row["origin"] == "review" else "unfit"
