@@ -1,6 +1,7 @@
 """Identifiers: in the order of their making, the same in 26 characters, and never read from anything else."""
 
 import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -19,6 +20,15 @@ def test_an_identifier_is_a_uuid_of_version_seven_with_its_moment() -> None:
     assert abs(ids.made_at(made) - before) < timedelta(seconds=5)
 
 
+def test_many_of_one_moment_are_as_good_as_single_ones() -> None:
+    before = clock.now()
+    made = ids.new_ids(1_000)
+    assert len(set(made)) == 1_000
+    assert {(each.version, each.variant) for each in made} == {(7, "specified in RFC 4122")}
+    assert all(abs(ids.made_at(each) - before) < timedelta(seconds=5) for each in made)
+    assert ids.new_ids(0) == []
+
+
 def test_one_after_another_is_greater_even_within_a_millisecond() -> None:
     made = [ids.new_id()]
     for _ in range(2_000):
@@ -26,9 +36,10 @@ def test_one_after_another_is_greater_even_within_a_millisecond() -> None:
     assert made == sorted(made)
 
 
-def test_cb_34_what_a_guesser_would_need() -> None:
+@pytest.mark.parametrize("many", [lambda: [ids.new_id() for _ in range(1_000)], lambda: ids.new_ids(1_000)])
+def test_cb_34_what_a_guesser_would_need(many: Callable[[], list[UUID]]) -> None:
     """Of two made at one moment at least 64 bits are by chance; a thousand share no more than chance lets them."""
-    made = [ids.new_id().int for _ in range(1_000)]
+    made = [each.int for each in many()]
     moving = 0
     for one, other in itertools.pairwise(made):
         moving |= one ^ other

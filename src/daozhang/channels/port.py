@@ -91,8 +91,7 @@ class Report(msgspec.Struct, frozen=True):
     bank: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(msgspec.Struct, frozen=True):
     """A verified message at a channel's door. `key` is the channel's own number of the message, the same on every re-send.
 
     Of a kind that asks first, `report` is only a claim: its number is asked about, and what the answer says is settled.
@@ -122,8 +121,7 @@ class Answer:
     native: Native | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
+class Acknowledgement(msgspec.Struct, frozen=True):
     """What goes back to the channel's door."""
 
     status: int

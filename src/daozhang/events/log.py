@@ -28,7 +28,10 @@ _COLUMNS = ("id", "shop_id", "kind", "order_id", "user_id", "actor", "data", "at
 
 async def append(tx: Tx, shop_id: int, at: datetime, actor: str, events: Sequence[Event]) -> None:
     """Write the events, in their order."""
-    rows = [(ids.new_id(), shop_id, kind, order_id, user_id, actor, data, at) for kind, order_id, user_id, data in events]
+    rows = [
+        (event_id, shop_id, kind, order_id, user_id, actor, data, at)
+        for event_id, (kind, order_id, user_id, data) in zip(ids.new_ids(len(events)), events, strict=True)
+    ]
     if len(rows) > FEW:
         await tx.copy("events", _COLUMNS, rows)
     elif rows:

@@ -1,12 +1,14 @@
 """Booking: any number of transfers, with all their postings, by one statement. The database judges it at its end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from daozhang.postgres import Tx, statements
+from daozhang.postgres.columns import narrow
 
 sql = statements("daozhang.ledger")
 
@@ -18,8 +20,7 @@ class Line(NamedTuple):
     amount_fen: int
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(msgspec.Struct, frozen=True):
     """A balanced booking. `source_id` and `kind` name the fact it books: the same fact is never booked twice."""
 
     id: UUID
@@ -47,11 +48,11 @@ async def post(
         at,
         actor,
         [t.id for t in transfers],
-        [t.kind for t in transfers],
+        narrow([t.kind for t in transfers]),
         [t.source_id for t in transfers],
         [t.happened_at for t in transfers],
         [t.reason for t in transfers],
-        [len(t.lines) for t in transfers],
+        narrow([len(t.lines) for t in transfers]),
         [account_ids[line.address] for line in lines],
         [line.amount_fen for line in lines],
     )

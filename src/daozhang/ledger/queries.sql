@@ -2,7 +2,8 @@
 select address, id from open_accounts($1, $2);
 
 -- name: post_transfers
-select post_transfers($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+select post_transfers($1, $2, $3, $4, spread($5::text[], n), $6, $7, $8, spread($9::smallint[], n), $10, $11)
+from cardinality($4::uuid[]) as n;
 
 -- name: begin_hold
 select begin_hold($1, $2, $3, $4, $5, $6);

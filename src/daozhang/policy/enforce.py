@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from daozhang import ids
 from daozhang.policy.book import Book
 from daozhang.policy.decide import trial
 from daozhang.policy.facts import Wish, gather
@@ -12,6 +13,7 @@ from daozhang.policy.model import Decision, Facts, Stage
 from daozhang.policy.record import Record, judged, store
 from daozhang.policy.signals import tier
 from daozhang.postgres import Tx, statements
+from daozhang.postgres.columns import narrow
 
 sql = statements("daozhang.policy")
 
@@ -32,24 +34,24 @@ async def enforce(tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish
     judged_now = [order_id for order_id, _ in wishes if order_id is not None]
     facts = await gather(tx, [wish for _, wish in wishes], stage, book, besides=judged_now)
     made: list[Judged] = []
-    for (order_id, wish), each in zip(wishes, facts, strict=True):
-        made.append((order_id, wish, await _settled(tx, stage, order_id, wish, each, book)))
+    for new, (order_id, wish), each in zip(ids.new_ids(len(wishes)), wishes, facts, strict=True):
+        made.append((order_id, wish, await _settled(tx, stage, new, order_id, wish, each, book)))
     await store(tx, [(order_id, record) for order_id, _, record in made])
     await _mark(tx, stage, made)
     await _try(tx, stage, made, book)
     return [record.decision for _, _, record in made]
 
 
-async def _settled(tx: Tx, stage: Stage, order_id: UUID | None, wish: Wish, facts: Facts, book: Book) -> Record:
+async def _settled(tx: Tx, stage: Stage, record_id: UUID, order_id: UUID | None, wish: Wish, facts: Facts, book: Book) -> Record:
     """Decide, and take what the decision uses up. What somebody else took meanwhile is not there: then it is decided again."""
-    record = judged(stage, facts, book)
+    record = judged(stage, facts, book, record_id)
     decision = record.decision
     if decision.tolerated and decision.admits and not await _take_tolerance(tx, wish, facts, book):
         assert facts.signals is not None
         without = msgspec.structs.replace(facts, signals=msgspec.structs.replace(facts.signals, tolerance_fen=0))
-        return await _settled(tx, stage, order_id, wish, without, book)
+        return await _settled(tx, stage, record_id, order_id, wish, without, book)
     if decision.passed and decision.admits and await _use_pass(tx, order_id, facts) is None:
-        return await _settled(tx, stage, order_id, wish, msgspec.structs.replace(facts, pass_fen=0), book)
+        return await _settled(tx, stage, record_id, order_id, wish, msgspec.structs.replace(facts, pass_fen=0), book)
     return record
 
 
@@ -78,7 +80,8 @@ async def _mark(tx: Tx, stage: Stage, made: Sequence[Judged]) -> None:
             if order_id is not None and wish.payer
         ]
         if paid:
-            await tx.run(sql.mark_payers, *map(list, zip(*paid, strict=True)))
+            orders, shops, payers, users, amounts, moments = map(list, zip(*paid, strict=True))
+            await tx.run(sql.mark_payers, orders, narrow(shops), payers, users, narrow(amounts), narrow(moments))
 
 
 async def _mark_orders(tx: Tx, made: Sequence[Judged]) -> None:

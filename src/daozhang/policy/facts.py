@@ -1,9 +1,10 @@
 """The only reader of policy: facts of many users in set-based statements, through the views of the rooms that own them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
+
+import msgspec
 
 from daozhang.limits.model import Limit, Way
 from daozhang.limits.read import read
@@ -15,8 +16,7 @@ from daozhang.postgres import statements
 sql = statements("daozhang.policy")
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What one user wants, or has paid for. Before a choice is made (the page) all but user and shop may be None.
 
     `page_current` is the version the server speaks now, `notify_door` whether channels can reach us (None = nobody has looked).

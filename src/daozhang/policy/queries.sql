@@ -104,7 +104,8 @@ on conflict do nothing
 
 -- name: mark_payers
 insert into payer_marks (order_id, shop_id, payer, user_id, amount_fen, at)
-select * from unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+select u.* from cardinality($1::uuid[]) as n,
+  unnest($1::uuid[], spread($2::bigint[], n), $3::bytea[], $4::bigint[], spread($5::bigint[], n), spread($6::timestamptz[], n)) as u
 on conflict do nothing
 
 -- name: keep_decisions

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +21,7 @@ _facts = msgspec.json.Decoder(Facts)
 _verdicts = msgspec.json.Decoder(tuple[Verdict, ...])
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One decision ready to be stored. The JSON texts are canonical: struct fields in order, dict keys sorted."""
 
     id: UUID
@@ -34,14 +33,14 @@ class Record:
     latency_us: int
 
 
-def judged(stage: Stage, facts: Facts, book: Book) -> Record:
+def judged(stage: Stage, facts: Facts, book: Book, record_id: UUID | None = None) -> Record:
     """Decide, encode and hash; `latency_us` is what that took."""
     began_ns = time.perf_counter_ns()
     decision = decide(stage, facts, book)
     facts_json, verdicts_json = _encode(facts), _encode(decision.verdicts)
     digest = _digest(stage, decision.outcome, decision.reason, book.version, facts_json, verdicts_json)
     took_us = (time.perf_counter_ns() - began_ns) // 1000
-    return Record(ids.new_id(), decision, facts, facts_json.decode(), verdicts_json.decode(), digest, took_us)
+    return Record(record_id or ids.new_id(), decision, facts, facts_json.decode(), verdicts_json.decode(), digest, took_us)
 
 
 _COLUMNS = (
@@ -64,7 +63,7 @@ async def store(tx: Tx, records: Sequence[tuple[UUID | None, Record]]) -> None:
 def _row(order_id: UUID | None, record: Record) -> tuple[Any, ...]:
     decision, facts = record.decision, record.facts
     return (
-        record.id, facts.shop_id, facts.user_id, order_id, decision.stage.value, decision.outcome.value, decision.reason,
+        record.id, facts.shop_id, facts.user_id, order_id, decision.stage, decision.outcome, decision.reason,
         decision.book_version, record.facts_json, record.verdicts_json, record.hash, record.latency_us, facts.at,
     )  # fmt: skip
 
@@ -92,5 +91,9 @@ def intact(row: Any) -> bool:
 
 
 def _digest(stage: Stage, outcome: Outcome, reason: str | None, version: int, facts_json: bytes, verdicts_json: bytes) -> bytes:
-    head = f"{stage.value}\n{outcome.value}\n{reason or ''}\n{version}\n".encode()
-    return hashlib.sha256(head + facts_json + b"\n" + verdicts_json).digest()
+    return hashlib.sha256(_head(stage, outcome, reason, version) + facts_json + b"\n" + verdicts_json).digest()
+
+
+@lru_cache(256)
+def _head(stage: Stage, outcome: Outcome, reason: str | None, version: int) -> bytes:
+    return f"{stage.value}\n{outcome.value}\n{reason or ''}\n{version}\n".encode()

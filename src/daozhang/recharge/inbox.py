@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,6 +11,7 @@ import msgspec
 from daozhang import clock
 from daozhang.channels.port import Report
 from daozhang.postgres import Tx, statements
+from daozhang.postgres.columns import narrow
 from daozhang.recharge import moves
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,7 @@ MAX_BODY = 65_536
 """Bytes of a raw message that are read and kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(msgspec.Struct, frozen=True):
     """A message as it came: the channel's own key of it, the headers worth keeping as JSON, and the bytes."""
 
     id: UUID
@@ -61,7 +60,7 @@ async def store(tx: Tx, shop_id: int, at: datetime, messages: Sequence[Stored]) 
         unique = {(m.raw.channel_id, m.raw.key): m for m in keyed}
         rows = await tx.rows(
             sql.claim_notifications,
-            [channel for channel, _ in unique],
+            narrow([channel for channel, _ in unique]),
             [key for _, key in unique],
             [m.raw.id for m in unique.values()],
         )

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from daozhang import ids
 from daozhang.postgres import Tx, statements
+from daozhang.postgres.columns import narrow
 from daozhang.recharge.states import ATTEMPT_MOVES, ORDER_MOVES
 
 sql = statements("daozhang.recharge")
@@ -54,8 +55,9 @@ async def move_orders(tx: Tx, at: datetime, actor: str, steps: Sequence[Step]) -
     if not steps:
         return set()
     then_to = [ORDER_MOVES[ORDER_MOVES[step.state, step.move], step.then] if step.then else None for step in steps]
-    then = ([step.then for step in steps], then_to, [step.then_reason for step in steps])
-    return {row[0] for row in await tx.rows(sql.move_orders, at, actor, *_columns(steps, ORDER_MOVES), *then)}
+    then = (narrow([step.then for step in steps]), narrow(then_to), narrow([step.then_reason for step in steps]))
+    identifiers, *columns = _columns(steps, ORDER_MOVES)
+    return {row[0] for row in await tx.rows(sql.move_orders, at, actor, identifiers, *map(narrow, columns), *then)}
 
 
 async def move_attempts(tx: Tx, at: datetime, actor: str, steps: Sequence[Step]) -> set[UUID]:
@@ -75,11 +77,11 @@ async def pay_attempts(tx: Tx, at: datetime, actor: str, paid: Sequence[Paid]) -
         at,
         actor,
         [p.id for p in paid],
-        [p.version + 1 for p in paid],
-        [p.state for p in paid],
+        narrow([p.version + 1 for p in paid]),
+        narrow([p.state for p in paid]),
         [p.channel_txn for p in paid],
         [p.payer for p in paid],
-        [p.paid_fen for p in paid],
+        narrow([p.paid_fen for p in paid]),
     )
     return {row[0] for row in rows}
 
@@ -91,7 +93,7 @@ async def note_anomalies(tx: Tx, shop_id: int, at: datetime, anomalies: Sequence
             sql.note_anomalies,
             shop_id,
             at,
-            [ids.new_id() for _ in anomalies],
+            ids.new_ids(len(anomalies)),
             [a.kind for a in anomalies],
             [a.order_id for a in anomalies],
             [a.attempt_id for a in anomalies],
@@ -101,7 +103,7 @@ async def note_anomalies(tx: Tx, shop_id: int, at: datetime, anomalies: Sequence
         )
 
 
-def _columns(steps: Sequence[Step], legal: Mapping[tuple[str, str], str]) -> tuple[list[object], ...]:
+def _columns(steps: Sequence[Step], legal: Mapping[tuple[str, str], str]) -> tuple[list[Any], ...]:
     return (
         [step.id for step in steps],
         [step.version + 1 for step in steps],

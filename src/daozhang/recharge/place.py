@@ -175,7 +175,7 @@ class Place:
     ) -> list[Admitted | BaseException]:
         await tx.value(sql.lock_users, [request.user_id for request in requests])
         at = clock.now()
-        order_ids = [ids.new_id() for _ in requests]
+        order_ids = ids.new_ids(len(requests))
         hashes = [_hash(request) for request in requests]
         claimed = await tx.rows(
             sql.claim_keys, book.shop_id, at, [r.user_id for r in requests], [r.key for r in requests], hashes, order_ids

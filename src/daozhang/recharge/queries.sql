@@ -6,7 +6,7 @@ select lock_for_settlement($1);
 select a.id, a.order_id, a.user_id, a.channel_id, a.method, a.merchant, a.app, a.currency, a.amount_fen, a.state, a.version,
   a.channel_txn, o.state as order_state, o.version as order_version, o.expires_at, o.created_at, u.place,
   f.channel_txn is not null as fact_known, f.attempt_id as fact_attempt
-from unnest($1::uuid[], $2::bigint[], $3::text[]) with ordinality as u (id, channel_id, txn, place)
+from unnest($1::uuid[], spread($2::bigint[], cardinality($1::uuid[])), $3::text[]) with ordinality as u (id, channel_id, txn, place)
 cross join lateral (select * from attempts where id = u.id limit 1) a
 cross join lateral (select * from orders where id = a.order_id limit 1) o
 left join lateral (
@@ -28,7 +28,7 @@ returning id;
 
 -- name: claim_notifications
 insert into notification_keys (channel_id, key, notification_id)
-select * from unnest($1::bigint[], $2::text[], $3::uuid[]) as u (channel_id, key, id) order by channel_id, key
+select * from unnest(spread($1::bigint[], cardinality($3::uuid[])), $2::text[], $3::uuid[]) as u (channel_id, key, id) order by channel_id, key
 on conflict (channel_id, key) do update set seen = notification_keys.seen + 1
 returning notification_id;
 
@@ -37,13 +37,16 @@ insert into notifications (id, shop_id, channel_id, state, why, headers, body, r
 values ($1, $2, $3, 'stored', $4, $5::text::json, $6, $7::text::json, $8, $9);
 
 -- name: pay_attempts
-select pay_attempts($1, $2, $3, $4, $5, $6, $7, $8);
+select pay_attempts($1, $2, $3, spread($4::integer[], n), spread($5::text[], n), $6, $7, spread($8::bigint[], n))
+from cardinality($3::uuid[]) as n;
 
 -- name: move_attempts
 select move_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: move_orders
-select move_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+select move_orders($1, $2, $3, spread($4::integer[], n), spread($5::text[], n), spread($6::text[], n), spread($7::text[], n),
+  spread($8::text[], n), spread($9::text[], n), spread($10::text[], n), spread($11::text[], n))
+from cardinality($3::uuid[]) as n;
 
 -- name: note_anomalies
 insert into anomalies (id, shop_id, kind, order_id, attempt_id, channel_id, amount_fen, facts, at)

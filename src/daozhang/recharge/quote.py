@@ -1,9 +1,11 @@
 """What the recharge page tells before anything is asked for: ways to pay, what is left, and the rules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
+
+import msgspec
 
 from daozhang.channels.registry import Registry
 from daozhang.channels.rows import ChannelRow
@@ -69,7 +71,7 @@ async def quote(
     """
     ways = [(row, method) for row in registry.enabled(wish.shop_id) for method in row.methods]
     # The rules are told for any amount: one that is too large is cured at its field, and stops no page.
-    (facts,) = await gather(database, [replace(wish, amount_fen=None)], Stage.SHOWN, book, besides=besides)
+    (facts,) = await gather(database, [msgspec.structs.replace(wish, amount_fen=None)], Stage.SHOWN, book, besides=besides)
     asked = [Way(wish.shop_id, wish.user_id, row.id, method, wish.bank, wish.instrument) for row, method in ways]
     limits = await read(database, asked, besides) if asked else []
     standings = standing_of(board, wish.shop_id)

@@ -27,6 +27,7 @@ from daozhang.policy.facts import Wish
 from daozhang.policy.model import Stage
 from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
+from daozhang.postgres.columns import narrow
 from daozhang.recharge import inbox, moves
 from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
 from daozhang.recharge.hold import Held, open_cases
@@ -40,8 +41,7 @@ sql = statements("daozhang.recharge")
 ACTOR = "channel"
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """A report at the door, with the raw message when it came as one."""
 
     shop_id: int
@@ -217,7 +217,7 @@ class Settle:
         raws = [inbox.Stored(c.arrival.raw, "settled", c.effect) for c in cases if c.arrival.raw]
         await inbox.store(tx, shop_id, at, raws)
         await events.append(tx, shop_id, at, ACTOR, [_event(c) for c in booked])
-        transfers = [_transfer(c, at) for c in booked]
+        transfers = [_transfer(new, c, at) for new, c in zip(ids.new_ids(len(booked)), booked, strict=True)]
         credited = [c.attempt for c in booked if c.effect is Effect.CREDITED and c.attempt]
         finished = await finish_all(
             self._fulfilments, tx, at, [Credited(a["order_id"], a["user_id"], a["amount_fen"]) for a in credited]
@@ -268,7 +268,7 @@ async def _read(tx: Tx, arrivals: Sequence[Arrival], numbers: Sequence[UUID | No
     records = await tx.rows(
         sql.read_for_settlement,
         [numbers[place] for place in places],
-        [arrivals[place].report.channel_id for place in places],
+        narrow([arrivals[place].report.channel_id for place in places]),
         [arrivals[place].report.channel_txn for place in places],
     )
     return {places[record["place"] - 1]: record for record in records}
@@ -359,10 +359,9 @@ def _event(case: Case) -> events.Event:
     return events.Event(kind, attempt["order_id"], attempt["user_id"], data) if attempt else events.Event(kind, None, None, data)
 
 
-def _transfer(case: Case, at: datetime) -> Transfer:
+def _transfer(transfer_id: UUID, case: Case, at: datetime) -> Transfer:
     report, attempt = case.arrival.report, case.attempt
     assert report.amount_fen is not None
-    transfer_id = ids.new_id()
     if attempt and case.effect in _TARGET:
         kind, source, target = "recharge", attempt["order_id"], _TARGET[case.effect](attempt["user_id"])
     else:
