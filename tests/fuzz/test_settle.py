@@ -3,7 +3,8 @@
 import os
 import secrets
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from uuid import UUID
 
 import hypothesis
@@ -16,12 +17,12 @@ from tests.fuzz.house import CHANNEL, House, payment, refund
 
 from daozhang import ids
 from daozhang.bench.seed import make_orders
+from daozhang.channels.catalogue import KINDS
 from daozhang.channels.port import Outcome, Report
 from daozhang.ledger import accounts
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.proof import prove
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import refund as refund_room
 from daozhang.recharge.ending import end_unpaid
 from daozhang.recharge.release import reject, release
 from daozhang.settings import Settings
@@ -247,7 +248,8 @@ class Settling(RuleBasedStateMachine):
 def test_any_history_ends_in_the_books_of_a_plain_count(
     server: Supervisor, fresh: str, settings: Settings, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refund_room, "APART", refund_room.timedelta(0))
+    kind = KINDS["wechatpay"]
+    monkeypatch.setitem(KINDS, "wechatpay", replace(kind, refunds=replace(kind.refunds, apart=timedelta(0))))
     with Beside() as loop:
         house = loop.run(House.open(server.dsn("app", fresh), settings))
         try:
