@@ -64,8 +64,9 @@ async def move_attempts(tx: Tx, at: datetime, actor: str, steps: Sequence[Step])
     """Move attempts (any move but `paid`); the ids that really moved."""
     if not steps:
         return set()
-    columns = _columns(steps, ATTEMPT_MOVES)
-    return {row[0] for row in await tx.rows(sql.move_attempts, at, actor, *columns, [step.due_at for step in steps])}
+    identifiers, *columns = _columns(steps, ATTEMPT_MOVES)
+    due = [step.due_at for step in steps]
+    return {row[0] for row in await tx.rows(sql.move_attempts, at, actor, identifiers, *map(narrow, columns), due)}
 
 
 async def pay_attempts(tx: Tx, at: datetime, actor: str, paid: Sequence[Paid]) -> set[UUID]:

@@ -29,6 +29,7 @@ from daozhang.policy.model import Decision, Stage
 from daozhang.policy.model import Outcome as Ruling
 from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
+from daozhang.postgres.columns import narrow
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule
 from daozhang.recharge.fulfilment import Errand, Fulfilment
@@ -210,14 +211,14 @@ class Place:
             at,
             [order_id for _, order_id in fresh],
             [r.user_id for r, _ in fresh],
-            [r.amount_fen for r, _ in fresh],
-            [r.channel_id for r, _ in fresh],
-            [r.method for r, _ in fresh],
-            [r.page_version for r, _ in fresh],
-            [r.client_ip for r, _ in fresh],
-            [r.locale for r, _ in fresh],
-            [expires] * len(fresh),
-            ["purchase" if r.basket else "wallet" for r, _ in fresh],
+            narrow([r.amount_fen for r, _ in fresh]),
+            narrow([r.channel_id for r, _ in fresh]),
+            narrow([r.method for r, _ in fresh]),
+            narrow([r.page_version for r, _ in fresh]),
+            narrow([r.client_ip for r, _ in fresh]),
+            narrow([r.locale for r, _ in fresh]),
+            [expires],
+            narrow(["purchase" if r.basket else "wallet" for r, _ in fresh]),
         )
         wishes = [
             (order_id, wish_of(r, self._page_version, seen, self.payer_of(r)))
@@ -288,17 +289,17 @@ class Place:
                 [m.attempt_id for m in made],
                 [m.order_id for m in made],
                 [r.user_id for r, _, _ in pairs],
-                [r.channel_id for r, _, _ in pairs],
-                [channel.kind for _, _, channel in pairs],
-                [r.method for r, _, _ in pairs],
-                [channel.merchant for _, _, channel in pairs],
-                [channel.app for _, _, channel in pairs],
-                [r.amount_fen for r, _, _ in pairs],
-                [r.client_ip for r, _, _ in pairs],
-                [self._vault.seal(r.payer_openid, f"attempts:openid:{m.attempt_id}") if r.payer_openid else None
-                 for m, (r, _, _) in zip(made, pairs, strict=True)],
-                [expires] * len(made),
-                [at + schedule.FIRST] * len(made),
+                narrow([r.channel_id for r, _, _ in pairs]),
+                narrow([channel.kind for _, _, channel in pairs]),
+                narrow([r.method for r, _, _ in pairs]),
+                narrow([channel.merchant for _, _, channel in pairs]),
+                narrow([channel.app for _, _, channel in pairs]),
+                narrow([r.amount_fen for r, _, _ in pairs]),
+                narrow([r.client_ip for r, _, _ in pairs]),
+                narrow([self._vault.seal(r.payer_openid, f"attempts:openid:{m.attempt_id}") if r.payer_openid else None
+                        for m, (r, _, _) in zip(made, pairs, strict=True)]),
+                [expires],
+                [at + schedule.FIRST],
             )  # fmt: skip
             cards = [
                 (m.attempt_id, r.bank, r.instrument) for m, (r, _, _) in zip(made, pairs, strict=True) if r.bank or r.instrument

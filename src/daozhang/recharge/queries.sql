@@ -41,7 +41,9 @@ select pay_attempts($1, $2, $3, spread($4::integer[], n), spread($5::text[], n),
 from cardinality($3::uuid[]) as n;
 
 -- name: move_attempts
-select move_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9);
+select move_attempts($1, $2, $3, spread($4::integer[], n), spread($5::text[], n), spread($6::text[], n), spread($7::text[], n),
+  spread($8::text[], n), $9)
+from cardinality($3::uuid[]) as n;
 
 -- name: move_orders
 select move_orders($1, $2, $3, spread($4::integer[], n), spread($5::text[], n), spread($6::text[], n), spread($7::text[], n),
@@ -65,10 +67,15 @@ on conflict (shop_id, user_id, key) do update set seen = idempotency_keys.seen +
 returning user_id, key, request_hash, order_id;
 
 -- name: create_orders
-select create_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+select create_orders($1, $2, $3, $4, spread($5::bigint[], n), spread($6::bigint[], n), spread($7::text[], n), spread($8::text[], n),
+  spread($9::text[], n), spread($10::text[], n), spread($11::timestamptz[], n), spread($12::text[], n))
+from cardinality($3::uuid[]) as n;
 
 -- name: create_attempts
-select create_attempts($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+select create_attempts($1, $2, $3, $4, $5, spread($6::bigint[], n), spread($7::text[], n), spread($8::text[], n), spread($9::text[], n),
+  spread($10::text[], n), spread($11::bigint[], n), spread($12::text[], n), spread($13::bytea[], n), spread($14::timestamptz[], n),
+  spread($15::timestamptz[], n))
+from cardinality($3::uuid[]) as n;
 
 -- name: name_cards
 update attempts a set bank = u.bank, instrument = u.instrument
