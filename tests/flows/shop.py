@@ -21,6 +21,8 @@ from daozhang import __version__, app, clock, ids
 from daozhang.app import Program, open_program
 from daozhang.channels import console
 from daozhang.identity import Visitor
+from daozhang.policy.book import EligibilityRules, Parameters, defaults
+from daozhang.policy.books import Books
 from daozhang.postgres import Database
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.model import OrderView, PlaceRequest
@@ -30,6 +32,8 @@ from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.station import Maker
 from daozhang.vault import Vault
 
+LICENSED = replace(defaults(), eligibility=EligibilityRules(mode="licensed_psp", licence="Z0000000000000"))
+"""The book of most stories: as the defaults, without a ceiling of the balance, which has stories of its own."""
 PHONE, PASSWORD = "13800138000", "correct horse 7 battery"
 
 
@@ -138,6 +142,7 @@ async def open_shop(
     kinds: tuple[str, ...] = (),
     makers: Mapping[str, Maker] | None = None,
     direct: str = "",
+    rules: Parameters = LICENSED,
 ) -> AsyncIterator[Shop]:
     """One shop with an enabled channel at a simulated WeChat Pay and at each of `kinds`, and one user.
 
@@ -149,6 +154,7 @@ async def open_shop(
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = replace(settings, port=listener.getsockname()[1])
+    await Books(database).publish(1, rules, version=1, author="tester", note="the book of the story")
     kinds = ("wechatpay", *(kind for kind in kinds if kind != "wechatpay"))
     async with Simulator(kinds=kinds, enrolment=enrolment, more=others, makers=makers) as sim, _patches() as patches:
         vault = await Vault.open(database, settings)

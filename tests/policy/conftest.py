@@ -70,6 +70,13 @@ def sound() -> Facts:
         payer_known=False,
         signals=CALM,
         pass_fen=0,
+        purchase=False,
+        verified=True,
+        age="adult",
+        bought=True,
+        stored_fen=0,
+        month_fen=0,
+        month_ends_at=NOW + timedelta(days=8),
         agreement_version=0,
         agreement_agreed=True,
     )

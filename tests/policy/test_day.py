@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.flows.shop import Shop, open_shop
+from tests.flows.shop import LICENSED, Shop, open_shop
 
 from daozhang import __version__
-from daozhang.policy.book import defaults
 from daozhang.policy.books import Books
 from daozhang.policy.examine import examine
 from daozhang.postgres import Database
@@ -26,7 +25,7 @@ def enrolment() -> Enrolment:
 @pytest.fixture
 async def shop(database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop whose day holds 200 yuan."""
-    rules = defaults()
+    rules = LICENSED
     day = msgspec.structs.replace(rules, day=msgspec.structs.replace(rules.day, max_fen=20_000))
     assert await Books(database).publish(1, day, version=1, author="tester", note="a small day")
     async with open_shop(database, settings, enrolment=enrolment) as opened:

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from importlib import resources
+from typing import Literal
 
 import msgspec
 
@@ -76,6 +77,30 @@ class ToleranceRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     loss_permille: int = 1
 
 
+class EligibilityRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What kind of shop this is by law, and how much it may take from whom. A shop begins as the strictest that holds a balance.
+
+    single_purpose_card: a balance up to a ceiling (Measures on single-purpose commercial prepaid cards, art. 18);
+    own_goods: no balance is sold; licensed_psp: a licensed payment institution, by its licence's number.
+    """
+
+    mode: Literal["single_purpose_card", "own_goods", "licensed_psp"] = "single_purpose_card"
+    licence: str = ""
+    named_ceiling_fen: int = 500_000
+    unnamed_ceiling_fen: int = 100_000
+    first_purchase: bool = False
+    """Whether a user has to buy once before recharging."""
+    name_from_fen: int = 1_000_000
+    """From this sum of a day on a verified name is needed."""
+    name_warn_fen: int = 800_000
+    """From this sum on it is told that a name will be needed."""
+    from_8_order_fen: int = 5_000
+    """Minors by age, as the notice of 2019 on minors' spending has them: one payment, and one month."""
+    from_8_month_fen: int = 20_000
+    from_16_order_fen: int = 10_000
+    from_16_month_fen: int = 40_000
+
+
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The content of one version."""
 
@@ -83,6 +108,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     day: DayRules
     risk: RiskRules = RiskRules()
     tolerance: ToleranceRules = ToleranceRules()
+    eligibility: EligibilityRules = EligibilityRules()
     rules: tuple[Rule, ...] = ()
     shadows: tuple[Rule, ...] = ()
     """Rules on trial: judged and recorded beside the others, felt by nobody."""
@@ -97,6 +123,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     day: DayRules
     risk: RiskRules = RiskRules()
     tolerance: ToleranceRules = ToleranceRules()
+    eligibility: EligibilityRules = EligibilityRules()
     rules: RuleSet = NO_RULES
     shadows: RuleSet = NO_RULES
 
@@ -106,7 +133,7 @@ def make_book(shop_id: int, version: int, parameters: Parameters) -> Book:
     rules, shadows = _compiled(msgspec.json.encode(parameters))
     return Book(
         shop_id=shop_id, version=version, amount=parameters.amount, day=parameters.day, risk=parameters.risk,
-        tolerance=parameters.tolerance, rules=rules, shadows=shadows,
+        tolerance=parameters.tolerance, eligibility=parameters.eligibility, rules=rules, shadows=shadows,
     )  # fmt: skip
 
 
@@ -152,7 +179,7 @@ def read_parameters(content: bytes) -> Parameters:
 
 def checked(parameters: Parameters) -> Parameters:
     """The same parameters, when they do not contradict each other. Raises `BadBook`."""
-    amount, day = parameters.amount, parameters.day
+    amount, day, eligible = parameters.amount, parameters.day, parameters.eligibility
     rules = {
         "amount: 1 <= min_fen <= max_fen <= 9999999999": 1 <= amount.min_fen <= amount.max_fen <= 9_999_999_999,
         "amount: presets_fen rise and lie within the bounds": bool(amount.presets_fen)
@@ -162,6 +189,15 @@ def checked(parameters: Parameters) -> Parameters:
         "day: max_fen is at least the smallest recharge": day.max_fen >= amount.min_fen,
         "risk: every number is more than nothing": all(value >= 1 for value in msgspec.structs.astuple(parameters.risk)),
         "risk: the window is at most a day": parameters.risk.window_s <= 86_400,
+        "eligibility: licensed_psp needs the number of its licence": eligible.mode != "licensed_psp"
+        or bool(eligible.licence.strip()),
+        "eligibility: a card's balance is at most 5000 yuan with a name and 1000 without": eligible.mode != "single_purpose_card"
+        or (1 <= eligible.unnamed_ceiling_fen <= 100_000 and eligible.unnamed_ceiling_fen <= eligible.named_ceiling_fen <= 500_000),
+        "eligibility: 0 <= name_warn_fen <= name_from_fen": 0 <= eligible.name_warn_fen <= eligible.name_from_fen,
+        "eligibility: a minor's payment is within the month, and the younger one's within the older one's": 0
+        <= eligible.from_8_order_fen
+        <= min(eligible.from_8_month_fen, eligible.from_16_order_fen)
+        and max(eligible.from_16_order_fen, eligible.from_8_month_fen) <= eligible.from_16_month_fen,
         "tolerance: an order is within its day, a day within its month": all(
             0 <= tier.order_fen <= tier.day_fen <= tier.month_fen and tier.day_count >= 0 for tier in _tiers(parameters.tolerance)
         ),

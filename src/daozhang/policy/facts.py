@@ -43,6 +43,9 @@ class Wish(msgspec.Struct, frozen=True):
     agreement: int | None = None
     """The version of the service agreement that was ticked with the wish."""
 
+    purchase: bool = False
+    """The money is the channel's part of a purchase."""
+
     def place(self) -> Place | None:
         """Where the address is; None is not known."""
         return place_of(self.client_ip)
@@ -159,6 +162,13 @@ def _before(wish: Wish, stage: Stage, row: Any, limits: tuple[Limit, ...], signa
         notify_door=wish.notify_door,
         payer_known=wish.payer is not None,
         signals=signals,
+        purchase=wish.purchase,
+        verified=row["verified"],
+        age=row["age"],
+        bought=row["bought"],
+        stored_fen=row["stored_fen"],
+        month_fen=row["month_fen"],
+        month_ends_at=row["month_ends_at"],
         agreement_version=row["agreement_version"],
         agreement_ticked=wish.agreement,
         agreement_agreed=_agreed(wish, row, stage),

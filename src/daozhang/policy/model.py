@@ -158,6 +158,19 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """The version that came ticked with the wish."""
     agreement_agreed: bool | None = None
     """Whether the one in force was agreed to, before or with this wish; None = the form has not been sent yet."""
+    purchase: bool | None = None
+    """Whether the money is the channel's part of a purchase: then nothing of it stays in the wallet."""
+    verified: bool | None = None
+    """Whether the user's name is verified."""
+    age: str | None = None
+    """By the verified number: unverified, adult, from_16, from_8 or below_8."""
+    bought: bool | None = None
+    """Whether a purchase of the user was ever delivered."""
+    stored_fen: int | None = None
+    """What the user has here in every account, and what his other open recharges will add."""
+    month_fen: int | None = None
+    """What a minor's other orders of this month add up to."""
+    month_ends_at: datetime | None = None
     pass_fen: int | None = None
     """The largest amount of a one-time pass that a person gave this user and that still holds; 0 when there is none."""
 

@@ -69,7 +69,7 @@ async def _approve(
     await tx.run(sql.give_reasons, [order_id], [None], ["{}"])
     request = PlaceRequest(
         book.shop_id, user_id, full["amount_fen"], full["channel_id"], full["method"], ids.text26(order_id), page_version,
-        full["client_ip"], locale=full["locale"],
+        full["client_ip"], locale=full["locale"], for_goods=order["purpose"] == "purchase",
     )  # fmt: skip
     (decision,) = await enforce(tx, Stage.PLACE, [(order_id, wish_of(request, page_version, OPEN))], book)
     if not decision.admits:

@@ -269,5 +269,5 @@ class _Again(NamedTuple):
 def _request(order: Any, again: _Again, page_version: str) -> PlaceRequest:
     return PlaceRequest(
         order["shop_id"], order["user_id"], order["amount_fen"], again.channel_id, again.method, ids.text26(order["id"]),
-        page_version, again.client_ip, locale=order["locale"],
+        page_version, again.client_ip, locale=order["locale"], for_goods=order["purpose"] == "purchase",
     )  # fmt: skip

@@ -259,7 +259,7 @@ union all
 select o.id, o.id from orders o where o.id = any ($1);
 
 -- name: lock_order
-select o.id, o.shop_id, o.user_id, o.state, o.version, o.amount_fen, o.locale from lock_order($1) o;
+select o.id, o.shop_id, o.user_id, o.purpose, o.state, o.version, o.amount_fen, o.locale from lock_order($1) o;
 
 -- name: way_back_is_closed
 select exists (select from refunds r where r.order_id = $1 and r.state = 'failed' and r.reason = any ($2));

@@ -42,6 +42,9 @@ _NOTICE_REASONS = {
     "channel.recovering",
     "channel.suspended",
     "eligibility.agreement",
+    "eligibility.ceiling_unnamed",
+    "eligibility.ceiling_named",
+    "eligibility.minor_order",
 }
 """Refusals that the form itself cures once it is sent again: told above it, with everything kept."""
 
