@@ -32,8 +32,13 @@ from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.station import Maker
 from daozhang.vault import Vault
 
-LICENSED = replace(defaults(), eligibility=EligibilityRules(mode="licensed_psp", licence="Z0000000000000"))
-"""The book of most stories: as the defaults, without a ceiling of the balance, which has stories of its own."""
+LICENSED = replace(
+    defaults(),
+    eligibility=EligibilityRules(
+        mode="licensed_psp", licence="Z0000000000000", name_from_fen=9_999_999_999, name_warn_fen=9_999_999_999
+    ),
+)
+"""The book of most stories: as the defaults, but asking for no name and without a ceiling, which have stories of their own."""
 PHONE, PASSWORD = "13800138000", "correct horse 7 battery"
 
 

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from tests.flows.shop import LICENSED
 
-from daozhang.policy.book import Book, defaults, make_book
+from daozhang.policy.book import Book, make_book
 from daozhang.policy.model import NEVER_S, Facts, Signals
 from daozhang.postgres import Database
 
@@ -17,7 +18,7 @@ NOW = datetime(2026, 11, 22, 6, 2, 7, tzinfo=UTC)
 
 @pytest.fixture
 def book() -> Book:
-    return make_book(1, 1, defaults())
+    return make_book(1, 1, LICENSED)
 
 
 CALM = Signals(

@@ -3,9 +3,15 @@
 import msgspec
 import pytest
 
-from daozhang.policy.book import BadBook, Book, checked, defaults
+from daozhang.policy.book import BadBook, Book, checked, defaults, make_book
 from daozhang.policy.decide import UNANSWERED, decide, shown
 from daozhang.policy.model import Facts, Stage
+
+
+@pytest.fixture
+def book() -> Book:
+    """As every new shop begins."""
+    return make_book(1, 1, defaults())
 
 
 def with_(facts: Facts, **changes: object) -> Facts:

@@ -76,7 +76,8 @@ def _named(facts: Facts, book: Book) -> Hit | None:
     assert facts.admitted_fen is not None
     if facts.verified:
         return None
-    sum_fen = facts.admitted_fen + (facts.amount_fen or 0)
+    # As with the ceiling: what is too much for one recharge is told as that.
+    sum_fen = facts.admitted_fen + min(facts.amount_fen or 0, book.amount.max_fen)
     if sum_fen >= book.eligibility.name_from_fen:
         return Hit(Outcome.REFUSE, "eligibility.name_needed", {"limit_fen": book.eligibility.name_from_fen})
     if sum_fen >= book.eligibility.name_warn_fen:
