@@ -16,7 +16,8 @@ app = App(name="daozhang", help="The recharge desk of a shop for digital goods."
 COMMANDS = tuple(
     f"daozhang.cli.{name}"
     for name in (
-        "program", "channel", "calendar", "order", "payout", "limit", "policy", "goods", "agreement", "alarm", "server", "bench",
+        "program", "channel", "calendar", "order", "payout", "limit", "policy", "goods", "agreement", "alarm", "anomaly",
+        "server", "bench",
     )
 )  # fmt: skip
 """The modules whose functions are commands: importing one adds them."""

@@ -286,3 +286,12 @@ from payouts where state in ('proposed', 'approved') order by created_at limit 5
 -- name: order_payouts
 select id, order_id, user_id, amount_fen, state, payee_tail, why, proposed_by, decided_by, reference, created_at, moved_at
 from payouts where order_id = $1 order by id;
+
+-- name: open_anomalies
+select id, kind, order_id, channel_id, amount_fen, facts::text as facts, at
+from anomalies where resolved_at is null and shop_id = $1 order by at limit $2;
+
+-- name: resolve_anomaly
+-- Money of an unknown order is taken out of suspense by settling alone, and that looks for the open row.
+update anomalies set resolved_at = $3, resolution = $4
+where id = $2 and shop_id = $1 and resolved_at is null and kind <> 'unknown_order' returning id;
