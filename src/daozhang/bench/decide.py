@@ -170,7 +170,7 @@ def _sound() -> Facts:
         at=NOW, shop_id=1, user_id=7, standing="active", channel_id=3, channel_enabled=True, kind="wechatpay", no_credit=False,
         methods=("native", "h5"), method="native", amount_fen=AMOUNT_FEN, admitted_fen=0, day_ends_at=NOW + timedelta(hours=10),
         page_version="p", page_current="p", database_writes=True, notify_door=True, limits=(), payer_known=False, pass_fen=0,
-        agreement_version=0, agreement_agreed=True, purchase=False, verified=False, age="unverified", bought=False, stored_fen=0,
+        agreement_version=0, agreement_agreed=True, purchase=False, verified=True, age="adult", bought=True, stored_fen=0,
         month_fen=0, month_ends_at=NOW + timedelta(days=8),
         signals=Signals(
             user_age_s=10**7, verification="none", large_count=0, orders_hour_count=1, orders_day_count=1,
