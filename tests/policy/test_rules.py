@@ -359,9 +359,9 @@ def test_every_cause_that_would_stop_the_next_try_is_told_with_the_headline_firs
     assert told == ["account.frozen", "account.locked", "risk.velocity_large", "operation.page_outdated"]
 
 
-def test_rules_on_trial_change_nothing(sound: Facts, book: Book) -> None:
+def test_rules_on_trial_change_nothing(sound: Facts) -> None:
     trial = msgspec.structs.replace(defaults(), shadows=(rule({"f": "amount", "op": ">", "v": {"fen": 1}}, key="t.all"),))
-    tried = make_book(1, 1, checked(trial))
+    book, tried = make_book(1, 1, checked(defaults())), make_book(1, 1, checked(trial))
     for facts in (with_(sound), with_(sound, **LARGE_FACTS)):
         assert decide(Stage.PLACE, facts, tried) == decide(Stage.PLACE, facts, book)
 
