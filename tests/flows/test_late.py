@@ -10,6 +10,7 @@ from tests.flows.test_amounts import balance, refunds_done
 
 from daozhang.channels import console
 from daozhang.ledger import accounts
+from daozhang.proof import prove
 from daozhang.recharge.model import OrderView
 from daozhang.recharge.release import reject, release
 from daozhang.recharge.settle import Arrival
@@ -84,6 +85,15 @@ async def test_a_second_attempt_that_is_paid_too_goes_back_by_itself(shop: Shop)
     assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_000, 0)
     assert shop.sim.books.refund_totals() == Totals(1, 5_000)
     assert (await shop.order(order.id)).refunded_fen == 0
+
+
+async def test_am_a_second_payment_of_another_amount_goes_back_as_told_and_a_person_is_told_of_the_amount(shop: Shop) -> None:
+    order, _, second = await tried_twice(shop)
+    assert (await knock(shop, payment(shop.enrolment, second, 100))).status == 204
+    assert set((await shop.order(order.id)).anomalies) == {"twice", "amount"}
+    assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_000, 100)
+    proof = await prove(shop.program.database)
+    assert proof.ok, [check for check in proof.checks if check.wrong]
 
 
 async def test_both_attempts_paid_in_one_moment_credit_once(shop: Shop) -> None:

@@ -79,7 +79,9 @@ with booked as (
   select coalesce(o.id, c.order_id)::text as culprit
   from (select * from orders where state = 'credited') o full join credits c on c.order_id = o.id
   where o.id is null or c.order_id is null or c.times <> 1 or c.address <> 'user:' || o.user_id || ':cash'
-    or (c.total <> o.amount_fen and not exists (select from anomalies n where n.order_id = o.id and n.kind = 'amount'))
+    or (c.total <> o.amount_fen and not exists (
+      select from anomalies n where n.order_id = o.id and n.kind = 'amount' and n.attempt_id is not null
+        and not exists (select from anomalies t where t.attempt_id = n.attempt_id and t.kind = 'twice')))
 )
 select (select count(*) from orders where state = 'credited') as looked_at, w.culprit from (select 1) one left join wrong w on true;
 

@@ -324,6 +324,9 @@ def _anomalies(booked: Sequence[Case]) -> list[moves.Anomaly]:
     for case in booked:
         report, attempt = case.arrival.report, case.attempt
         kinds = [kind] if (kind := _ANOMALY.get(case.effect)) else []
+        if attempt and case.effect is Effect.TWICE and report.amount_fen != attempt["amount_fen"]:
+            # It goes back as told; that it is not what this number asked for is for a person to see.
+            kinds.append("amount")
         if attempt and attempt["order_state"] in ENDED_UNPAID and case.effect is not Effect.TWICE:
             kinds.append("late")
         order_id, attempt_id = (attempt["order_id"], attempt["id"]) if attempt else (None, None)
