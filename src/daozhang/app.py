@@ -31,11 +31,12 @@ from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.providers.rows import Providers
-from daozhang.recharge import chase, hold, inbox, refund
+from daozhang.recharge import anomalies, chase, hold, inbox, refund, refund_end
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
 from daozhang.recharge.hold import HoldVerdict
 from daozhang.recharge.payout import Payouts
+from daozhang.recharge.refund_end import StuckVerdict
 from daozhang.recharge.settle import Settle
 from daozhang.settings import Settings
 from daozhang.status import Board, History, Observed, Probes, Sampler, Watch
@@ -50,6 +51,8 @@ SHOP = 1
 """The shop that a migration makes; more shops come with the issue that needs them."""
 LISTEN_S = 2.0
 """How soon a code that nobody has mapped is told to a person."""
+ODD_S = 5.0
+"""How soon odd money is told to a person."""
 AGAIN_S = 1.0
 """Pause before a loop that broke begins again."""
 
@@ -108,7 +111,7 @@ async def open_program(
         url = public_url or settings.url()
         desk = Desk(
             SHOP, database, books, vault, registry, accounts, settle,
-            public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, fulfilments=(fulfil,),
+            public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, fulfilments=(fulfil,), cases=cases,
         )  # fmt: skip
         door = Door(database, settle, desk.refunds, registry.get, limiter)
         providers = Providers(SHOP, database, vault, settings)
@@ -126,7 +129,13 @@ async def open_program(
         ]  # fmt: skip
         if work:
             probes = Probes(database, registry.enabled, registry.get, sampler)
-            loops += [*(due.run for due in dues), Timetable(database, _entries(identity, vault, cases)).run, watch.run, probes.run]
+            loops += [
+                partial(_tell_anomalies, database),
+                *(due.run for due in dues),
+                Timetable(database, _entries(identity, vault, cases)).run,
+                watch.run,
+                probes.run,
+            ]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
         yield Program(
             asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts
@@ -149,7 +158,11 @@ async def open_program(
 
 def _verdicts(accounts: Accounts, fulfil: Fulfil, identity: Identity) -> dict[str, Effect]:
     """What the verdicts of cases do, by kind; a kind that is not here only ends."""
-    return {hold.KIND: HoldVerdict(accounts, (fulfil,)), unfreeze.KIND: UnfreezeVerdict(identity.unfreeze_in)}
+    return {
+        hold.KIND: HoldVerdict(accounts, (fulfil,)),
+        refund_end.STUCK: StuckVerdict(accounts),
+        unfreeze.KIND: UnfreezeVerdict(identity.unfreeze_in),
+    }
 
 
 def _entries(identity: Identity, vault: Vault, cases: Cases) -> tuple[Entry, ...]:
@@ -189,6 +202,16 @@ async def _tell_unmapped(database: Database) -> None:
             await tell_unmapped(database, SHOP)
         except (Unavailable, OutcomeUnknown):
             log.warning("unmapped codes wait for the database")
+
+
+async def _tell_anomalies(database: Database) -> None:
+    """Ring for odd money soon after it was written, and stop when none waits."""
+    while True:
+        await asyncio.sleep(ODD_S)
+        try:
+            await anomalies.tell(database, SHOP)
+        except (Unavailable, OutcomeUnknown):
+            log.warning("odd money is told when the database is back")
 
 
 def _notify_url(url: str) -> Callable[[Channel], str]:

@@ -179,3 +179,16 @@ def test_in_10_hostile_bodies_take_little_time(body: bytes) -> None:
     started = time.perf_counter()
     redact.bounded(redact.body(body))
     assert time.perf_counter() - started < 1.0
+
+
+def test_pd_01_what_was_dropped_stays_nowhere_in_memory() -> None:
+    """The log remembers what is said each time; a word that it had to change is not among them, whatever its place."""
+    for canary in CANARIES:
+        for _ in range(2):
+            redact.body(urlencode({"note": canary, "plain": "TRADE_SUCCESS", canary: "x"}).encode())
+            redact.body(json.dumps({"note": canary, "key": canary, canary: 1}).encode())
+            redact.headers({"Authorization": f"Bearer {canary}", "X-Note": canary, canary: "x"})
+    kept = [vars(redact)[name] for name in vars(redact) if isinstance(vars(redact)[name], dict) and name.startswith("_plain")]
+    assert any("TRADE_SUCCESS" in words for words in kept)
+    clean(repr(kept))
+    assert not [name for name in vars(redact) if hasattr(vars(redact)[name], "cache_info")], "a cache that keeps what it is given"

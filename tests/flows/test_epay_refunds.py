@@ -120,7 +120,10 @@ async def test_nf_05_looks_that_begin_at_once_ask_v1_for_a_refund_once(till: Til
             await both.wait()
         return found
 
-    await till.shop.program.database.transact(lambda tx: refunds._begin(tx, refund_id, order.id, 1_000, "不想要了", "staff:1"))
+    book = await refunds._books.current(1)
+    await till.shop.program.database.transact(
+        lambda tx: refunds._begin(tx, book, refund_id, order.id, 1_000, "不想要了", "staff:1", checked=False)
+    )
     with monkeypatch.context() as patch:
         patch.setattr(database, "row", together)
         await asyncio.gather(*(refunds.look(refund_id) for _ in range(both.parties)))

@@ -12,7 +12,10 @@ ANSWER_IN = timedelta(days=15)
 
 
 class CaseKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One kind. `silence` is the verdict when the user's time passes without an answer."""
+    """One kind. `silence` is the verdict when the user's time passes without an answer.
+
+    One that is not `withdrawable` is about money or an order: it needs an end.
+    """
 
     four_eyes: bool
     target_s: int
@@ -20,6 +23,7 @@ class CaseKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_s: int
     silence: Literal["rejected"]
     questions: tuple[str, ...]
+    withdrawable: bool = True
 
 
 def _read() -> dict[str, CaseKind]:

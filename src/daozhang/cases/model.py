@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from daozhang import ids
+from daozhang.cases.kinds import KINDS
 
 State = Literal["need_user", "need_staff", "second", "closed"]
 Verdict = Literal["approved", "rejected"]
@@ -59,6 +60,11 @@ class Case(msgspec.Struct, frozen=True):
     def shown(self) -> str:
         """The number that people see."""
         return f"CA-{ids.text26(self.id)}"
+
+    @property
+    def withdrawable(self) -> bool:
+        """Whether its user may take it back."""
+        return KINDS[self.kind].withdrawable
 
     @property
     def turn(self) -> Literal["user", "staff", "nobody"]:

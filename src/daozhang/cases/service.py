@@ -150,9 +150,9 @@ class Cases:
         await self._database.transact(work)
 
     async def withdraw(self, user_id: int, case_id: UUID) -> None:
-        """The user takes it back; nothing takes effect. A case about held money cannot be taken back: it needs an end."""
+        """The user takes it back; nothing takes effect. A case about money cannot be taken back: it needs an end."""
         case = await self._of(user_id, case_id)
-        if case.kind == "hold":
+        if not KINDS[case.kind].withdrawable:
             raise Refusal("cases.not_withdrawable")
 
         async def work(tx: Tx) -> None:

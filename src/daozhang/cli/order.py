@@ -53,7 +53,7 @@ def show(number: str, /, *, json: bool = False) -> None:
 
 
 @order.command
-def refund(number: str, amount: str, why: str, /, *, actor: str = "operator", json: bool = False) -> None:
+def refund(number: str, amount: str, why: str, /, *, actor: str = "operator", checked: bool = False, json: bool = False) -> None:
     """Return money of a credited order to where it came from; it is taken from the user's balance first.
 
     Args:
@@ -61,6 +61,7 @@ def refund(number: str, amount: str, why: str, /, *, actor: str = "operator", js
         amount: yuan, such as 12.50.
         why: the reason the payer reads, at most 80 characters.
         actor: who does it, for the record.
+        checked: you looked at what the rules ask about (money just unfrozen); it goes once. A frozen account stays frozen.
         json: end with one JSON line.
     """
     from daozhang.money import MalformedAmount, parse_yuan
@@ -69,7 +70,7 @@ def refund(number: str, amount: str, why: str, /, *, actor: str = "operator", js
         amount_fen = parse_yuan(amount)
     except MalformedAmount:
         raise Failed("the amount is yuan with at most two decimals, such as 12.50") from None
-    view = on_order(number, lambda program, order_id: program.desk.refund(order_id, amount_fen, why, actor))
+    view = on_order(number, lambda program, order_id: program.desk.refund(order_id, amount_fen, why, actor, checked=checked))
     if json:
         say_json(refund=view)
     else:

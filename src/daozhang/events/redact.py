@@ -9,7 +9,6 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from daozhang.outbound import forms
@@ -47,6 +46,12 @@ _SHORTEST_SECRET = 9
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
 _TRACE = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
+_MOST_KNOWN, _LONGEST_KNOWN = 2_048, 128
+_plain_names: dict[str, tuple[str, bool]] = {}
+_plain_values: dict[str, str] = {}
+"""What is said to a channel is the same most of the time, so its words are remembered: only those of which nothing had to be
+dropped, which stand in the log anyway. What looks secret or personal is looked at anew each time and stays nowhere."""
+
 
 def text(raw: str) -> str:
     """Plain text with everything dropped that looks like a secret or like personal data."""
@@ -74,7 +79,7 @@ def text(raw: str) -> str:
 
 def headers(given: Mapping[str, str]) -> str:
     """Headers, one a line."""
-    return "\n".join(f"{_name(name)}: {_header(name, value)}" for name, value in given.items())
+    return "\n".join(f"{_seen(name)[0]}: {_header(name, value)}" for name, value in given.items())
 
 
 def trace(raw: str) -> str:
@@ -128,18 +133,18 @@ def bounded(plain: str, most_bytes: int = MOST_BYTES) -> str:
     return encoded[: most_bytes - len(mark.encode())].decode("utf-8", "ignore") + mark
 
 
-@lru_cache(maxsize=1024)
 def _header(name: str, value: str) -> str:
     if name.casefold() in _HARMLESS_NAME and _TRACE.fullmatch(value):
         return value
-    return HIDDEN if _is_secret(name) else text(value)
+    return HIDDEN if _seen(name)[1] else text(value)
 
 
 def _value(value: Any, depth: int) -> Any:
     if depth > _DEEPEST:
         return HIDDEN
     if isinstance(value, dict):
-        return {_name(name): HIDDEN if _is_secret(name) and inner else _value(inner, depth + 1) for name, inner in value.items()}
+        named = [(_seen(name), inner) for name, inner in value.items()]
+        return {name: HIDDEN if secret and inner else _value(inner, depth + 1) for (name, secret), inner in named}
     if isinstance(value, list):
         return [_value(inner, depth + 1) for inner in value]
     if isinstance(value, str):
@@ -163,7 +168,7 @@ def _nested(value: str, depth: int) -> str:
 def _xml(plain: str) -> str:
     if plain.lstrip()[:1] != "<":
         return plain
-    return _ELEMENT.sub(lambda match: f"<{match[1]}>{HIDDEN}</{match[1]}>" if _is_secret(match[1]) else match[0], plain)
+    return _ELEMENT.sub(lambda match: f"<{match[1]}>{HIDDEN}</{match[1]}>" if _seen(match[1])[1] else match[0], plain)
 
 
 def _looks_like_a_form(plain: str) -> bool:
@@ -171,24 +176,39 @@ def _looks_like_a_form(plain: str) -> bool:
     return "=" in plain and 0 < len(head) <= 64 and head.isascii() and not any(letter in head for letter in " <>\r\n\"'")
 
 
-@lru_cache(maxsize=4096)
-def _name(name: str) -> str:
-    return text(name)
+def _seen(name: str) -> tuple[str, bool]:
+    """A name as the log shows it, and whether what it names is secret."""
+    known = _plain_names.get(name)
+    if known is not None:
+        return known
+    shown = text(name)
+    seen = shown, name.casefold() not in _HARMLESS_NAME and _SECRET_NAME.search(name) is not None
+    if shown == name:
+        _remember(_plain_names, name, seen)
+    return seen
 
 
-@lru_cache(maxsize=4096)
-def _is_secret(name: str) -> bool:
-    return name.casefold() not in _HARMLESS_NAME and _SECRET_NAME.search(name) is not None
-
-
-@lru_cache(maxsize=4096)
 def _field(encoded: str) -> tuple[str, bool]:
     """A field's name as a form shows it, and whether its value is secret."""
-    name = forms.unquoted(encoded)
-    return forms.quoted(_name(name), "*"), _is_secret(name)
+    shown, secret = _seen(forms.unquoted(encoded))
+    return forms.quoted(shown, "*"), secret
 
 
-@lru_cache(maxsize=512)
 def _told(encoded: str) -> str:
-    """A value as a form shows it. Remembered, since most of what is said to a channel is the same each time."""
-    return forms.quoted(_nested(forms.unquoted(encoded), 0), "*")
+    """A value as a form shows it."""
+    known = _plain_values.get(encoded)
+    if known is not None:
+        return known
+    plain = forms.unquoted(encoded)
+    shown = _nested(plain, 0)
+    told = forms.quoted(shown, "*")
+    if shown == plain:
+        _remember(_plain_values, encoded, told)
+    return told
+
+
+def _remember(known: dict[str, Any], word: str, seen: Any) -> None:
+    if len(word) <= _LONGEST_KNOWN:
+        if len(known) >= _MOST_KNOWN:
+            known.clear()
+        known[word] = seen

@@ -28,6 +28,8 @@ CHECKS: dict[str, str] = {
     "refunds_within_payment": "no order returned more than was paid, and what it says it returned is what its refunds say",
     "purchases_whole": "each purchase delivered has its cards and its bookings in full, each other one has neither",
     "payouts_booked": "each payout by hand had a second person and is booked once in full, and its hold stands where it stands",
+    "second_payments_kept": "each second payment kept as balance was whole, the user's, and could not go back",
+    "lots_whole": "what is left in the lots of an account, with credits not followed yet, is its balance, and each use is whole",
     "moves_are_states": "each order, attempt and refund stands where its last move left it, moves without a gap",
     "messages_accounted": "each notification is settled, stored for a next try, or refused with why",
 }

@@ -224,6 +224,24 @@ with booked as (
 )
 select (select count(*) from holds) as looked_at, w.culprit from (select 1) one left join wrong w on true;
 
+-- name: lots_whole
+select (select count(*) from lot_cursors) as looked_at, w.address as culprit from (select 1) one left join lots_wrong w on true;
+
+-- name: second_payments_kept
+-- A second payment that was kept as balance had a refund that failed, and none that is under way or done.
+with kept as (
+  select t.id, t.source_id, p.amount_fen, a.address
+  from transfers t join postings p on p.transfer_id = t.id and p.amount_fen > 0 join accounts a on a.id = p.account_id
+  where t.kind = 'twice.kept'
+), wrong as (
+  select k.id::text as culprit from kept k left join attempts x on x.id = k.source_id
+  where x.paid_fen is distinct from k.amount_fen or k.address <> 'user:' || x.user_id || ':cash'
+    or not exists (select from anomalies n where n.attempt_id = x.id and n.kind = 'twice')
+    or not exists (select from refunds r where r.attempt_id = x.id and r.state = 'failed')
+    or exists (select from refunds r where r.attempt_id = x.id and r.state <> 'failed')
+)
+select (select count(*) from transfers) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
 -- name: moves_are_states
 with last_order as (
   select distinct on (order_id) order_id, version, to_state from order_moves order by order_id, version desc

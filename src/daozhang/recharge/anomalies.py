@@ -1,12 +1,14 @@
-"""What was odd about money and waits for a person: read it, and say what was done about it."""
+"""What was odd about money and waits for a person: it rings, it is read, and somebody says what was done about it."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from daozhang import clock
-from daozhang.postgres import Database, statements
+from daozhang import alarms, clock
+from daozhang.postgres import Database, Tx, statements
+from daozhang.recharge.view import shown
 
 sql = statements("daozhang.recharge")
 
@@ -42,3 +44,35 @@ async def resolve(database: Database, anomaly_id: UUID, actor: str, done: str, s
     words = f"{actor}: {done.strip()}"[:LONGEST]
     ended = await database.transact(lambda tx: tx.value(sql.resolve_anomaly, shop_id, anomaly_id, clock.now(), words))
     return ended is not None
+
+
+async def tell(database: Database, shop_id: int) -> int:
+    """Ring for what waits: one alarm for each kind of oddity and channel, however many there are; how many rang just now.
+
+    It is read from what is written, so that the commit which moves money waits for no alarm. What has ended by itself is resolved,
+    and an alarm ends when nothing of its kind waits any more. One that a person closed rings again only for something newer.
+    """
+    return await database.transact(lambda tx: _tell(tx, shop_id))
+
+
+async def _tell(tx: Tx, shop_id: int) -> int:
+    at, rung = clock.now(), 0
+    await tx.run(sql.resolve_ended, shop_id, at)
+    rows = await tx.rows(sql.anomalies_waiting, shop_id)
+    for row in rows:
+        told_newest = row["told_newest"]
+        if told_newest is not None and row["newest"] <= told_newest and row["waiting"] <= row["told_waiting"]:
+            continue
+        facts = {"waiting": row["waiting"], "newest": str(row["newest"]), "channel_id": row["channel_id"]}
+        facts |= {"amount_fen": row["amount_fen"]} if row["amount_fen"] is not None else {}
+        facts |= {"order": shown(row["order_id"])} if row["order_id"] else {}
+        rung += await alarms.ring(tx, shop_id, at, *_alarm(row), facts)
+    waiting = {_alarm(row) for row in rows}
+    for row in await tx.rows(sql.anomaly_alarms, shop_id):
+        if (row["kind"], row["key"]) not in waiting:
+            await alarms.end(tx, shop_id, at, row["kind"], row["key"], "nothing of it waits any more")
+    return rung
+
+
+def _alarm(row: Any) -> tuple[str, str]:
+    return f"anomaly.{row['kind']}", f"channel:{row['channel_id']}"

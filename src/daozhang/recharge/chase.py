@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 Became = Literal["ended", "paid", "unsure", "untouched"]
 
+WATCHED = '{"watched": true}'
+"""The facts of an anomaly that ends by itself when its attempt does."""
 LAST_WORDS = timedelta(minutes=1)
 """An order that expires sooner cannot be asked for in the same words again (a channel wants a minute at least), so it is not."""
 
@@ -39,7 +41,7 @@ async def claim(tx: Tx, most: int) -> Sequence[Any]:
         await tx.run(sql.postpone_attempts, [row["id"] for row in rows], dues)
         for row in rows:
             if schedule.is_last_hour(row["created_at"], row["next_query_at"]):
-                anomaly = moves.Anomaly("unresolved", row["order_id"], row["id"], row["channel_id"], row["amount_fen"])
+                anomaly = moves.Anomaly("unresolved", row["order_id"], row["id"], row["channel_id"], row["amount_fen"], WATCHED)
                 await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
     return rows
 

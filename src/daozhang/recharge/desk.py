@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from daozhang import clock, ids
+from daozhang.cases import Cases
 from daozhang.channels.port import Channel
 from daozhang.channels.registry import Registry
 from daozhang.events import log as events
@@ -59,8 +60,9 @@ class Desk:
         notify_url: Callable[[Channel], str] | None = None,
         board: Board | None = None,
         fulfilments: Sequence[Fulfilment] = (),
+        cases: Cases | None = None,
     ) -> None:
-        """`board` knows how ways to pay stand (`status`); without one all that is enabled is open."""
+        """`board` knows how ways to pay stand (`status`), without one all that is enabled is open; `cases` ask people."""
         url = notify_url or (lambda channel: f"{public_url}/notify/{channel.kind}/{channel.id}")
         self.shop_id, self.page_version = shop_id, page_version
         self._database, self._books, self._registry, self._board = database, books, registry, board
@@ -77,7 +79,7 @@ class Desk:
         )
         self.settle, self.fulfilments = settle, fulfilments
         self.chase = Chase(database, vault, registry.get, self.place_order, settle)
-        self.refunds = Refunds(database, ledger_accounts, registry.get, url)
+        self.refunds = Refunds(database, books, ledger_accounts, registry.get, url, cases)
 
     async def quote(
         self,
@@ -162,9 +164,9 @@ class Desk:
             await self.place_order.ask(made)
         return await self._view(order_id)
 
-    async def refund(self, order_id: UUID, amount_fen: int, why: str, actor: str) -> RefundView:
-        """Return money of a credited order to where it came from. Raises `Refusal` (`refund.*`)."""
-        refund_id = await self.refunds.ask(order_id, amount_fen, why, actor)
+    async def refund(self, order_id: UUID, amount_fen: int, why: str, actor: str, *, checked: bool = False) -> RefundView:
+        """Return money of a credited order to where it came from. Raises as `Refunds.ask`."""
+        refund_id = await self.refunds.ask(order_id, amount_fen, why, actor, checked=checked)
         return await self.refunds.view(refund_id)
 
     async def look(self, order_id: UUID) -> None:

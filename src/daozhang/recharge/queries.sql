@@ -173,7 +173,7 @@ select r.id, r.order_id, r.state, r.amount_fen, r.created_at, r.moved_at, r.reas
 from refunds r join attempts a on a.id = r.attempt_id where r.order_id = $1 order by r.id;
 
 -- name: newest_verdicts
-select verdicts::text as verdicts from decisions where order_id = $1 order by id desc limit 1;
+select verdicts::text as verdicts from decisions where order_id = $1 and stage <> 'refund' order by id desc limit 1;
 
 -- name: order_lines
 select o.id, o.state, o.amount_fen, o.refunded_fen, o.channel_id, o.created_at, o.reason, a.kind, a.state as attempt_state,
@@ -206,8 +206,20 @@ select count_refund($1, $2);
 -- name: refunds_of_attempt
 select count(*) as number, max(created_at) as latest from refunds where attempt_id = $1;
 
--- name: hand_asked
-select id from anomalies where attempt_id = $1 and kind in ('unresolved', 'spent') and resolved_at is null limit 1;
+-- name: told_of_refund
+select id from anomalies where attempt_id = $1 and kind = $2 and facts ->> 'refund' = $3 and resolved_at is null limit 1;
+
+-- name: refund_came_through
+-- What a person was told of a refund that came through after all is settled; so is a second payment, once it is back.
+update anomalies set resolved_at = $3, resolution = $4
+where attempt_id = $1 and resolved_at is null and (kind = 'twice' or (kind = 'unresolved' and facts ->> 'refund' = $2));
+
+-- name: newest_refund_of
+-- The newest refund of a second payment. `undecided`: one may still deliver it, or it is balance already.
+select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amount_fen, r.total_fen, r.why, a.user_id,
+  exists (select from refunds d where d.attempt_id = r.attempt_id and d.state <> 'failed') or exists (
+    select from fact_sources k where k.kind = 'twice.kept' and k.source_id = r.attempt_id) as undecided
+from refunds r join attempts a on a.id = r.attempt_id where r.attempt_id = $1 and r.origin = 'suspense' order by r.id desc limit 1;
 
 -- name: due_refunds
 select r.id, r.shop_id, r.order_id, r.attempt_id, r.channel_id, r.state, r.amount_fen, r.total_fen, r.why, r.queries, r.created_at,
@@ -290,6 +302,31 @@ from payouts where order_id = $1 order by id;
 -- name: open_anomalies
 select id, kind, order_id, channel_id, amount_fen, facts::text as facts, at
 from anomalies where resolved_at is null and shop_id = $1 order by at limit $2;
+
+-- name: anomalies_waiting
+-- Per kind and channel what waits, and what the last alarm about it said (nothing, if the program ended it).
+select w.kind, w.channel_id, w.waiting, w.newest, w.order_id, w.amount_fen, t.told_waiting, t.told_newest
+from (
+  select kind, channel_id, count(*) as waiting, (array_agg(id order by id desc))[1] as newest,
+    (array_agg(order_id order by id desc))[1] as order_id, (array_agg(amount_fen order by id desc))[1] as amount_fen
+  from anomalies where resolved_at is null and shop_id = $1 group by kind, channel_id
+) w
+left join lateral (
+  select (l.facts ->> 'waiting')::bigint as told_waiting, (l.facts ->> 'newest')::uuid as told_newest from alarms_facts l
+  where l.shop_id = $1 and l.kind = 'anomaly.' || w.kind and l.key = 'channel:' || w.channel_id and l.closed_by is distinct from 'program'
+  order by l.rung_at desc limit 1
+) t on true
+order by w.kind, w.channel_id;
+
+-- name: anomaly_alarms
+select kind, key from alarms_facts where shop_id = $1 and kind like 'anomaly.%' and closed_at is null;
+
+-- name: resolve_ended
+-- A payment that nobody knew the end of has ended meanwhile; a message that could not be settled is.
+update anomalies n set resolved_at = $2, resolution = 'ended by itself'
+where n.kind = 'unresolved' and n.resolved_at is null and n.shop_id = $1 and (
+  (n.facts ->> 'watched' is not null and exists (select from attempts a where a.id = n.attempt_id and a.state in ('paid', 'closed')))
+  or exists (select from notifications m where m.id::text = n.facts ->> 'notification' and m.state = 'settled'));
 
 -- name: resolve_anomaly
 -- Money of an unknown order is taken out of suspense by settling alone, and that looks for the open row.

@@ -7,29 +7,36 @@ channel is asked first and told again only when it knows no such number.
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from daozhang import clock, ids
+from daozhang.cases import Cases
 from daozhang.channels.catalogue import KINDS
 from daozhang.channels.port import Answer, Channel, Outcome, RefundRequest, Report
 from daozhang.events import log as events
-from daozhang.ledger import Accounts, Line, Transfer, accounts, post
-from daozhang.ledger.reserve import Hold, end, reserve
+from daozhang.ledger import Accounts, accounts
+from daozhang.ledger.reserve import Hold, reserve
+from daozhang.policy.book import Book
+from daozhang.policy.books import Books
+from daozhang.policy.enforce import enforce
+from daozhang.policy.facts import Wish
+from daozhang.policy.model import Outcome as Ruling
+from daozhang.policy.model import Stage
+from daozhang.policy.passes import grant
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import moves, schedule
+from daozhang.recharge import schedule
 from daozhang.recharge.model import RefundView
+from daozhang.recharge.refund_end import Endings, note
 from daozhang.recharge.view import refund_view
 
 sql = statements("daozhang.recharge")
 log = logging.getLogger(__name__)
 
 FIRST_LOOK = timedelta(minutes=1)
-MOST_BY_ITSELF, AGAIN_AFTER = 5, timedelta(hours=1)
-"""How often a second payment is sent back under a new number, and how long after the last one failed."""
 
 REFUNDABLE = frozenset({"credited"})
 KEPT = "refund.kept_as_balance"
@@ -50,8 +57,7 @@ async def claim(tx: Tx, most: int) -> Sequence[Any]:
         due = schedule.next_refund_look(row["created_at"], at)
         await tx.run(sql.postpone_refund, row["id"], due)
         if due is None:
-            anomaly = moves.Anomaly("unresolved", row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
-            await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
+            await note(tx, row, "unresolved", "no end after thirty days")
     return rows
 
 
@@ -61,25 +67,45 @@ class Refunds:
     def __init__(
         self,
         database: Database,
+        books: Books,
         ledger_accounts: Accounts,
         channel: Callable[[int], Channel | None],
         notify_url: Callable[[Channel], str],
+        cases: Cases | None = None,
     ) -> None:
-        self._database, self._accounts, self._channel, self._notify_url = database, ledger_accounts, channel, notify_url
+        """`cases` asks people about money that bounced."""
+        self._database, self._books, self._accounts = database, books, ledger_accounts
+        self._channel, self._notify_url = channel, notify_url
+        self._endings = Endings(ledger_accounts, cases)
 
-    async def ask(self, order_id: UUID, amount_fen: int, why: str, actor: str) -> UUID:
-        """Begin a refund of a credited order and send it. Raises `Refusal` (`refund.*`) with nothing changed."""
+    async def ask(self, order_id: UUID, amount_fen: int, why: str, actor: str, *, checked: bool = False) -> UUID:
+        """Begin a refund of a credited order and send it.
+
+        `checked`: the actor looked at what the rules would ask about, which lets it go once; never past a refusal. Raises `Refusal`
+        with no money moved: `refund.*`, or what the policy says of refunds (that decision is kept).
+        """
         refund_id = ids.new_id()
+        row = await self._database.row(sql.order_for_work, order_id)
+        if row is None:
+            raise Refusal("refund.not_paid")
+        book = await self._books.current(row["shop_id"])
         try:
-            await self._database.transact(lambda tx: self._begin(tx, refund_id, order_id, amount_fen, why, actor))
+            refused = await self._database.transact(
+                lambda tx: self._begin(tx, book, refund_id, order_id, amount_fen, why, actor, checked=checked)
+            )
         except asyncpg.CheckViolationError as fault:
             if fault.constraint_name != "account_floor":
                 raise
             raise Refusal("refund.spent") from fault
+        if refused is not None:
+            raise refused
         await self.look(refund_id)
         return refund_id
 
-    async def _begin(self, tx: Tx, refund_id: UUID, order_id: UUID, amount_fen: int, why: str, actor: str) -> None:
+    async def _begin(
+        self, tx: Tx, book: Book, refund_id: UUID, order_id: UUID, amount_fen: int, why: str, actor: str, *, checked: bool
+    ) -> Refusal | None:
+        """Set the money aside; a refusal by the policy is answered, not raised, so that its decision is kept."""
         attempt = await tx.row(sql.paid_attempt, order_id)
         if attempt is None:
             raise Refusal("refund.not_paid")
@@ -105,6 +131,13 @@ class Refunds:
         cash_fen = await tx.value(sql.balance_of, shop_id, accounts.cash(user_id)) or 0
         if amount_fen > cash_fen:
             raise Refusal("refund.spent", left_fen=cash_fen)
+        wish = Wish(shop_id, user_id, amount_fen)
+        (decision,) = await enforce(tx, Stage.REFUND, [(order_id, wish)], book)
+        if checked and not decision.admits and decision.outcome is not Ruling.REFUSE:
+            await grant(tx, shop_id, user_id, amount_fen, why, actor, at)
+            (decision,) = await enforce(tx, Stage.REFUND, [(order_id, wish)], book)
+        if not decision.admits:
+            return Refusal(decision.reason or "platform.fault", **decision.facts)
         await tx.value(sql.count_refund, order_id, amount_fen)
         hold = Hold(ids.new_id(), shop_id, accounts.cash(user_id), accounts.reserved(user_id), amount_fen)
         await reserve(tx, self._accounts, at, actor, hold)
@@ -114,6 +147,7 @@ class Refunds:
         )  # fmt: skip
         event = events.Event("refund.asked", order_id, user_id, f'{{"amount_fen":{amount_fen}}}')
         await events.append(tx, shop_id, at, actor, [event])
+        return None
 
     async def __call__(self, row: Any) -> None:
         """One look at a claimed refund."""
@@ -166,7 +200,7 @@ class Refunds:
         if NEEDS_HAND not in (told, row["reason"]):
             raise Refusal("refund.in_progress")
         log.warning("refund %s is kept as balance by %s: %s", refund_id, actor, why[:80])
-        return await self._database.transact(lambda tx: self._finish(tx, refund_id, "failed", None, None, KEPT, actor))
+        return await self._database.transact(lambda tx: self._endings.finish(tx, refund_id, "failed", None, None, KEPT, actor))
 
     async def _refused(self, tx: Tx, refund_id: UUID, reason: str | None) -> None:
         """Money that must go back, plainly refused before anything was taken in: the next look is the first one again.
@@ -177,9 +211,8 @@ class Refunds:
         if row is None or row["state"] != "reserved":
             return
         await tx.run(sql.uncount_look, refund_id)
-        if reason not in WAITS and not await tx.row(sql.hand_asked, row["attempt_id"]):
-            anomaly = moves.Anomaly("unresolved", row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
-            await moves.note_anomalies(tx, row["shop_id"], clock.now(), [anomaly])
+        if reason not in WAITS:
+            await note(tx, row, "unresolved", reason or "")
 
     async def settle(self, report: Report) -> str:
         """A report about a refund, from any witness: `done`, `failed`, `noted`, `foreign` or `unknown`."""
@@ -205,10 +238,10 @@ class Refunds:
             # Money that is not the user's to spend must go back: a refused call (our account there is empty) is tried again.
             outcome, reason = Outcome.UNKNOWN, NEEDS_HAND
         if outcome is Outcome.SUCCESS:
-            return await self._database.transact(lambda tx: self._finish(tx, refund_id, "done", report, native, None))
+            return await self._database.transact(lambda tx: self._endings.finish(tx, refund_id, "done", report, native, None))
         if outcome is Outcome.FAILURE:
             return await self._database.transact(
-                lambda tx: self._finish(tx, refund_id, "failed", report, native, reason or "refund.failed")
+                lambda tx: self._endings.finish(tx, refund_id, "failed", report, native, reason or "refund.failed")
             )
         await self._database.transact(lambda tx: self._sent(tx, refund_id, report, native, reason))
         return "noted"
@@ -216,116 +249,12 @@ class Refunds:
     async def _sent(self, tx: Tx, refund_id: UUID, report: Report | None, native: str | None, reason: str | None) -> None:
         row = await tx.row(sql.lock_refund, refund_id)
         at = clock.now()
-        if (
-            row
-            and row["state"] in ("reserved", "sent")
-            and reason == NEEDS_HAND
-            and not await tx.row(sql.hand_asked, row["attempt_id"])
-        ):
-            anomaly = moves.Anomaly("unresolved", row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
-            await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
+        if row and row["state"] in ("reserved", "sent") and reason == NEEDS_HAND:
+            await note(tx, row, "unresolved", reason)
         if row and row["state"] == "reserved":
             due = schedule.next_refund_look(row["created_at"], at)
             txn = report.channel_txn if report else None
             await tx.rows(sql.move_refund, at, "refund", refund_id, "reserved", "sent", "sent", due, txn, native, reason)
-
-    async def _finish(
-        self,
-        tx: Tx,
-        refund_id: UUID,
-        state: str,
-        report: Report | None,
-        native: str | None,
-        reason: str | None,
-        actor: str = "refund",
-    ) -> str:
-        seen = await tx.row(sql.refund_in_work, refund_id)
-        assert seen is not None, refund_id
-        await tx.value(sql.lock_for_settlement, [seen["attempt_id"]])
-        row = await tx.row(sql.lock_refund, refund_id)
-        assert row is not None
-        if row["state"] == state:
-            return state
-        if row["state"] in ("done", "failed"):
-            return await self._contradicted(tx, row, state, report)
-        at = clock.now()
-        txn = report.channel_txn if report else None
-        await tx.rows(sql.move_refund, at, actor, refund_id, row["state"], state, state, None, txn, native, reason)
-        if state == "failed" and row["origin"] == "cash":
-            await tx.value(sql.count_refund, row["order_id"], -row["amount_fen"])
-        await self._order_ends(tx, row, state)
-        event = events.Event(f"refund.{state}", row["order_id"], seen["user_id"], f'{{"amount_fen":{row["amount_fen"]}}}')
-        await events.append(tx, row["shop_id"], at, "refund", [event])
-        await self._book(tx, row, state, seen["user_id"])
-        return state
-
-    async def _contradicted(self, tx: Tx, row: Any, state: str, report: Report | None) -> str:
-        """The channel says the opposite of what it said before.
-
-        Money that went back after all is taken from the user's cash, if it is there; whatever happens, a person is told.
-        """
-        at = clock.now()
-        log.error("refund %s was %s, and the channel says %s now", row["id"], row["state"], state)
-        seen = await tx.row(sql.refund_in_work, row["id"])
-        assert seen is not None
-        wallet = accounts.cash(seen["user_id"])
-        cash_fen = await tx.value(sql.balance_of, row["shop_id"], wallet) or 0
-        takes = state == "done" and row["origin"] == "cash" and cash_fen >= row["amount_fen"]
-        kind = "unresolved" if takes or state == "failed" else "spent"
-        if not await tx.row(sql.hand_asked, row["attempt_id"]):
-            anomaly = moves.Anomaly(kind, row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
-            await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
-        if not takes:
-            return str(row["state"])
-        txn = report.channel_txn if report else None
-        await tx.rows(sql.move_refund, at, "refund", row["id"], "failed", "done", "done", None, txn, None, None)
-        await tx.value(sql.count_refund, row["order_id"], row["amount_fen"])
-        target = accounts.receivable(row["channel_id"])
-        found = await self._accounts.ids(tx, row["shop_id"], (wallet, target))
-        lines = (Line(wallet, -row["amount_fen"]), Line(target, row["amount_fen"]))
-        await post(tx, row["shop_id"], at, "refund", [Transfer(ids.new_id(), "refund", row["id"], at, lines)], found)
-        return "done"
-
-    async def _order_ends(self, tx: Tx, row: Any, state: str) -> None:
-        """A refund of money that was never credited ends its order.
-
-        One that bounced leaves the money where it was, for a person to decide again; the second payment of an order is sent back
-        again under a new number.
-        """
-        at = clock.now()
-        if row["origin"] != "cash" and state == "failed":
-            anomaly = moves.Anomaly("unresolved", row["order_id"], row["attempt_id"], row["channel_id"], row["amount_fen"])
-            await moves.note_anomalies(tx, row["shop_id"], at, [anomaly])
-        order = await tx.row(sql.order_for_work, row["order_id"]) if row["order_id"] else None
-        own = await tx.row(sql.paid_attempt, row["order_id"]) if order else None
-        # The second payment of an order goes back beside it: its refund says nothing of the money that the order waits for.
-        if order and order["state"] == "refunding" and own and own["id"] == row["attempt_id"]:
-            if state == "done":
-                await tx.value(sql.count_refund, order["id"], row["amount_fen"])
-            move = "refunded" if state == "done" else "bounced" if row["origin"] == "review" else "unfit"
-            step = moves.Step(order["id"], order["version"], "refunding", move)
-            assert await moves.move_orders(tx, at, "refund", [step]) == {order["id"]}, order["id"]
-        elif row["origin"] == "suspense" and state == "failed":
-            before = await tx.row(sql.refunds_of_attempt, row["attempt_id"])
-            assert before is not None
-            if before["number"] < MOST_BY_ITSELF:
-                await tx.value(
-                    sql.begin_refund, row["shop_id"], at, ids.new_id(), row["order_id"], row["attempt_id"], row["channel_id"], None,
-                    "suspense", row["amount_fen"], row["total_fen"], row["why"], "refund", at + AGAIN_AFTER,
-                )  # fmt: skip
-
-    async def _book(self, tx: Tx, row: Any, state: str, user_id: int) -> None:
-        at, shop_id = clock.now(), row["shop_id"]
-        target = accounts.receivable(row["channel_id"])
-        if row["hold_id"]:
-            how: Literal["captured", "released"] = "captured" if state == "done" else "released"
-            ended = await end(tx, self._accounts, at, "refund", row["hold_id"], how, target)
-            assert ended, "a refund's hold ended before it"
-        elif state == "done":
-            source = accounts.review(user_id) if row["origin"] == "review" else accounts.SUSPENSE
-            found = await self._accounts.ids(tx, shop_id, (source, target))
-            lines = (Line(source, -row["amount_fen"]), Line(target, row["amount_fen"]))
-            await post(tx, shop_id, at, "refund", [Transfer(ids.new_id(), "refund", row["id"], at, lines)], found)
 
     async def view(self, refund_id: UUID) -> RefundView:
         """A refund as it is now."""

@@ -1,6 +1,7 @@
 """Money that must return by itself: the second payment of an order goes back to where it came from."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from daozhang import ids
 from daozhang.channels.port import Report
@@ -10,6 +11,8 @@ from daozhang.recharge.judgement import Row
 sql = statements("daozhang.recharge")
 
 WHY = "重复支付退回"
+MOST_BY_ITSELF, AGAIN_AFTER = 5, timedelta(hours=1)
+"""How often a second payment is sent back under a new number, and how long after the last one failed."""
 
 
 async def send_back(tx: Tx, shop_id: int, at: datetime, attempt: Row, report: Report) -> None:
@@ -30,3 +33,11 @@ async def send_back(tx: Tx, shop_id: int, at: datetime, attempt: Row, report: Re
         "settle",
         at,
     )
+
+
+async def again(tx: Tx, at: datetime, row: Any, due_at: datetime) -> None:
+    """Send it back once more under a new number, as the failed refund `row` would have."""
+    await tx.value(
+        sql.begin_refund, row["shop_id"], at, ids.new_id(), row["order_id"], row["attempt_id"], row["channel_id"], None, "suspense",
+        row["amount_fen"], row["total_fen"], row["why"], "refund", due_at,
+    )  # fmt: skip
