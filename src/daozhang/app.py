@@ -51,8 +51,6 @@ SHOP = 1
 """The shop that a migration makes; more shops come with the issue that needs them."""
 LISTEN_S = 2.0
 """How soon a code that nobody has mapped is told to a person."""
-ODD_S = 5.0
-"""How soon odd money is told to a person."""
 AGAIN_S = 1.0
 """Pause before a loop that broke begins again."""
 
@@ -129,13 +127,7 @@ async def open_program(
         ]  # fmt: skip
         if work:
             probes = Probes(database, registry.enabled, registry.get, sampler)
-            loops += [
-                partial(_tell_anomalies, database),
-                *(due.run for due in dues),
-                Timetable(database, _entries(identity, vault, cases)).run,
-                watch.run,
-                probes.run,
-            ]
+            loops += [*(due.run for due in dues), Timetable(database, _entries(identity, vault, cases)).run, watch.run, probes.run]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
         yield Program(
             asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts
@@ -170,6 +162,7 @@ def _entries(identity: Identity, vault: Vault, cases: Cases) -> tuple[Entry, ...
     return (
         *ENTRIES,
         Entry("identity", timedelta(days=1), _done(identity.sweep)),
+        Entry("odd money", timedelta(seconds=20), _tell_odd_money),
         Entry("certificates", timedelta(hours=1), partial(watch_certificates, vault)),
         Entry("evidence", timedelta(days=1), _done(cases.forget)),
     )
@@ -204,14 +197,9 @@ async def _tell_unmapped(database: Database) -> None:
             log.warning("unmapped codes wait for the database")
 
 
-async def _tell_anomalies(database: Database) -> None:
+async def _tell_odd_money(database: Database) -> None:
     """Ring for odd money soon after it was written, and stop when none waits."""
-    while True:
-        await asyncio.sleep(ODD_S)
-        try:
-            await anomalies.tell(database, SHOP)
-        except (Unavailable, OutcomeUnknown):
-            log.warning("odd money is told when the database is back")
+    await anomalies.tell(database, SHOP)
 
 
 def _notify_url(url: str) -> Callable[[Channel], str]:
