@@ -34,6 +34,7 @@ from daozhang.providers.rows import Providers
 from daozhang.recharge import anomalies, chase, hold, inbox, refund, refund_end
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
+from daozhang.recharge.hearing import Hearing
 from daozhang.recharge.hold import HoldVerdict
 from daozhang.recharge.payout import Payouts
 from daozhang.recharge.refund_end import StuckVerdict
@@ -43,7 +44,7 @@ from daozhang.status import Board, History, Observed, Probes, Sampler, Watch
 from daozhang.vault import Vault
 from daozhang.web.callbacks import Callbacks
 from daozhang.web.doors import make_app
-from daozhang.web.house import House
+from daozhang.web.house import House, Tour
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +85,12 @@ async def open_program(
     work: bool = True,
     public_url: str | None = None,
     phone_url: Callable[[str], str] | None = None,
+    tour: Tour | None = None,
 ) -> AsyncIterator[Program]:
     """Build the program on a migrated database and run what runs beside the doors until the block ends.
 
-    `work=False` leaves the due work to another process. On the way out open streams end first, then what is under way is finished.
+    `work=False` leaves the due work to another process; `tour` is what the demo shows its visitors.
+    On the way out open streams end first, then what is under way is finished.
     """
     database = await Database.open(app_dsn, pooled=settings.database_pooled)
     tasks: list[asyncio.Task[None]] = []
@@ -107,6 +110,8 @@ async def open_program(
         cases = Cases(database, vault, _verdicts(accounts, fulfil, identity))
         settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil,), threads=cases)
         url = public_url or settings.url()
+        hearing = Hearing(database)
+        board.listen(hearing.heard)
         desk = Desk(
             SHOP, database, books, vault, registry, accounts, settle,
             public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, fulfilments=(fulfil,), cases=cases,
@@ -116,12 +121,12 @@ async def open_program(
         payouts = Payouts(database, accounts, vault, Verifications(database, vault, limiter, providers))
         house = House(
             settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
-            channels=registry, board=board, history=history, cases=cases, shop_id=SHOP, phone_url=phone_url,
+            channels=registry, board=board, history=history, cases=cases, shop_id=SHOP, phone_url=phone_url, tour=tour,
         )  # fmt: skip
         asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
         dues = _dues(database, desk, door, fulfil, cases, hub)
         loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            registry.watch, hub.run, partial(vault.watch, database, settings), sampler.run, board.watch,
+            registry.watch, hub.run, hearing.watch, partial(vault.watch, database, settings), sampler.run, board.watch,
             partial(history.watch, SHOP), partial(watch_places, settings.data),
             partial(follow_clock, database, test_mode=settings.test_mode), partial(_tell_unmapped, database),
         ]  # fmt: skip

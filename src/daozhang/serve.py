@@ -18,6 +18,7 @@ from daozhang.postgres import Database, statements
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.place import Server, find_server
 from daozhang.settings import Settings
+from daozhang.web.house import Tour
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +51,14 @@ async def serve(
     phone_url: Callable[[str], str] | None = None,
     ready: Callable[[Program], Awaitable[None]] | None = None,
     around: Callable[[ASGIApp], ASGIApp] = lambda doors: doors,
+    tour: Tour | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `ready` is called when the doors are about to open. Raises `PortTaken`, `ServerTrouble`.
 
-    `around` may put something in front of the doors (a bench its empty handler).
+    `around` may put something in front of the doors (a bench its empty handler); `tour` is what the demo shows its visitors.
     """
     listener = _listen(settings)
-    async with _opened(settings, work=work, phone_url=phone_url) as program:
+    async with _opened(settings, work=work, phone_url=phone_url, tour=tour) as program:
         if ready:
             await ready(program)
         config = uvicorn.Config(
@@ -90,11 +92,14 @@ async def work(settings: Settings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _opened(settings: Settings, *, work: bool, phone_url: Callable[[str], str] | None = None) -> AsyncIterator[Program]:
+async def _opened(
+    settings: Settings, *, work: bool, phone_url: Callable[[str], str] | None = None, tour: Tour | None = None
+) -> AsyncIterator[Program]:
     """The program on a server that is there and migrated."""
     async with find_server(settings) as server:
         await prepare(settings, server)
-        async with open_program(settings, server.dsn("app"), server.direct(), work=work, phone_url=phone_url) as program:
+        dsns = server.dsn("app"), server.direct()
+        async with open_program(settings, *dsns, work=work, phone_url=phone_url, tour=tour) as program:
             yield program
 
 

@@ -19,6 +19,7 @@ def demo() -> None:
     def told(addresses: Addresses) -> None:
         say("")
         say(f"  商店 Shop    {addresses.shop}")
+        say(f"  导览 Tour    {addresses.tour}")
         say(f"  手机 Phone   {addresses.phone}")
         say(f"  登录 Login   {addresses.login} / {addresses.password}")
         say("")

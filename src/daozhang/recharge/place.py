@@ -392,7 +392,7 @@ def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: byt
         page_current, bank=request.bank, instrument=request.instrument,
         channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
         device_id=UUID(request.device_id) if request.device_id else None, client_ip=request.client_ip, payer=payer,
-        agreement=request.agreement, purchase=request.basket is not None or request.for_goods,
+        agreement=request.agreement, purchase=request.basket is not None or request.for_goods, notify_door=seen.heard,
     )  # fmt: skip
 
 

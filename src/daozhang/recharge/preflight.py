@@ -77,6 +77,7 @@ async def preflight(
                 asker.shop_id, asker.user_id, amount_fen, channel_id, method, asker.page_version, asker.page_version,
                 bank=asker.bank, instrument=asker.instrument, device_id=asker.device_id, client_ip=asker.client_ip,
                 channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
+                notify_door=seen.heard,
             )
         )  # fmt: skip
     facts = await gather(database, wishes, Stage.ASKED, book)

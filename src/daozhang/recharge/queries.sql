@@ -332,3 +332,15 @@ where n.kind = 'unresolved' and n.resolved_at is null and n.shop_id = $1 and (
 -- Money of an unknown order is taken out of suspense by settling alone, and that looks for the open row.
 update anomalies set resolved_at = $3, resolution = $4
 where id = $2 and shop_id = $1 and resolved_at is null and kind <> 'unknown_order' returning id;
+
+-- name: heard
+-- Channels with some payments of late, and whether any message of theirs came in that time.
+with since as materialized (
+  select id_floor($1) as id
+), booked as (
+  select a.channel_id from order_moves m join attempts a on a.order_id = m.order_id and a.id >= m.order_id and a.state = 'paid'
+  where m.order_id >= (select id from since) and m.move = 'paid' group by a.channel_id having count(*) >= $2
+)
+select b.channel_id, exists (
+  select from notifications n where n.id >= (select id from since) and n.channel_id = b.channel_id and n.state <> 'invalid') as heard
+from booked b;

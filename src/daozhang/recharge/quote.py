@@ -54,7 +54,7 @@ def standing_of(board: Board | None, shop_id: int) -> Mapping[tuple[int, str], S
 
 def standing(seen: Any) -> Standing:
     """What `status` says of one way, in the values that routes are made of."""
-    return Standing(str(seen.status.value), seen.usable, seen.why, seen.facts)  # type: ignore[arg-type]
+    return Standing(str(seen.status.value), seen.usable, seen.why, seen.facts, seen.heard)  # type: ignore[arg-type]
 
 
 async def quote(
@@ -70,11 +70,13 @@ async def quote(
     `besides`: an order whose own use of the limits does not count, because it is the one to be paid another way.
     """
     ways = [(row, method) for row in registry.enabled(wish.shop_id) for method in row.methods]
+    standings = standing_of(board, wish.shop_id)
+    heard = [seen.heard for seen in standings.values() if seen.heard is not None]
     # The rules are told for any amount: one that is too large is cured at its field, and stops no page.
-    (facts,) = await gather(database, [msgspec.structs.replace(wish, amount_fen=None)], Stage.SHOWN, book, besides=besides)
+    any_amount = msgspec.structs.replace(wish, amount_fen=None, notify_door=all(heard) if heard else None)
+    (facts,) = await gather(database, [any_amount], Stage.SHOWN, book, besides=besides)
     asked = [Way(wish.shop_id, wish.user_id, row.id, method, wish.bank, wish.instrument) for row, method in ways]
     limits = await read(database, asked, besides) if asked else []
-    standings = standing_of(board, wish.shop_id)
     methods = tuple(
         choice(row.id, row.kind, method, standings.get((row.id, method), OPEN), held, wish.amount_fen, no_credit=row.no_credit)
         for (row, method), held in zip(ways, limits, strict=True)

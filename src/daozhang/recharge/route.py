@@ -26,6 +26,8 @@ class Standing:
     usable: bool = True
     why: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    heard: bool | None = None
+    """Whether the channel's own messages reach us; None = nobody can say yet."""
 
 
 OPEN = Standing()

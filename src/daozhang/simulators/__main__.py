@@ -59,6 +59,7 @@ def _card(simulator: Simulator) -> bytes:
         "phone": f"{simulator.url}/phone",
         "scan": f"{simulator.url}/phone/scan?code_url=",
         "channels": simulator.cards(),
+        "providers": simulator.services.cards(),
     }
     return msgspec.json.format(msgspec.json.encode(card))
 

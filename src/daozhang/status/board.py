@@ -85,10 +85,15 @@ class Board:
         self._database, self._channels = database, channels
         self._snapshot = Snapshot(datetime.fromtimestamp(0, UTC), {}, (), ())
         self._feeds: list[Callable[[], Iterable[Suspension]]] = []
+        self._heard: Callable[[int], bool | None] = lambda _: None
 
     def feed(self, suspensions: Callable[[], Iterable[Suspension]]) -> None:
         """Take suspensions from another room too (the regions of policy), so that nobody keeps a second list. Asked each time."""
         self._feeds.append(suspensions)
+
+    def listen(self, heard: Callable[[int], bool | None]) -> None:
+        """Take from the room that books payments whether a channel's own messages reach us; None = nobody can say."""
+        self._heard = heard
 
     @property
     def seen_at(self) -> datetime:
@@ -148,6 +153,9 @@ class Board:
         return replace(standing, usable=False, why="channel.recovering", facts={"kind": row.kind, "wait_s": TRIAL_REFILL_S})
 
     def _stand(self, row: ChannelRow, method: str) -> Standing:
+        return replace(self._state(row, method), heard=self._heard(row.id))
+
+    def _state(self, row: ChannelRow, method: str) -> Standing:
         snapshot, at = self._snapshot, clock.now()
         for suspension in (*snapshot.suspended, *(each for feed in self._feeds for each in feed())):
             if suspension.meets(row):

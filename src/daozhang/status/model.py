@@ -128,3 +128,5 @@ class Standing:
     until_at: datetime | None = None
     on_trial: bool = False
     seen_at: datetime | None = None
+    heard: bool | None = None
+    """Whether the channel's own messages about payments reach us; None = too few payments to say."""

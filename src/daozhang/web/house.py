@@ -1,9 +1,9 @@
 """What the doors need to do their work: the services of the house, handed in once when the program starts."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from daozhang.postgres import Database
 from daozhang.settings import Settings
@@ -12,9 +12,31 @@ if TYPE_CHECKING:
     from daozhang.cases import Cases
     from daozhang.channels.registry import Registry
     from daozhang.events.hub import Hub
-    from daozhang.identity import Identity, Limiter
+    from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
     from daozhang.recharge.desk import Desk
     from daozhang.status import Board, History
+
+
+class Situation(Protocol):
+    """A situation of the demo that was just made: a session in it, and where it is met."""
+
+    @property
+    def login(self) -> "LoggedIn":
+        """The session of the user who is in it."""
+
+    @property
+    def path(self) -> str:
+        """Where it is met."""
+
+
+class Tour(Protocol):
+    """What the demo shows its visitors. No shop has one."""
+
+    def causes(self) -> Sequence[Any]:
+        """The causes of failure that can be met, in order (`demo/causes.py`)."""
+
+    async def stage(self, cause_id: str, visitor: "Visitor") -> Situation:
+        """Put a fresh user into a situation. Raises KeyError for one that there is not."""
 
 
 @dataclass(frozen=True)
@@ -36,4 +58,6 @@ class House:
     """The shop's own name in the bar; empty = the name of the house in the reader's language."""
     phone_url: Callable[[str], str] | None = None
     """In demo and tests: the address of the simulated phone that opens a payment's payload. None in production."""
+    tour: Tour | None = None
+    """In the demo: the guided page with its situations."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,4 +1,4 @@
-"""The demo: the whole shop beside a simulated channels and a phone, on loopback, with one login that works."""
+"""The demo: the whole shop beside simulated channels and a phone, on loopback, with one login that works and a guided page."""
 
 import asyncio
 import json
@@ -15,12 +15,14 @@ from msgspec.structs import replace
 
 from daozhang.app import SHOP, Program
 from daozhang.channels import console
-from daozhang.identity import Visitor
-from daozhang.limits import rows as limits
+from daozhang.demo.scenes import SCENES
+from daozhang.demo.shelf import furnish as furnish_shop
+from daozhang.demo.world import PASSWORD, Guide, World
+from daozhang.providers import rows as providers
 from daozhang.serve import serve
 from daozhang.settings import Settings
 
-PHONE, PASSWORD = "13800138000", "daozhang-demo-2026"
+PHONE = "13800138000"
 START_WAIT_S = 20.0
 
 
@@ -34,6 +36,7 @@ class Addresses:
 
     shop: str
     phone: str
+    tour: str = ""
     login: str = PHONE
     password: str = PASSWORD
 
@@ -52,11 +55,15 @@ async def demo(settings: Settings, told: Callable[[Addresses], None]) -> None:
     try:
         base = f"http://127.0.0.1:{settings.simulator_port}"
 
+        guide = Guide()
+
         async def ready(program: Program) -> None:
             await _furnish(settings, program, await _card(simulator, card_file))
-            told(Addresses(settings.url(), f"{base}/phone"))
+            guide.world = World(program, settings, base, SCENES)
+            await guide.world.welcome(PHONE)
+            told(Addresses(settings.url(), f"{base}/phone", f"{settings.url()}/tour"))
 
-        await serve(settings, phone_url=lambda text: f"{base}/phone/scan?code_url={quote(text, safe='')}", ready=ready)
+        await serve(settings, phone_url=lambda text: f"{base}/phone/scan?code_url={quote(text, safe='')}", ready=ready, tour=guide)
     finally:
         if simulator.returncode is None:
             simulator.terminate()
@@ -103,7 +110,6 @@ async def _furnish(settings: Settings, program: Program, card: dict[str, Any]) -
         if row.enabled and row.id not in kept:
             await console.enable(program.database, program.vault, settings, row.id, enabled=False)
     await program.registry.load()
-    await limits.ship(program.database, "demo")
-    identity = program.house.identity
-    if await identity.find(SHOP, PHONE) is None:
-        await identity.register(SHOP, PHONE, PASSWORD, Visitor("127.0.0.1", "127.0.0.0/24"))
+    for each in card["providers"]:
+        await providers.add(program.database, program.vault, settings, SHOP, msgspec.convert(each, providers.ProviderSettings))
+    await furnish_shop(program, settings)

@@ -1,0 +1,43 @@
+"""The causes of failed recharges that the demo shows: data (`causes.toml`), in the order in which they are told."""
+
+from functools import cache
+from importlib import resources
+
+import msgspec
+
+from daozhang.reasons.catalogue import CuredBy, Layer
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a visitor reads of a cause: who he is, what to try, and how it is cured."""
+
+    title: str
+    meet: str
+    cure: str
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One cause. `quote` is how people speak of it; `reason` is the code that is given, `cured_by` who can cure it.
+
+    `layer` is where it belongs. `enter` says whether a visitor can meet it in the demo; what needs a broken machine is only tested.
+    """
+
+    id: str
+    quote: str
+    layer: Layer
+    reason: str
+    cured_by: CuredBy
+    zh: Words
+    en: Words
+    enter: bool = True
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    cause: tuple[Cause, ...]
+
+
+@cache
+def causes() -> tuple[Cause, ...]:
+    """Every cause, in order. Raises `msgspec.ValidationError` for a file that breaks its form."""
+    content = resources.files("daozhang.demo").joinpath("causes.toml").read_bytes()
+    return msgspec.toml.decode(content, type=_File).cause

@@ -1,0 +1,126 @@
+"""How each situation is made: a function per cause. Each leaves the user where the cause will be met, and answers that path."""
+
+import contextlib
+from datetime import timedelta
+
+from daozhang import clock
+from daozhang.app import SHOP
+from daozhang.demo.world import HOME_IP, Person, Scene, World
+from daozhang.identity import Visitor
+from daozhang.policy.places import note_login
+from daozhang.reasons import Refusal
+from daozhang.status import calendar
+
+MAINTENANCE = timedelta(minutes=3)
+"""How long a channel is shut for a visitor: long enough to see it, short enough for the next one."""
+STAFF = "staff:demo"
+WRONG_TRIES = 6
+
+
+async def balance_short(world: World, person: Person) -> str:
+    """30 yuan in the wallet, 50 wanted."""
+    await world.credit(person, 3_000)
+    return f"/shop/{(await world.good('card')).id}"
+
+
+async def frozen(world: World, person: Person) -> str:
+    """Frozen by the risk office, to be looked at again in three days."""
+    review_at = clock.now() + timedelta(days=3)
+    await world.program.house.identity.freeze(person.user_id, actor=STAFF, reason="risk", review_at=review_at)
+    return "/recharge"
+
+
+async def locked(world: World, person: Person) -> str:
+    """Somebody types wrong passwords on the user's own device until it pauses."""
+    identity, visitor = world.program.house.identity, Visitor(HOME_IP, "198.51.100.0/24")
+    device = await identity.login(SHOP, person.phone, world.password, visitor)
+    here = Visitor(HOME_IP, "198.51.100.0/24", device_token=device.device_token)
+    for _ in range(WRONG_TRIES):
+        with contextlib.suppress(Refusal):
+            await identity.login(SHOP, person.phone, "not the password", here)
+    return "/recharge"
+
+
+async def unverified(world: World, person: Person) -> str:
+    """900 yuan of the 1,000 that an account without a name may hold."""
+    await world.credit(person, 90_000)
+    return "/recharge?amount=200"
+
+
+async def maintenance(world: World, person: Person) -> str:  # noqa: ARG001 -- every scene has the same shape
+    """UnionPay is upgraded for some minutes."""
+    channel_id, now = await world.channel("unionpay"), clock.now()
+    planned = await calendar.planned(world.program.database)
+    if not any(row.channel_id == channel_id and row.begins_at <= now < row.ends_at for row in planned):
+        await calendar.plan(world.program.database, channel_id, now, now + MAINTENANCE, note="系统升级")
+        await world.program.board.load()
+    return "/recharge"
+
+
+async def bank_limit(world: World, person: Person) -> str:  # noqa: ARG001
+    """More than the smallest channel takes at once; its limits are the shipped examples."""
+    return "/recharge?amount=800"
+
+
+async def lost(world: World, person: Person) -> str:
+    """The channel does what it is asked and its answer is lost on the way."""
+    await world.fault(point="order", kind="truncate", channel="wechatpay", times=None)
+    try:
+        return f"/orders/{(await world.place(person, 5_000)).shown}"
+    finally:
+        await world.calm()
+
+
+async def not_credited(world: World, person: Person) -> str:
+    """Paid, and every message of the channel about it is lost."""
+    order = await world.place(person, 5_000)
+    await world.pay(order, trick="silence")
+    return f"/orders/{order.shown}"
+
+
+async def page_old(world: World, person: Person) -> str:  # noqa: ARG001
+    """A page from before an upgrade: the tour itself shows its form."""
+    return "/tour/old-page"
+
+
+async def credit_card(world: World, person: Person) -> str:  # noqa: ARG001
+    """The shop takes no credit cards."""
+    return "/recharge?amount=100"
+
+
+async def new_account(world: World, person: Person) -> str:  # noqa: ARG001
+    """A user that has bought nothing."""
+    return "/recharge"
+
+
+async def five_large(world: World, person: Person) -> str:
+    """A user with a name, and four large orders within a minute; the next is the fifth."""
+    await world.verify(person)
+    for _ in range(4):
+        await world.place(person, world.large_fen)
+    return f"/recharge?amount={world.large_fen // 100}"
+
+
+async def far_away(world: World, person: Person) -> str:
+    """Always at home until now; this log-in is from elsewhere."""
+    await note_login(world.program.database, person.user_id, HOME_IP)
+    return f"/recharge?amount={world.large_fen // 100}"
+
+
+async def just_unfrozen(world: World, person: Person) -> str:
+    """Money lay in the wallet through a freeze that has just ended."""
+    await world.credit(person, 20_000)
+    identity = world.program.house.identity
+    await identity.freeze(person.user_id, actor=STAFF, reason="risk", review_at=clock.now() + timedelta(days=3))
+    await identity.unfreeze(person.user_id, actor=STAFF, reason="approved")
+    return f"/shop/{(await world.good('card')).id}"
+
+
+SCENES: dict[str, Scene] = {
+    scene.__name__: scene
+    for scene in (
+        balance_short, frozen, locked, unverified, maintenance, bank_limit, lost, not_credited, page_old, credit_card, new_account,
+        five_large, far_away, just_unfrozen,
+    )
+}  # fmt: skip
+"""By the id of the cause."""

@@ -1,0 +1,84 @@
+"""What the demo's shop has besides its channels: its book, its goods, and an atlas of the addresses that documentation uses."""
+
+import struct
+from ipaddress import IPv4Address
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec.structs import replace
+
+from daozhang.app import SHOP, Program
+from daozhang.channels import console
+from daozhang.demo.world import GOODS, LARGE_FEN
+from daozhang.goods import shelf
+from daozhang.limits import rows as limits
+from daozhang.policy import places
+from daozhang.policy.book import defaults
+from daozhang.policy.books import Books
+from daozhang.settings import Settings
+
+NOTE = "the demo's book"
+ONE_PHONE = 1_000_000
+"""Accounts that one payer or device of the demo may stand behind."""
+REGIONS = (
+    ("127.0.0.0", "127.0.255.255", "中国|广东省|深圳市|示例|CN"),
+    ("198.51.100.0", "198.51.100.255", "中国|浙江省|杭州市|示例|CN"),
+    ("203.0.113.0", "203.0.113.255", "中国|北京市|北京市|示例|CN"),
+)
+"""Addresses of documentation and of this machine, in provinces of our choosing: sorted, each within one /16."""
+_HEAD, _ROWS = 256, 65_536
+
+
+async def furnish(program: Program, settings: Settings) -> None:
+    """Make what is not there from last time."""
+    await limits.ship(program.database, "demo")
+    await _book(program)
+    await _goods(program)
+    for row in await console.listed(program.database):
+        if row.kind == "wechatpay" and row.enabled and not row.no_credit:
+            await console.refuse_credit(program.database, row.id)
+    if not any(places.folder_of(settings.data).glob("*.xdb")):
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "atlas.xdb"
+            file.write_bytes(atlas())
+            places.bring(settings.data, file)
+    places.use_places(tuple(sorted(places.folder_of(settings.data).glob("*.xdb"))))
+
+
+async def _book(program: Program) -> None:
+    """Recharging opens with the first purchase, 500 yuan are a large order, and one phone pays for every visitor's users."""
+    books = Books(program.database)
+    newest = await books.current(SHOP)
+    begun = defaults()
+    wanted = replace(
+        begun,
+        risk=replace(begun.risk, large_fen=LARGE_FEN, payer_accounts_count=ONE_PHONE, device_accounts_count=ONE_PHONE),
+        eligibility=replace(begun.eligibility, first_purchase=True),
+    )
+    if (newest.risk, newest.eligibility) != (wanted.risk, wanted.eligibility):
+        await books.publish(SHOP, wanted, version=newest.version + 1, author="demo", note=NOTE)
+
+
+async def _goods(program: Program) -> None:
+    known = {good.name for good in await shelf.shelf(program.database, SHOP)}
+    for ware in GOODS.values():
+        if ware.name not in known:
+            await shelf.add_good(
+                program.database, SHOP, goods_class=ware.goods_class, name=ware.name, price_fen=ware.price_fen,
+                source="示例：官方直采", on_sale=True,
+            )  # fmt: skip
+
+
+def atlas() -> bytes:
+    """A data file of places in the form of ip2region: head, one row for each /16, texts, one block for each region."""
+    texts, blocks, rows = b"", b"", [(0, 0)] * _ROWS
+    texts_at = _HEAD + _ROWS * 8
+    blocks_at = texts_at + sum(len(text.encode()) for *_, text in REGIONS)
+    for first, last, text in REGIONS:
+        start, end, at = IPv4Address(first), IPv4Address(last), blocks_at + len(blocks)
+        offset = texts_at + len(texts)
+        texts += text.encode()
+        blocks += struct.pack("<IIHI", int(start), int(end), len(text.encode()), offset)
+        rows[int(start) >> 16] = (at, at)
+    head = struct.pack("<HHIIIHH", 3, 1, 0, blocks_at, blocks_at + len(blocks) - 14, 4, 4).ljust(_HEAD, b"\0")
+    return head + b"".join(struct.pack("<II", *row) for row in rows) + texts + blocks

@@ -1,0 +1,312 @@
+"""Every cause of a failed recharge, as people name it: it is met, told with who can cure it, cured, and then the recharge succeeds.
+
+The table is `demo/causes.toml`; for each row the scene of the demo makes the situation, and a cure here does what the cure says.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+from tests.flows.shop import Shop, open_shop
+
+from daozhang import __version__
+from daozhang.cases.unfreeze import ask as ask_unfreeze
+from daozhang.demo import shelf as demo_shelf
+from daozhang.demo.causes import Cause, causes
+from daozhang.demo.scenes import MAINTENANCE, SCENES
+from daozhang.demo.world import HOME_IP, LARGE_FEN, Person, World
+from daozhang.goods.buy import Purchases
+from daozhang.identity import Visitor
+from daozhang.policy import places
+from daozhang.policy.book import defaults
+from daozhang.policy.books import Books
+from daozhang.postgres import Database, Unavailable
+from daozhang.providers import rows
+from daozhang.reasons import Refusal, catalogue
+from daozhang.recharge.approve import approve
+from daozhang.recharge.hearing import Hearing
+from daozhang.recharge.model import Basket, OrderView, PlaceRequest
+from daozhang.settings import Settings
+
+ELSEWHERE = "203.0.113.9"
+
+
+@dataclass
+class Story:
+    """One cause being lived through: the shop, the world that makes situations, and the user who is in it."""
+
+    shop: Shop
+    world: World
+    settings: Settings
+    person: Person
+    owner: Database
+    order: OrderView | None = None
+
+    async def place(
+        self, amount_fen: int = 5_000, *, kind: str = "wechatpay", method: str = "native", version: str = __version__,
+        instrument: str | None = None, ip: str = HOME_IP,
+    ) -> OrderView:  # fmt: skip
+        """Recharge as the page would."""
+        bank = "icbc" if instrument else None
+        self.order = await self.world.program.desk.place(
+            PlaceRequest(
+                1, self.person.user_id, amount_fen, self.shop.channels[kind], method, secrets.token_hex(16), version, ip,
+                bank=bank, instrument=instrument,
+            )
+        )  # fmt: skip
+        return self.order
+
+    async def buy(self) -> str:
+        """Buy the card from the balance; the reason of the refusal, or nothing."""
+        program, good = self.world.program, await self.world.good("card")
+        books = Books(program.database)
+        try:
+            purchases = Purchases(1, program.database, program.vault, program.accounts, books)
+            await purchases.buy(self.person.user_id, Basket(good.id, 1, good.price_fen), secrets.token_hex(8))
+        except Refusal as refusal:
+            return refusal.reason
+        return ""
+
+    async def reviewed(self) -> None:
+        """A person lets the order go that waits for one."""
+        assert self.order is not None
+        program = self.world.program
+        place = program.desk.place_order
+        await approve(
+            program.database, Books(program.database), place, __version__, self.order.id, "staff:2", "asked him on the phone"
+        )
+
+    async def seen(self) -> OrderView:
+        """The order as it is now."""
+        assert self.order is not None
+        order = await self.world.program.desk.order(self.person.user_id, self.order.id)
+        assert order is not None
+        return order
+
+    async def newest(self) -> OrderView:
+        """The order that the scene itself placed."""
+        (line,) = await self.world.program.desk.orders(self.person.user_id, limit=1)
+        order = await self.world.program.desk.order(self.person.user_id, line.id)
+        assert order is not None
+        self.order = order
+        return order
+
+
+async def meet_balance_short(story: Story) -> str:
+    return await story.buy()
+
+
+async def cure_balance_short(story: Story) -> None:
+    await story.world.credit(story.person, 2_000)
+    assert await story.buy() == ""
+
+
+async def meet_placing(story: Story) -> str:
+    return str((await story.place()).reason)
+
+
+async def cure_frozen(story: Story) -> None:
+    program = story.world.program
+    cases = program.house.cases
+    case_id = await ask_unfreeze(program.database, cases, 1, story.person.user_id, "risk", {})
+    await cases.answer(story.person.user_id, case_id, "是本人，证件已附上")
+    await cases.propose(case_id, "staff:1", "approved", "the papers fit")
+    with pytest.raises(Refusal, match="cases"):
+        await cases.confirm(case_id, "staff:1")
+    await cases.confirm(case_id, "staff:2")
+
+
+async def cure_time(story: Story) -> None:
+    await story.shop.later(16 * 60)
+
+
+async def meet_unverified(story: Story) -> str:
+    return str((await story.place(20_000)).reason)
+
+
+async def cure_unverified(story: Story) -> None:
+    await story.world.verify(story.person)
+    await story.world.paid(story.person, await story.place(20_000))
+
+
+async def meet_maintenance(story: Story) -> str:
+    return str((await story.place(kind="unionpay", method="qr")).reason)
+
+
+async def cure_maintenance(story: Story) -> None:
+    await story.world.credit(story.person, 5_000)  # another channel, meanwhile
+    await story.shop.later(MAINTENANCE.total_seconds() + 1)
+    await story.world.program.board.load()
+    assert (await story.place(kind="unionpay", method="qr")).state == "awaiting_payment"
+
+
+async def meet_bank_limit(story: Story) -> str:
+    return str((await story.place(80_000, kind="epay", method="page")).reason)
+
+
+async def cure_bank_limit(story: Story) -> None:
+    await story.world.paid(story.person, await story.place(80_000, kind="wechatpay"))
+
+
+async def meet_lost(story: Story) -> str:
+    order = await story.newest()
+    assert (order.money, order.payload) == ("checking", {})
+    return str(order.reason)
+
+
+async def cure_lost(story: Story) -> None:
+    await story.shop.later(6)
+    await story.shop.work()
+    order = await story.seen()
+    if order.state != "awaiting_payment":
+        assert story.order is not None
+        order = await story.world.program.desk.retry(
+            story.person.user_id, story.order.id, story.shop.channels["wechatpay"], "native", HOME_IP
+        )
+    await story.world.paid(story.person, order)
+
+
+async def meet_not_credited(story: Story) -> str:
+    order = await story.newest()
+    assert (order.state, await story.shop.cash(story.person.user_id)) == ("awaiting_payment", 0), "paid, and nobody told us"
+    program, hearing = story.world.program, Hearing(story.world.program.database)
+    program.board.listen(hearing.heard)
+    await story.shop.later(11 * 60)
+    for _ in range(3):
+        await hearing.look()
+        assert hearing.heard(story.shop.channels["wechatpay"]) is None, "too few to say"
+        silent = await story.place(1_000)
+        await story.world.pay(silent, trick="silence")
+        await program.desk.look(silent.id)
+    await hearing.look()
+    story.order = order
+    quote = await program.desk.quote(story.person.user_id)
+    return next(str(verdict.reason) for verdict in quote.verdicts if verdict.check == "platform.notify_door")
+
+
+async def cure_not_credited(story: Story) -> None:
+    assert story.order is not None
+    await story.world.program.desk.look(story.order.id)
+    assert ((await story.seen()).state, await story.shop.cash(story.person.user_id)) == ("credited", 8_000)
+
+
+async def meet_database(story: Story) -> str:
+    """Our database can only be read: a page answers, and what it says is this."""
+    database = story.world.program.database
+    name = await database.value("select current_database()")
+    await story.owner.transact(lambda tx: tx.run(f'alter database "{name}" set default_transaction_read_only = on'))
+    await database.pool.expire_connections()
+    with pytest.raises(Unavailable):
+        await story.place()
+    async with aiohttp.ClientSession(trust_env=False) as client, client.get(f"{story.shop.url}/readyz") as answer:
+        assert (answer.status, answer.content_type) == (503, "application/problem+json")
+        return str((await answer.json())["code"])
+
+
+async def cure_database(story: Story) -> None:
+    database = story.world.program.database
+    name = await story.owner.value("select current_database()")
+    await story.owner.transact(lambda tx: tx.run(f'alter database "{name}" reset default_transaction_read_only'))
+    await database.pool.expire_connections()
+
+
+async def meet_page_old(story: Story) -> str:
+    return str((await story.place(version="0.0.1")).reason)
+
+
+async def meet_credit_card(story: Story) -> str:
+    return str((await story.place(10_000, instrument="credit")).reason)
+
+
+async def cure_credit_card(story: Story) -> None:
+    await story.world.paid(story.person, await story.place(10_000, instrument="debit"))
+
+
+async def cure_new_account(story: Story) -> None:
+    await story.world.buy_trial(story.person)
+
+
+async def meet_five_large(story: Story) -> str:
+    order = await story.place(LARGE_FEN)
+    assert order.state == "reviewing", "it is asked about before any money moves"
+    return str(order.reason)
+
+
+async def cure_review(story: Story) -> None:
+    await story.reviewed()
+    await story.world.paid(story.person, await story.seen())
+
+
+async def meet_far_away(story: Story) -> str:
+    database = story.world.program.database
+    await places.note_login(database, story.person.user_id, ELSEWHERE)
+    return str((await story.place(LARGE_FEN, ip=ELSEWHERE)).reason)
+
+
+async def cure_just_unfrozen(story: Story) -> None:
+    await story.world.credit(story.person, 5_000)  # what came since is free
+    await story.shop.later(defaults().risk.unfrozen_s + 1)
+    assert await story.buy() == ""
+
+
+async def nothing(story: Story) -> None:
+    """The cure is to do it again: the page has renewed itself."""
+
+
+Meet, Cure = Callable[[Story], Awaitable[str]], Callable[[Story], Awaitable[None]]
+LIVED: dict[str, tuple[Meet, Cure]] = {
+    "balance_short": (meet_balance_short, cure_balance_short),
+    "frozen": (meet_placing, cure_frozen),
+    "locked": (meet_placing, cure_time),
+    "unverified": (meet_unverified, cure_unverified),
+    "maintenance": (meet_maintenance, cure_maintenance),
+    "bank_limit": (meet_bank_limit, cure_bank_limit),
+    "lost": (meet_lost, cure_lost),
+    "not_credited": (meet_not_credited, cure_not_credited),
+    "database": (meet_database, cure_database),
+    "page_old": (meet_page_old, nothing),
+    "credit_card": (meet_credit_card, cure_credit_card),
+    "new_account": (meet_placing, cure_new_account),
+    "five_large": (meet_five_large, cure_review),
+    "far_away": (meet_far_away, cure_review),
+    "just_unfrozen": (meet_balance_short, cure_just_unfrozen),
+}
+
+
+@pytest.fixture
+async def world(database: Database, owner_database: Database, settings: Settings) -> AsyncIterator[tuple[Shop, World]]:
+    """The demo's world, furnished as the demo furnishes it."""
+    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+    async with open_shop(database, settings, kinds=("wechatpay", "unionpay", "epay"), rules=defaults()) as shop:
+        for card in shop.sim.services.cards():
+            await rows.add(database, shop.program.vault, settings, 1, rows.ProviderSettings(**card))  # type: ignore[arg-type]
+        await demo_shelf.furnish(shop.program, settings)
+        yield shop, World(shop.program, settings, shop.sim.url, SCENES)
+    places.use_places(())
+
+
+def test_every_cause_is_lived_through() -> None:
+    assert {cause.id for cause in causes()} == set(LIVED)
+    assert {cause.id for cause in causes() if cause.enter} == set(SCENES)
+
+
+@pytest.mark.parametrize("cause", causes(), ids=lambda cause: cause.id)
+async def test_the_cause_is_met_told_cured_and_then_the_recharge_succeeds(
+    world: tuple[Shop, World], owner_database: Database, settings: Settings, cause: Cause
+) -> None:
+    shop, made = world
+    meet, cure = LIVED[cause.id]
+    visitor = Visitor(ELSEWHERE if cause.id == "far_away" else HOME_IP, "198.51.100.0/24")
+    if cause.enter:
+        person = (await made.stage(cause.id, visitor)).person
+    else:
+        person = await made.person()
+        await made.buy_trial(person)
+    story = Story(shop, made, settings, person, owner=owner_database)
+    reason = catalogue().get(cause.reason)
+    assert await meet(story) == cause.reason
+    assert (reason.layer, reason.cured_by) == (cause.layer, cause.cured_by)
+    await cure(story)
+    await made.credit(person, 5_000)
