@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar.types import ASGIApp
 
@@ -95,62 +95,77 @@ async def open_program(
     database = await Database.open(app_dsn, pooled=settings.database_pooled)
     tasks: list[asyncio.Task[None]] = []
     try:
-        vault = await Vault.open(database, settings)
-        interface_log = InterfaceLog(database)
-        sampler = Sampler(database)
-        registry = Registry(database, vault, settings, _unless_probe(interface_log, sampler), partial(Observed, sampler))
-        board, watch = Board(database, registry.enabled), Watch(database, registry.enabled, sampler)
-        await registry.load()
-        await board.load()
-        history = History(database, board, registry.enabled)
-        hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
-        fulfil = Fulfil(SHOP, database, accounts)
-        limiter = Limiter(database)
-        identity = Identity(database, vault, limiter)
-        cases = Cases(database, vault, _verdicts(accounts, fulfil, identity))
-        settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil,), threads=cases)
-        url = public_url or settings.url()
-        hearing = Hearing(database)
-        board.listen(hearing.heard)
-        desk = Desk(
-            SHOP, database, books, vault, registry, accounts, settle,
-            public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, fulfilments=(fulfil,), cases=cases,
-        )  # fmt: skip
-        door = Door(database, settle, desk.refunds, registry.get, limiter)
-        providers = Providers(SHOP, database, vault, settings)
-        payouts = Payouts(database, accounts, vault, Verifications(database, vault, limiter, providers))
-        house = House(
-            settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
-            channels=registry, board=board, history=history, cases=cases, shop_id=SHOP, phone_url=phone_url, tour=tour,
-        )  # fmt: skip
-        asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
-        dues = _dues(database, desk, door, fulfil, cases, hub)
-        loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            registry.watch, hub.run, hearing.watch, partial(vault.watch, database, settings), sampler.run, board.watch,
-            partial(history.watch, SHOP), partial(watch_places, settings.data),
-            partial(follow_clock, database, test_mode=settings.test_mode), partial(_tell_unmapped, database),
-        ]  # fmt: skip
-        if work:
-            probes = Probes(database, registry.enabled, registry.get, sampler)
-            loops += [*(due.run for due in dues), Timetable(database, _entries(identity, vault, cases)).run, watch.run, probes.run]
+        built = await _build(settings, database, direct_dsn, public_url or settings.url(), phone_url, tour)
+        loops = [*built.always, *(built.working if work else ())]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
-        yield Program(
-            asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts
-        )
-        house.closing.set()
-        for due in dues:
+        yield built.program
+        built.program.house.closing.set()
+        for due in built.program.dues:
             due.stop()
-        await desk.drain()
-        await interface_log.drain()
-        await sampler.flush()
-        await registry.close()
-        await providers.close()
-        identity.hasher.close()
+        for finish in built.finish:
+            await finish()
+        built.program.house.identity.hasher.close()
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await database.close()
+
+
+Loop = Callable[[], Coroutine[Any, Any, None]]
+
+
+class _Built(NamedTuple):
+    """The program, the loops that run beside every process' doors, those of a process that works, and how to end in peace."""
+
+    program: Program
+    always: list[Loop]
+    working: list[Loop]
+    finish: list[Callable[[], Coroutine[Any, Any, object]]]
+
+
+async def _build(
+    settings: Settings, database: Database, direct_dsn: str, url: str, phone_url: Callable[[str], str] | None, tour: Tour | None
+) -> _Built:
+    """Build every room and hand them to each other, from the ground up."""
+    vault = await Vault.open(database, settings)
+    interface_log, sampler = InterfaceLog(database), Sampler(database)
+    registry = Registry(database, vault, settings, _unless_probe(interface_log, sampler), partial(Observed, sampler))
+    board, watch = Board(database, registry.enabled), Watch(database, registry.enabled, sampler)
+    await registry.load()
+    await board.load()
+    history, hearing = History(database, board, registry.enabled), Hearing(database)
+    board.listen(hearing.heard)
+    hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
+    fulfil, limiter = Fulfil(SHOP, database, accounts), Limiter(database)
+    identity = Identity(database, vault, limiter)
+    cases = Cases(database, vault, _verdicts(accounts, fulfil, identity))
+    settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil,), threads=cases)
+    desk = Desk(
+        SHOP, database, books, vault, registry, accounts, settle,
+        public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, fulfilments=(fulfil,), cases=cases,
+    )  # fmt: skip
+    door = Door(database, settle, desk.refunds, registry.get, limiter)
+    providers = Providers(SHOP, database, vault, settings)
+    payouts = Payouts(database, accounts, vault, Verifications(database, vault, limiter, providers))
+    house = House(
+        settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
+        channels=registry, board=board, history=history, cases=cases, shop_id=SHOP, phone_url=phone_url, tour=tour,
+    )  # fmt: skip
+    asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
+    dues = _dues(database, desk, door, fulfil, cases, hub)
+    program = Program(
+        asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts
+    )
+    probes = Probes(database, registry.enabled, registry.get, sampler)
+    always: list[Loop] = [
+        registry.watch, hub.run, hearing.watch, partial(vault.watch, database, settings), sampler.run, board.watch,
+        partial(history.watch, SHOP), partial(watch_places, settings.data),
+        partial(follow_clock, database, test_mode=settings.test_mode), partial(_tell_unmapped, database),
+    ]  # fmt: skip
+    working = [*(due.run for due in dues), Timetable(database, _entries(identity, vault, cases)).run, watch.run, probes.run]
+    finish = [desk.drain, interface_log.drain, sampler.flush, registry.close, providers.close]
+    return _Built(program, always, working, finish)
 
 
 def _verdicts(accounts: Accounts, fulfil: Fulfil, identity: Identity) -> dict[str, Effect]:

@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib import resources
+from typing import NamedTuple
 
 import msgspec
 
@@ -33,11 +34,36 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
+    main: str
+    shut: str
+    small: str
     cause: tuple[Cause, ...]
 
 
-@cache
+class Ways(NamedTuple):
+    """The ways to pay (kind, method) that situations are made at.
+
+    `main` for nearly all, `shut` is the one that is closed for maintenance, `small` takes the smallest amounts.
+    """
+
+    main: tuple[str, str]
+    shut: tuple[str, str]
+    small: tuple[str, str]
+
+
 def causes() -> tuple[Cause, ...]:
-    """Every cause, in order. Raises `msgspec.ValidationError` for a file that breaks its form."""
+    """Every cause, in order."""
+    return _file().cause
+
+
+def ways() -> Ways:
+    """Where situations are made."""
+    file = _file()
+    return Ways(*((kind, method) for kind, _, method in (way.partition(":") for way in (file.main, file.shut, file.small))))
+
+
+@cache
+def _file() -> _File:
+    """Raises `msgspec.ValidationError` for a file that breaks its form."""
     content = resources.files("daozhang.demo").joinpath("causes.toml").read_bytes()
-    return msgspec.toml.decode(content, type=_File).cause
+    return msgspec.toml.decode(content, type=_File)

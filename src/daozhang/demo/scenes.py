@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from daozhang import clock
 from daozhang.app import SHOP
+from daozhang.demo.causes import ways
 from daozhang.demo.world import HOME_IP, Person, Scene, World
 from daozhang.identity import Visitor
 from daozhang.policy.places import note_login
@@ -49,7 +50,7 @@ async def unverified(world: World, person: Person) -> str:
 
 async def maintenance(world: World, person: Person) -> str:  # noqa: ARG001 -- every scene has the same shape
     """UnionPay is upgraded for some minutes."""
-    channel_id, now = await world.channel("unionpay"), clock.now()
+    channel_id, now = await world.channel(ways().shut[0]), clock.now()
     planned = await calendar.planned(world.program.database)
     if not any(row.channel_id == channel_id and row.begins_at <= now < row.ends_at for row in planned):
         await calendar.plan(world.program.database, channel_id, now, now + MAINTENANCE, note="系统升级")
@@ -64,7 +65,7 @@ async def bank_limit(world: World, person: Person) -> str:  # noqa: ARG001
 
 async def lost(world: World, person: Person) -> str:
     """The channel does what it is asked and its answer is lost on the way."""
-    await world.fault(point="order", kind="truncate", channel="wechatpay", times=None)
+    await world.fault(point="order", kind="truncate", channel=ways().main[0], times=None)
     try:
         return f"/orders/{(await world.place(person, 5_000)).shown}"
     finally:

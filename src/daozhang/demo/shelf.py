@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from daozhang.app import SHOP, Program
 from daozhang.channels import console
+from daozhang.demo.causes import ways
 from daozhang.demo.world import GOODS, LARGE_FEN
 from daozhang.goods import shelf
 from daozhang.limits import rows as limits
@@ -35,7 +36,7 @@ async def furnish(program: Program, settings: Settings) -> None:
     await _book(program)
     await _goods(program)
     for row in await console.listed(program.database):
-        if row.kind == "wechatpay" and row.enabled and not row.no_credit:
+        if row.kind == ways().main[0] and row.enabled and not row.no_credit:
             await console.refuse_credit(program.database, row.id)
     if not any(places.folder_of(settings.data).glob("*.xdb")):
         with TemporaryDirectory() as folder:

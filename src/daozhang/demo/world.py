@@ -11,7 +11,7 @@ import aiohttp
 from daozhang import __version__, clock
 from daozhang.app import SHOP, Program
 from daozhang.channels import console
-from daozhang.demo.causes import Cause, causes
+from daozhang.demo.causes import Cause, causes, ways
 from daozhang.goods import shelf
 from daozhang.goods.model import Good
 from daozhang.identity import LoggedIn, Visitor
@@ -147,9 +147,10 @@ class World:
         raise SceneTrouble(f"no channel of {kind}")
 
     async def place(
-        self, person: Person, amount_fen: int, kind: str = "wechatpay", method: str = "native", basket: Basket | None = None
+        self, person: Person, amount_fen: int, way: tuple[str, str] | None = None, basket: Basket | None = None
     ) -> OrderView:
-        """Place an order as its page would, from where the user is at home."""
+        """Place an order as its page would, from where the user is at home; `way` is a kind and a method."""
+        kind, method = way or ways().main
         return await self.program.desk.place(
             PlaceRequest(
                 SHOP, person.user_id, amount_fen, await self.channel(kind), method, secrets.token_hex(16), __version__, HOME_IP,
