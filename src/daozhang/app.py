@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -121,7 +121,7 @@ class _Built(NamedTuple):
     program: Program
     always: list[Loop]
     working: list[Loop]
-    finish: list[Callable[[], Coroutine[Any, Any, object]]]
+    finish: Sequence[Callable[[], Coroutine[Any, Any, object]]]
 
 
 async def _build(
