@@ -147,10 +147,12 @@ async def _build(
     )  # fmt: skip
     door = Door(database, settle, desk.refunds, registry.get, limiter)
     providers = Providers(SHOP, database, vault, settings)
-    payouts = Payouts(database, accounts, vault, Verifications(database, vault, limiter, providers))
+    verifications = Verifications(database, vault, limiter, providers)
+    payouts = Payouts(database, accounts, vault, verifications)
     house = House(
         settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
-        channels=registry, board=board, history=history, cases=cases, shop_id=SHOP, phone_url=phone_url, tour=tour,
+        channels=registry, board=board, history=history, cases=cases, verifications=verifications, books=books,
+        shop_id=SHOP, phone_url=phone_url, tour=tour,
     )  # fmt: skip
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
     dues = _dues(database, desk, door, fulfil, cases, hub)

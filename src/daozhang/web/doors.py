@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 from daozhang.web import assets, errors, forms
 from daozhang.web.api import channels as api_channels
 from daozhang.web.api import preflight as api_preflight
-from daozhang.web.front import agreement, cases, channel, identity, language, order, orders, recharge, stream, tour, wallet
+from daozhang.web.front import agreement, cases, channel, identity, language, name, order, orders, recharge, stream, tour, wallet
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
 from daozhang.web.status import page as status_page
@@ -77,6 +77,7 @@ def make_app(house: House) -> ASGIApp:
         *orders.handlers,
         *agreement.handlers,
         *tour.handlers,
+        *name.handlers,
         *cases.handlers,
         *order.handlers,
         *channel.handlers,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from daozhang.channels.registry import Registry
     from daozhang.events.hub import Hub
     from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
+    from daozhang.identity.verify import Verifications
+    from daozhang.policy.books import Books
     from daozhang.recharge.desk import Desk
     from daozhang.status import Board, History
 
@@ -53,6 +55,8 @@ class House:
     board: "Board"
     history: "History"
     cases: "Cases"
+    verifications: "Verifications"
+    books: "Books"
     shop_id: int = 1
     shop_name: str = ""
     """The shop's own name in the bar; empty = the name of the house in the reader's language."""
