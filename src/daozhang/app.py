@@ -17,6 +17,7 @@ from daozhang.cases.unfreeze import UnfreezeVerdict
 from daozhang.channels.port import Channel
 from daozhang.channels.registry import Registry
 from daozhang.channels.watch import tell_unmapped, watch_certificates
+from daozhang.diagnosis import Diagnoses, open_diagnoses
 from daozhang.events.hub import Hub
 from daozhang.events.interface_log import InterfaceLog
 from daozhang.goods.fulfil import Fulfil
@@ -152,10 +153,11 @@ async def _build(
     house = House(
         settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
         channels=registry, board=board, history=history, cases=cases, verifications=verifications, books=books,
+        diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
     )  # fmt: skip
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
-    dues = _dues(database, desk, door, fulfil, cases, hub)
+    dues = _dues(database, desk, door, fulfil, cases, house.diagnoses, hub)
     program = Program(
         asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts
     )
@@ -228,7 +230,9 @@ def _notify_url(url: str) -> Callable[[Channel], str]:
     return lambda channel: f"{url}/notify/{channel.kind}/{channel.id}"
 
 
-def _dues(database: Database, desk: Desk, door: Door, fulfil: Fulfil, cases: Cases, hub: Hub) -> tuple[Due, ...]:
+def _dues(
+    database: Database, desk: Desk, door: Door, fulfil: Fulfil, cases: Cases, diagnoses: Diagnoses, hub: Hub
+) -> tuple[Due, ...]:
     """The kinds of rows that carry a due time, and who works on them. Each piece of work may have changed an order."""
 
     def told(work: Callable[[Any], Coroutine[Any, Any, None]]) -> Callable[[Any], Coroutine[Any, Any, None]]:
@@ -244,6 +248,7 @@ def _dues(database: Database, desk: Desk, door: Door, fulfil: Fulfil, cases: Cas
         Due("notification", database, inbox.claim, told(door.again)),
         Due("purchase", database, fulfil.claim, told(fulfil.look)),
         Due("case", database, cases.claim, told(cases.look)),
+        Due("diagnosis", database, diagnoses.claim, told(diagnoses.look)),
     )
 
 

@@ -6,6 +6,7 @@ import tomllib
 
 from tests.house.sources import ROOT, SOURCE, calls, files, named, nothing, text, tree
 
+from daozhang.diagnosis.phone import picks
 from daozhang.policy.book import defaults
 from daozhang.policy.checks import CHECKS
 from daozhang.reasons import catalogue
@@ -104,7 +105,7 @@ def test_every_reason_in_the_catalogue_is_given_by_something() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     made = {f"{stem}{word}" for path in files(".py", below=SOURCE) for stem in stems(tree(path)) for word in constants}
-    ruled = {rule.reason for rule in defaults().rules}
+    ruled = {rule.reason for rule in defaults().rules} | {pick.reason for pick in picks()}
     given_by_something = constants | made | {code for _, code in native_codes()} | ruled
     nothing([code for code in catalogue().codes() if code not in given_by_something])
 

@@ -86,7 +86,7 @@ async def house(database: Database, settings: Settings) -> AsyncIterator[House]:
     absent: Any = None
     yield House(
         settings=settings, database=database, identity=identity, limiter=limiter, desk=absent, hub=absent, channels=absent,
-        board=absent, history=absent, cases=absent, verifications=absent, books=absent,
+        board=absent, history=absent, cases=absent, diagnoses=absent, verifications=absent, books=absent,
     )  # fmt: skip
     hasher.close()
 

@@ -61,6 +61,16 @@ class NativeCodes:
         """Every name of the file."""
         return set(self._names)
 
+    def knows(self, code: str) -> bool:
+        """Whether a code stands in the file, for whatever operation."""
+        return bool(code) and code in self._rows
+
+    def said(self, message: str) -> Meaning | None:
+        """The meaning of a message alone, where it holds a text that some row goes by: without a code, or the code is a text."""
+        bare = [row for row in self._rows.get("", ()) if row.says and _says(row, message)]
+        worded = [rows[0] for code, rows in self._rows.items() if code and not code.isascii() and code in message]
+        return next((row.meaning for row in (*bare, *worded)), None)
+
     def reasons(self) -> set[str]:
         """Every reason code the file can give, with the two for what nobody has mapped."""
         rows = [row for same in self._rows.values() for row in same]

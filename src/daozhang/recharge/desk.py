@@ -24,9 +24,9 @@ from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule, view
 from daozhang.recharge.chase import Chase
 from daozhang.recharge.fulfilment import Fulfilment
-from daozhang.recharge.model import OrderLine, OrderView, PlaceRequest, RefundView
+from daozhang.recharge.model import Considered, OrderLine, OrderView, PlaceRequest, RefundView
 from daozhang.recharge.place import LIFETIME, Place, Try, wish_of
-from daozhang.recharge.preflight import Answer, Asker, preflight
+from daozhang.recharge.preflight import Answer, Asker, consider, preflight
 from daozhang.recharge.quote import Board, Quote, quote, standing
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.route import OPEN, Standing
@@ -103,6 +103,11 @@ class Desk:
         """Whether a recharge would go, per way to pay; nothing is changed by asking."""
         book = await self._books.current(self.shop_id)
         return await preflight(self._database, book, self._registry, self._board, asker, amount_fen, ways)
+
+    async def consider(self, asker: Asker, amount_fen: int, besides: Sequence[UUID] = ()) -> list[Considered]:
+        """How the checks judge every way to pay now; nothing is kept of it."""
+        book = await self._books.current(self.shop_id)
+        return await consider(self._database, book, self._registry, self._board, asker, amount_fen, besides=besides)
 
     async def place(self, request: PlaceRequest) -> OrderView:
         """Place an order. A refusal by policy is an order too, in the state `refused`. Raises `Refusal` for malformed wishes."""

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from daozhang.policy.model import Decision
+
 
 class Basket(msgspec.Struct, frozen=True):
     """A wish to buy: so many pieces of a good, at the price that the buyer saw. `balance_fen` of it is paid from the balance."""
@@ -137,3 +139,14 @@ class Payout:
     created_at: datetime
     moved_at: datetime
     reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One way to pay as the checks judge it at a moment; asking had no effect."""
+
+    channel_id: int
+    kind: str
+    method: str
+    decision: Decision
+    at: datetime

@@ -13,12 +13,13 @@ from uuid import UUID
 
 from daozhang.channels.registry import Registry
 from daozhang.policy.book import Book
-from daozhang.policy.decide import stops
+from daozhang.policy.decide import decide, stops
 from daozhang.policy.facts import Wish, gather
 from daozhang.policy.model import Decision, Outcome, Stage, Verdict
 from daozhang.policy.record import judged, store
 from daozhang.postgres import Database
 from daozhang.reasons.catalogue import Layer, catalogue
+from daozhang.recharge.model import Considered
 from daozhang.recharge.quote import Board, standing_of
 from daozhang.recharge.route import OPEN
 
@@ -61,11 +62,42 @@ class Answer:
     instead: tuple[tuple[int, str], ...]
 
 
+async def consider(
+    database: Database, book: Book, registry: Registry, board: Board | None, asker: Asker, amount_fen: int,
+    ways: Sequence[tuple[int, str]] | None = None, besides: Sequence[UUID] = (),
+) -> list[Considered]:  # fmt: skip
+    """Judge some ways to pay, by default every one that is switched on, and keep nothing of it.
+
+    `besides`: an order whose own use of the limits does not count, because it is the one to be paid another way.
+    """
+    asked, wishes, kinds = _wished(registry, board, asker, amount_fen, ways)
+    facts = await gather(database, wishes, Stage.ASKED, book, besides=besides)
+    return [
+        Considered(channel_id, kinds.get((channel_id, method), "other"), method, decide(Stage.ASKED, each, book), each.at)
+        for (channel_id, method), each in zip(asked, facts, strict=True)
+    ]
+
+
 async def preflight(
     database: Database, book: Book, registry: Registry, board: Board | None, asker: Asker, amount_fen: int,
     ways: Sequence[tuple[int, str]] | None = None,
 ) -> list[Answer]:  # fmt: skip
     """Answer for some ways to pay, by default for every one that is switched on. A way that is not there is answered, too."""
+    asked, wishes, kinds = _wished(registry, board, asker, amount_fen, ways)
+    facts = await gather(database, wishes, Stage.ASKED, book)
+    records = [judged(Stage.ASKED, each, book) for each in facts]
+    await database.transact(lambda tx: store(tx, [(None, record) for record in records]))
+    goes = [way for way, record in zip(asked, records, strict=True) if record.decision.admits]
+    return [
+        _answer(way, kinds.get(way, "other"), record.decision, record.facts.at, goes)
+        for way, record in zip(asked, records, strict=True)
+    ]
+
+
+def _wished(
+    registry: Registry, board: Board | None, asker: Asker, amount_fen: int, ways: Sequence[tuple[int, str]] | None
+) -> tuple[list[tuple[int, str]], list[Wish], dict[tuple[int, str], str]]:
+    """The ways that are asked about, a wish for each, and which kind each is of."""
     on = {(row.id, method): row for row in registry.enabled(asker.shop_id) for method in row.methods}
     asked = list(dict.fromkeys(ways if ways is not None else on))[:MOST_WAYS]
     standings = standing_of(board, asker.shop_id)
@@ -80,14 +112,7 @@ async def preflight(
                 notify_door=seen.heard,
             )
         )  # fmt: skip
-    facts = await gather(database, wishes, Stage.ASKED, book)
-    records = [judged(Stage.ASKED, each, book) for each in facts]
-    await database.transact(lambda tx: store(tx, [(None, record) for record in records]))
-    goes = [way for way, record in zip(asked, records, strict=True) if record.decision.admits]
-    return [
-        _answer(way, row.kind if (row := on.get(way)) else "other", record.decision, record.facts.at, goes)
-        for way, record in zip(asked, records, strict=True)
-    ]
+    return asked, wishes, {way: row.kind for way, row in on.items()}
 
 
 def _answer(way: tuple[int, str], kind: str, decision: Decision, at: datetime, goes: Sequence[tuple[int, str]]) -> Answer:

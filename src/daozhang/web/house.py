@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from daozhang.cases import Cases
     from daozhang.channels.registry import Registry
     from daozhang.events.hub import Hub
+    from daozhang.diagnosis import Diagnoses
     from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
     from daozhang.identity.verify import Verifications
     from daozhang.policy.books import Books
@@ -55,6 +56,7 @@ class House:
     board: "Board"
     history: "History"
     cases: "Cases"
+    diagnoses: "Diagnoses"
     verifications: "Verifications"
     books: "Books"
     shop_id: int = 1

@@ -1,0 +1,26 @@
+"""Why a recharge did not work and where its money is: evidence goes in, a finding comes out that never says more than was told."""
+
+from daozhang.diagnosis.model import Cause, Cure, Evidence, Finding, Heard, Layer, Line, Mark, Way
+from daozhang.diagnosis.opening import open_diagnoses
+from daozhang.diagnosis.read import Now, Reader
+from daozhang.diagnosis.service import Diagnoses, Past, Thread
+from daozhang.diagnosis.think import find
+
+__all__ = [
+    "Cause",
+    "Cure",
+    "Diagnoses",
+    "Evidence",
+    "Finding",
+    "Heard",
+    "Layer",
+    "Line",
+    "Mark",
+    "Now",
+    "Past",
+    "Reader",
+    "Thread",
+    "Way",
+    "find",
+    "open_diagnoses",
+]

@@ -1,0 +1,25 @@
+"""A shop for each story, with channels of every kind."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.flows.conftest import let_time_pass
+from tests.flows.shop import Shop, open_shop
+
+from daozhang.postgres import Database
+from daozhang.settings import Settings
+from daozhang.simulators.merchant import Enrolment, enrol
+
+
+@pytest.fixture(scope="session")
+def enrolment() -> Enrolment:
+    """One merchant for all stories: making its keys takes a moment."""
+    return enrol()
+
+
+@pytest.fixture
+async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+    """A shop with WeChat Pay and Alipay."""
+    await let_time_pass(owner_database)
+    async with open_shop(database, settings, enrolment=enrolment, kinds=("alipay",)) as opened:
+        yield opened
