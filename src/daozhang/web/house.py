@@ -11,8 +11,8 @@ from daozhang.settings import Settings
 if TYPE_CHECKING:
     from daozhang.cases import Cases
     from daozhang.channels.registry import Registry
-    from daozhang.events.hub import Hub
     from daozhang.diagnosis import Diagnoses
+    from daozhang.events.hub import Hub
     from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
     from daozhang.identity.verify import Verifications
     from daozhang.policy.books import Books
