@@ -1,7 +1,8 @@
 """`credit`: guarded credits per second through settle, writing all that production writes, against TPC-B-like pgbench.
 
-Every report names an order of its own; all of them go through one channel account. Raw message, fact key, attempt, moves, decision,
-event, transfer and postings are written and every law is on.
+Every report names an order of its own and a payer; all of them go through one channel account, of a channel that is set up as in
+production. Raw message, fact key, attempt, moves, decision, event, mark of the payer, transfer and postings are written, and every
+law is on.
 """
 
 import asyncio
@@ -16,7 +17,10 @@ import msgspec
 from daozhang import clock, ids
 from daozhang.bench import pgbench, seed
 from daozhang.bench.machine import machine
+from daozhang.bench.usage import cpu_s
+from daozhang.channels import console
 from daozhang.channels.port import Outcome, Report
+from daozhang.channels.registry import Registry
 from daozhang.ledger import Accounts
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
@@ -28,9 +32,12 @@ from daozhang.recharge.judgement import Effect
 from daozhang.recharge.settle import Arrival, Settle
 from daozhang.serve import settle_memory
 from daozhang.settings import Settings
+from daozhang.simulators.merchant import enrol
+from daozhang.simulators.wechatpay.station import card_of
 from daozhang.vault import Vault
 
-CHANNEL = 1
+NOBODY = "http://127.0.0.1:9"
+"""The channel's interface in this bench: nobody is called."""
 HEADERS = msgspec.json.encode({
     "wechatpay-serial": "PUB_KEY_ID_0100000000000000000000000000000000", "wechatpay-timestamp": "1700000000",
     "wechatpay-nonce": "0123456789abcdef0123456789abcdef", "wechatpay-signature": "A" * 344,
@@ -44,16 +51,23 @@ async def bench(*, seconds: int = 6, users: int = 5_000, at_once: int = 4_096, w
         await migrate(server.dsn("owner"))
         await pgbench.prepare(server)
         with TemporaryDirectory() as folder:
-            settings = Settings(data=Path(folder))
+            settings = Settings(data=Path(folder), test_mode=True)
             owner, app = await Database.open(server.dsn("owner")), await Database.open(server.dsn("app"))
             people = await seed.make_users(owner, users)
-            settle = Settle(app, Books(app), await Vault.open(app, settings), Accounts(), lambda _: None, writers=writers)
+            vault = await Vault.open(app, settings)
+            registry, channel_id = await _channel(app, vault, settings)
+            settle = Settle(app, Books(app), vault, Accounts(), registry.get, writers=writers)
             before = await pgbench.transactions_per_s(server, seconds)
-            pace = await _credit(settle, await seed.make_orders(app, people, 5_000, CHANNEL), at_once)
+            pace = await _credit(settle, await seed.make_orders(app, people, 5_000, channel_id), channel_id, at_once)
             count = max(5_000, int(pace * seconds))
-            figure = await _credit(settle, await seed.make_orders(app, people, count, CHANNEL), at_once)
+            orders = await seed.make_orders(app, people, count, channel_id)
+            used = [time.process_time(), cpu_s(server.pid or 0)]
+            figure = await _credit(settle, orders, channel_id, at_once)
+            used = [time.process_time() - used[0], cpu_s(server.pid or 0) - used[1]]
             after = await pgbench.transactions_per_s(server, seconds)
+            marked = await app.value("select count(*) from payer_marks")
             proof = await prove(app)
+            await registry.close()
             await owner.close()
             await app.close()
     yardstick = (before + after) / 2
@@ -66,14 +80,26 @@ async def bench(*, seconds: int = 6, users: int = 5_000, at_once: int = 4_096, w
         "ratio": round(figure / yardstick, 3),
         "credits": count,
         "writers": writers,
-        "proof_ok": proof.ok,
+        "program_cpu_us": round(used[0] / count * 1e6),
+        "postgres_cpu_us": round(used[1] / count * 1e6),
+        "proof_ok": proof.ok and marked == 5_000 + count,
         "machine": machine(),
     }
 
 
-async def _credit(settle: Settle, waiting: Sequence[seed.Waiting], at_once: int) -> float:
+async def _channel(app: Database, vault: Vault, settings: Settings) -> tuple[Registry, int]:
+    """An enabled channel, and the registry that knows it."""
+    card = card_of(enrol(seed.MERCHANT, seed.APP).merchant, NOBODY)
+    channel_id = await console.add(app, vault, settings, msgspec.convert(card, console.ChannelSettings))
+    await console.enable(app, vault, settings, channel_id)
+    registry = Registry(app, vault, settings)
+    await registry.load()
+    return registry, channel_id
+
+
+async def _credit(settle: Settle, waiting: Sequence[seed.Waiting], channel_id: int, at_once: int) -> float:
     """Settle one report for each order, `at_once` at a time; credits per second."""
-    arrivals = iter([_arrival(order) for order in waiting])
+    arrivals = iter([_arrival(order, channel_id) for order in waiting])
     settle_memory()
     credited = 0
 
@@ -90,11 +116,11 @@ async def _credit(settle: Settle, waiting: Sequence[seed.Waiting], at_once: int)
     return len(waiting) / took_s
 
 
-def _arrival(order: seed.Waiting) -> Arrival:
+def _arrival(order: seed.Waiting, channel_id: int) -> Arrival:
     number = ids.text26(order.attempt_id)
     report = Report(
-        witness="notification", subject="payment", channel_id=CHANNEL, number=number, outcome=Outcome.SUCCESS,
+        witness="notification", subject="payment", channel_id=channel_id, number=number, outcome=Outcome.SUCCESS,
         amount_fen=order.amount_fen, currency="CNY", merchant=seed.MERCHANT, app=seed.APP, channel_txn=f"42{number}",
         happened_at=clock.now(), payer=f"o{order.user_id:027d}",
     )  # fmt: skip
-    return Arrival(1, report, Raw(ids.new_id(), CHANNEL, f"EV-{number}", HEADERS, BODY))
+    return Arrival(1, report, Raw(ids.new_id(), channel_id, f"EV-{number}", HEADERS, BODY))
