@@ -63,7 +63,7 @@ class Session(asyncpg.Connection):
 
 
 MOST_QUERIES = 10_000_000
-"""Statements of one connection before it is opened anew. What it has planned is its worth: the driver's 50,000 were two minutes' load."""
+"""Statements of a connection before it is opened anew. What it has planned is its worth: the driver's 50,000 last for minutes."""
 
 
 class OutcomeUnknown(Exception):
