@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from litestar.types import ASGIApp
 
 from daozhang import __version__
-from daozhang.cases import Cases, Effect, unfreeze
+from daozhang.cases import Cases, Effect, escalated, unfreeze
 from daozhang.cases.unfreeze import UnfreezeVerdict
 from daozhang.channels.port import Channel
 from daozhang.channels.registry import Registry
@@ -32,7 +32,7 @@ from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.providers.rows import Providers
-from daozhang.recharge import anomalies, chase, hold, inbox, refund, refund_end
+from daozhang.recharge import anomalies, chase, hold, inbox, refund, refund_end, waiting
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
 from daozhang.recharge.hearing import Hearing
@@ -40,6 +40,7 @@ from daozhang.recharge.hold import HoldVerdict
 from daozhang.recharge.payout import Payouts
 from daozhang.recharge.refund_end import StuckVerdict
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.waiting import ReviewVerdict
 from daozhang.settings import Settings
 from daozhang.status import Board, History, Observed, Probes, Sampler, Watch
 from daozhang.vault import Vault
@@ -146,6 +147,7 @@ async def _build(
         SHOP, database, books, vault, registry, accounts, settle,
         public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, fulfilments=(fulfil,), cases=cases,
     )  # fmt: skip
+    cases.on(waiting.REVIEW, ReviewVerdict(desk.resume.in_case, desk.waiting))
     door = Door(database, settle, desk.refunds, registry.get, limiter)
     providers = Providers(SHOP, database, vault, settings)
     verifications = Verifications(database, vault, limiter, providers)
@@ -222,8 +224,9 @@ async def _tell_unmapped(database: Database) -> None:
 
 
 async def _tell_odd_money(database: Database) -> None:
-    """Ring for odd money soon after it was written, and stop when none waits."""
+    """Ring for odd money and for cases that nobody answers, soon after they are written, and stop when none waits."""
     await anomalies.tell(database, SHOP)
+    await escalated.tell(database, SHOP)
 
 
 def _notify_url(url: str) -> Callable[[Channel], str]:
@@ -247,6 +250,7 @@ def _dues(
         Due("refund", database, refund.claim, told(desk.refunds.__call__)),
         Due("notification", database, inbox.claim, told(door.again)),
         Due("purchase", database, fulfil.claim, told(fulfil.look)),
+        Due("wait", database, waiting.claim, told(desk.waiting.look)),
         Due("case", database, cases.claim, told(cases.look)),
         Due("diagnosis", database, diagnoses.claim, told(diagnoses.look)),
     )

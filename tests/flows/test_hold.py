@@ -7,7 +7,8 @@ import pytest
 from tests.cases.test_evidence import picture
 from tests.flows.shop import Shop, refuses
 
-from daozhang.cases import Case
+from daozhang import alarms
+from daozhang.cases import Case, escalated
 from daozhang.cases.unfreeze import ask
 from daozhang.recharge.model import OrderView
 from daozhang.recharge.release import reject, release, returned
@@ -114,3 +115,23 @@ async def test_what_a_person_decided_by_hand_ends_its_case(shop: Shop, decide: C
     assert (ended.state, ended.verdict) == ("closed", None)
     with refuses("cases.closed"):
         await cases.answer(shop.user_id, case.id, "x")
+
+
+async def test_fifteen_days_without_an_answer_of_ours_send_it_back_and_never_release(shop: Shop) -> None:
+    order, case = await held(shop)
+    cases = shop.program.house.cases
+    await cases.answer(shop.user_id, case.id, "工资")
+    await shop.later(timedelta(days=1, minutes=1).total_seconds())
+    await shop.work()
+    assert await escalated.tell(shop.program.database, 1) == 1
+    await shop.later(timedelta(days=14).total_seconds())
+    for _ in range(10):
+        await shop.work()
+        await shop.sim.quiet()
+        await shop.later(601)
+    assert (await shop.order(order.id)).state == "refunded"
+    closed = await cases.case(case.id)
+    assert closed is not None
+    assert (closed.state, closed.verdict) == ("closed", "rejected")
+    await escalated.tell(shop.program.database, 1)
+    assert [each for each in await alarms.open_alarms(shop.program.database) if each.kind == "case.escalated"] == []

@@ -3,10 +3,10 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 import pytest
-from tests.flows.shop import Shop
+from tests.flows.knocks import Message, knock, payment
+from tests.flows.shop import Shop, refuses
 
 from daozhang import __version__
 from daozhang.goods import shelf
@@ -108,19 +108,73 @@ async def test_a_failed_order_keeps_its_pieces_until_they_expire(shop: Shop, goo
     assert (await bought(shop))[0].state == "delivered"
 
 
-async def test_late_money_for_goods_that_went_back_stays_in_the_balance(shop: Shop, goods_id: int, fill: Fill) -> None:
-    await fill(1)
-    shop.sim.fault("order", "error", code="NO_AUTH", http=403)
-    failed = await order(shop, goods_id)
-    await shop.later(timedelta(minutes=16).total_seconds())
+async def given_up(shop: Shop, goods_id: int) -> tuple[OrderView, Message]:
+    """An order whose goods are back on the shelf, and the true notice that it was paid after all."""
+    placed = await order(shop, goods_id)
+    await shop.program.desk.cancel(shop.user_id, placed.id)
+    await shop.later(21)
     await shop.work()
     assert (await bought(shop))[0].state == "released"
-    again = await shop.program.desk.retry(shop.user_id, failed.id, shop.channel_id, "native", "203.0.113.9")
-    await shop.pay(again)
-    seen = await shop.reach(failed.id, "credited")
+    return placed, payment(shop.enrolment, await shop.number(placed.id), PRICE_FEN)
+
+
+async def test_late_money_for_goods_that_went_back_stays_in_the_balance(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    placed, late = await given_up(shop, goods_id)
+    assert (await knock(shop, late)).status == 204
+    seen = await shop.reach(placed.id, "credited")
     assert "undelivered" in seen.anomalies
     assert await shop.cash() == PRICE_FEN
     assert await left(shop) == 1
+
+
+async def test_a_purchase_that_is_tried_again_takes_its_goods_and_its_part_anew(shop: Shop, goods_id: int, fill: Fill) -> None:
+    await fill(1)
+    first = await shop.place(2_000)
+    await shop.pay(first)
+    await shop.reach(first.id, "credited")
+    placed = await order(shop, goods_id, balance_fen=1_500)
+    for _ in range(4):
+        await shop.later(600)
+        await shop.work()
+    assert (await shop.order(placed.id)).state == "expired"
+    await shop.later(21)
+    await shop.work()
+    assert ((await bought(shop))[0].state, await left(shop), await shop.cash()) == ("released", 1, 2_000)
+    again = await shop.program.desk.retry(shop.user_id, placed.id, shop.channel_id, "native", "203.0.113.9")
+    assert ((await bought(shop))[0].state, await left(shop), await shop.cash()) == ("reserved", 0, 500)
+    await shop.later(14 * 60)
+    await shop.work()
+    assert (await bought(shop))[0].state == "reserved", "aside until the new try ends"
+    await shop.pay(again)
+    await shop.reach(placed.id, "credited")
+    assert ((await bought(shop))[0].state, await shop.cash()) == ("delivered", 500)
+
+
+@pytest.mark.parametrize("why", ["goods.sold_out", "goods.balance_short", "goods.not_for_sale"])
+async def test_a_purchase_whose_goods_are_gone_is_not_paid_again(shop: Shop, goods_id: int, fill: Fill, why: str) -> None:
+    """Paid again it would end as balance: it is refused with why, before anything is asked of a channel."""
+    await fill(1)
+    first = await shop.place(2_000)
+    await shop.pay(first)
+    await shop.reach(first.id, "credited")
+    placed = await order(shop, goods_id, balance_fen=1_500)
+    await shop.program.desk.cancel(shop.user_id, placed.id)
+    await shop.later(21)
+    await shop.work()
+    if why == "goods.sold_out":
+        await order(shop, goods_id)
+    elif why == "goods.balance_short":
+        await fill(1)
+        await order(shop, goods_id, balance_fen=1_000)
+    else:
+        await shelf.set_sale(shop.program.database, 1, goods_id, on_sale=False)
+    before = await shop.order(placed.id)
+    with refuses(why):
+        await shop.program.desk.retry(shop.user_id, placed.id, shop.channel_id, "native", "203.0.113.9")
+    after = await shop.order(placed.id)
+    assert (after.state, after.version) == ("cancelled", before.version)
+    assert [each.state for each in await bought(shop) if each.order_id == placed.id] == ["released"]
 
 
 async def test_held_money_delivers_when_it_is_released(shop: Shop, goods_id: int, fill: Fill) -> None:
@@ -170,16 +224,12 @@ async def test_another_amount_that_is_kept_puts_the_pieces_back(shop: Shop, good
 
 async def test_what_is_released_after_its_goods_went_back_is_told(shop: Shop, goods_id: int, fill: Fill) -> None:
     await fill(1)
-    shop.sim.fault("order", "error", code="NO_AUTH", http=403)
-    failed = await order(shop, goods_id)
-    await shop.later(timedelta(minutes=16).total_seconds())
-    await shop.work()
-    again = await shop.program.desk.retry(shop.user_id, failed.id, shop.channel_id, "native", "203.0.113.9")
+    placed, late = await given_up(shop, goods_id)
     await shop.program.house.identity.freeze(shop.user_id, actor="staff:1", reason="risk_review")
-    await shop.pay(again)
-    await shop.reach(failed.id, "held")
-    await release(shop.program.database, shop.program.accounts, failed.id, "staff:1", "checked", shop.program.desk.fulfilments)
-    seen = await shop.order(failed.id)
+    assert (await knock(shop, late)).status == 204
+    await shop.reach(placed.id, "held")
+    await release(shop.program.database, shop.program.accounts, placed.id, "staff:1", "checked", shop.program.desk.fulfilments)
+    seen = await shop.order(placed.id)
     assert (seen.state, "undelivered" in seen.anomalies) == ("credited", True)
     assert await shop.cash() == PRICE_FEN
 
@@ -192,6 +242,8 @@ async def test_what_is_not_to_be_had_is_a_refused_order(
     refused = await order(shop, goods_id, **change)
     assert (refused.state, refused.reason) == ("refused", code)
     assert (await left(shop), await bought(shop)) == (1, [])
+    told = await shop.program.database.rows("select kind from events where order_id = $1", refused.id)
+    assert [row["kind"] for row in told] == ["order.refused"], "nobody may hear of an order that is not there"
 
 
 async def test_a_price_that_does_not_add_up_is_refused(shop: Shop, goods_id: int, fill: Fill) -> None:

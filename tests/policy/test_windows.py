@@ -11,13 +11,11 @@ from tests.flows.shop import Shop, open_shop
 
 from daozhang import __version__, clock, ids
 from daozhang.policy.book import Book
-from daozhang.policy.books import Books
 from daozhang.policy.examine import examine
 from daozhang.policy.facts import Wish, gather
 from daozhang.policy.model import Stage
 from daozhang.postgres import Database
 from daozhang.reasons import Refusal
-from daozhang.recharge.approve import approve, refuse
 from daozhang.recharge.model import OrderView, PlaceRequest
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
@@ -122,8 +120,8 @@ async def test_an_order_in_review_is_let_go_by_a_person_and_can_be_paid(shop: Sh
     asked, turned_down = await place(shop, 5), await place(shop, 6)
     assert (asked.state, turned_down.state) == ("reviewing", "reviewing")
     desk = shop.program.desk
-    await approve(database, Books(database), desk.place_order, desk.page_version, asked.id, "tester", "a gift for many")
-    await refuse(database, turned_down.id, "tester", "nobody answered")
+    await desk.resume.approve(asked.id, "tester", "a gift for many")
+    await desk.resume.refuse(turned_down.id, "tester", "nobody answered")
     seen = await shop.program.desk.order(shop.user_id, asked.id)
     assert seen is not None
     assert (seen.state, seen.reason) == ("awaiting_payment", None)
@@ -131,10 +129,10 @@ async def test_an_order_in_review_is_let_go_by_a_person_and_can_be_paid(shop: Sh
     assert (await shop.reach(seen.id, "credited")).state == "credited"
     ended = await shop.program.desk.order(shop.user_id, turned_down.id)
     assert ended is not None
-    assert (ended.state, ended.money) == ("refused", "none")
+    assert (ended.state, ended.money, ended.reason) == ("refused", "none", "operation.review_refused")
     assert (await place(shop, 9)).state == "reviewing", "a pass is used once"
-    for again in (approve(database, Books(database), desk.place_order, desk.page_version, asked.id, "tester", "again"),
-                  refuse(database, asked.id, "tester", "again")):  # fmt: skip
+    for again in (desk.resume.approve(asked.id, "tester", "again"),
+                  desk.resume.refuse(asked.id, "tester", "again")):  # fmt: skip
         with pytest.raises(Refusal, match="not_waiting"):
             await again
 
@@ -145,7 +143,7 @@ async def test_an_approved_order_is_checked_again(shop: Shop, database: Database
     asked = await place(shop, 5)
     await shop.program.house.identity.freeze(shop.user_id, actor="tester", reason="risk_review")
     desk = shop.program.desk
-    await approve(database, Books(database), desk.place_order, desk.page_version, asked.id, "tester", "looked at")
+    await desk.resume.approve(asked.id, "tester", "looked at")
     seen = await shop.program.desk.order(shop.user_id, asked.id)
     assert seen is not None
     assert (seen.state, seen.reason) == ("refused", "account.frozen")

@@ -1,7 +1,7 @@
 """Ringing, counting and closing alarms. The open ones are the list of what a person has to do."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,6 +41,34 @@ async def ring(tx: Tx, shop_id: int, at: datetime, kind: str, key: str, facts: M
     if times == 1:
         log.error("alarm %s: %s", kind, key[:200])
     return bool(times == 1)
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """How many things of a sort wait for a person, and the newest of them. Nothing personal in `facts`."""
+
+    waiting: int
+    newest: UUID
+    facts: dict[str, Any] = {}
+
+
+async def keep(tx: Tx, shop_id: int, at: datetime, kinds: Collection[str], wanted: Mapping[tuple[str, str], Waiting]) -> int:
+    """Let alarms of some kinds say what waits, by kind and key: rung for what is new, ended when nothing waits; how many rang.
+
+    For what is read from rows now and then, so that the commit which writes them waits for no alarm. One that a person closed rings
+    again only for something newer.
+    """
+    rung, last = 0, {(row["kind"], row["key"]): row for row in await tx.rows(sql.last_told, shop_id, list(kinds))}
+    for about, each in sorted(wanted.items()):
+        assert about[0] in kinds, about
+        row = last.get(about)
+        told = msgspec.json.decode(row["facts"]) if row is not None and row["closed_by"] != "program" else None
+        if told is None or str(each.newest) > told["newest"] or each.waiting > told["waiting"]:
+            facts = {"waiting": each.waiting, "newest": str(each.newest), **each.facts}
+            rung += await ring(tx, shop_id, at, *about, facts)
+    for about, row in last.items():
+        if row["closed_by"] is None and about not in wanted:
+            await end(tx, shop_id, at, *about, "nothing of it waits any more")
+    return rung
 
 
 async def end(tx: Tx, shop_id: int, at: datetime, kind: str, key: str, how: str) -> bool:

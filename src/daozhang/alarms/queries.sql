@@ -13,3 +13,7 @@ where shop_id = $1 and kind = $2 and key = $3 and closed_at is null returning id
 
 -- name: open_alarms
 select id, shop_id, kind, key, facts::text as facts, rung_at, last_at, times from alarms where closed_at is null order by rung_at desc limit $1
+
+-- name: last_told
+select distinct on (kind, key) kind, key, facts::text as facts, closed_by from alarms where shop_id = $1 and kind = any ($2)
+order by kind, key, rung_at desc

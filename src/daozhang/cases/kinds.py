@@ -14,7 +14,8 @@ ANSWER_IN = timedelta(days=15)
 class CaseKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kind. `silence` is the verdict when the user's time passes without an answer.
 
-    One that is not `withdrawable` is about money or an order: it needs an end.
+    One that is not `withdrawable` is about money or an order: it needs an end. `unanswered` is the verdict when nobody of ours has
+    answered in `ANSWER_IN`; without one it only stays escalated.
     """
 
     four_eyes: bool
@@ -24,6 +25,7 @@ class CaseKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     silence: Literal["rejected"]
     questions: tuple[str, ...]
     withdrawable: bool = True
+    unanswered: Literal["rejected"] | None = None
 
 
 def _read() -> dict[str, CaseKind]:

@@ -22,6 +22,8 @@ MOVES: dict[tuple[State, str], State] = {
     ("second", "objected"): "need_staff",
     ("need_staff", "decided"): "closed",
     ("need_user", "lapsed"): "closed",
+    ("need_staff", "lapsed"): "closed",
+    ("second", "lapsed"): "closed",
     ("need_user", "withdrawn"): "closed",
     ("need_staff", "withdrawn"): "closed",
     ("need_user", "overtaken"): "closed",

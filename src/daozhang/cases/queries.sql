@@ -59,3 +59,8 @@ select forget_evidence($1, $2)
 
 -- name: lock_user_of
 select lock_users(array(select user_id from cases where id = $1 and user_id is not null))
+
+-- name: escalated
+select kind, count(*) as waiting, (array_agg(id order by escalated_at desc, id desc))[1] as newest,
+  (array_agg(id order by escalated_at, id))[1] as oldest
+from cases where shop_id = $1 and state in ('need_staff', 'second') and escalated_at is not null group by kind

@@ -44,6 +44,10 @@ class Cases:
         self._database, self._vault, self._alone = database, vault, alone
         self._effects = dict(effects or {})
 
+    def on(self, kind: str, effect: Effect) -> None:
+        """Say what a verdict about a kind of cases does, where that was not known when this was built."""
+        self._effects[kind] = effect
+
     async def open(
         self, tx: Tx, shop_id: int, user_id: int | None, kind: str, about: str, question: str, facts: Mapping[str, Any], *,
         first: Literal["user", "staff"] = "user",
@@ -235,6 +239,10 @@ class Cases:
             verdict = KINDS[case.kind].silence
             await self._take_effect(tx, case, verdict, "program")
             await self._move(tx, case, "lapsed", "program", "no answer in time", verdict=verdict)
+        elif case.turn == "staff" and at >= case.answer_by and (late := KINDS[case.kind].unanswered):
+            # Ours was the silence, and money must not wait for ever: it goes back, which can be made good again.
+            await self._take_effect(tx, case, late, "program")
+            await self._move(tx, case, "lapsed", "program", "no answer of ours in time", verdict=late)
         elif case.turn == "staff" and case.escalated_at is None:
             await tx.value(sql.escalate_case, case_id, at, case.answer_by)
             data = msgspec.json.encode({"case": str(case_id), "kind": case.kind}).decode()

@@ -123,14 +123,7 @@ def approve(number: str, why: str, /, *, actor: str = "operator") -> None:
         why: for the record.
         actor: who does it, for the record.
     """
-    from daozhang.policy.books import Books
-    from daozhang.recharge.approve import approve as let_go
-
-    def work(program: Any, order_id: UUID) -> Awaitable[Any]:
-        desk = program.desk
-        return let_go(program.database, Books(program.database), desk.place_order, desk.page_version, order_id, actor, why)
-
-    on_order(number, work)
+    on_order(number, lambda program, order_id: program.desk.resume.approve(order_id, actor, why))
     say("approved; the buyer can pay, unless another check stops it now")
 
 
@@ -143,9 +136,7 @@ def refuse(number: str, why: str, /, *, actor: str = "operator") -> None:
         why: for the record.
         actor: who does it, for the record.
     """
-    from daozhang.recharge.approve import refuse as turn_down
-
-    on_order(number, lambda program, order_id: turn_down(program.database, order_id, actor, why))
+    on_order(number, lambda program, order_id: program.desk.resume.refuse(order_id, actor, why))
     say("refused; nothing was paid")
 
 

@@ -17,12 +17,15 @@ from daozhang.ledger.reserve import Hold, capture, end, reserve
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.fulfilment import Credited, Errand, Finished
+from daozhang.recharge.model import Basket
 
 sql = statements("daozhang.goods")
 
 LOOK_EVERY = timedelta(seconds=20)
 GIVEN_UP = frozenset({"cancelled", "refused", "abandoned", "expired"})
 """States of an order that end its purchase at once; `failed` may still be paid another way."""
+UNTIL_EXPIRY = frozenset({None, "failed", "challenged", "reviewing"})
+"""What may still be paid, but keeps its goods no longer than a payment would have had: one that goes on later takes them anew."""
 PAST = frozenset({"refunded", "credited"})
 """Money that was received and went back, or became balance without handing over: nothing will ever hand the pieces over."""
 SETTLED = frozenset({"paid", "held", "misfit", "refunding", "frozen_by_order"})
@@ -39,6 +42,30 @@ class Fulfil:
     async def reserve(self, tx: Tx, at: datetime, errand: Errand) -> None:
         """Set the pieces and the balance's part aside. Raises `Refusal` before anything was written."""
         basket = errand.basket
+        pieces = (basket.goods_id, basket.count, basket.price_fen, basket.balance_fen)
+        hold_id = await self._take_part(tx, at, errand)
+        begun = await tx.value(
+            sql.begin_purchase, self.shop_id, at, ids.new_id(), errand.user_id, *pieces, errand.order_id, hold_id,
+            errand.expires_at, at + LOOK_EVERY,
+        )  # fmt: skip
+        assert begun, "locked pieces went away"
+
+    async def renew(self, tx: Tx, at: datetime, order_id: UUID, user_id: int, expires_at: datetime) -> None:
+        """Keep a purchase aside for one more try of its order, or set its pieces and the balance's part aside anew.
+
+        Raises `Refusal` before anything was written: sold out, no longer for sale, another price, or the balance is short.
+        """
+        for row in await tx.rows(sql.purchases_of_orders, [order_id]):
+            hold_id = row["hold_id"]
+            if row["state"] == "released":
+                basket = Basket(row["goods_id"], row["count"], row["price_fen"], row["balance_fen"])
+                hold_id = await self._take_part(tx, at, Errand(order_id, user_id, basket, row["channel_fen"], expires_at))
+            renewed = await tx.value(sql.renew_purchase, at, "buyer", row["id"], hold_id, expires_at, at + LOOK_EVERY)
+            assert renewed, "locked pieces went away"
+
+    async def _take_part(self, tx: Tx, at: datetime, errand: Errand) -> UUID | None:
+        """Check a basket, lock its pieces, set the balance's part aside: its hold. Raises `Refusal` with nothing written."""
+        basket = errand.basket
         total_fen = await check_basket(tx, self.shop_id, basket)
         if not 0 <= basket.balance_fen < total_fen or total_fen - basket.balance_fen != errand.channel_fen:
             raise Refusal("goods.price_changed", price_fen=basket.price_fen)
@@ -46,18 +73,14 @@ class Fulfil:
         cash_fen = await tx.value(sql.cash_of, self.shop_id, accounts.cash(errand.user_id)) or 0
         if cash_fen < basket.balance_fen:
             raise Refusal("goods.balance_short", short_fen=basket.balance_fen - cash_fen, balance_fen=cash_fen)
-        hold_id = ids.new_id() if basket.balance_fen else None
-        pieces = (basket.goods_id, basket.count, basket.price_fen, basket.balance_fen)
         if not await tx.value(sql.stock_there, self.shop_id, basket.goods_id, basket.count):
             raise Refusal("goods.sold_out")
-        if hold_id:
-            hold = Hold(hold_id, self.shop_id, accounts.cash(errand.user_id), accounts.reserved(errand.user_id), basket.balance_fen)
-            await reserve(tx, self._accounts, at, "buyer", hold)
-        begun = await tx.value(
-            sql.begin_purchase, self.shop_id, at, ids.new_id(), errand.user_id, *pieces, errand.order_id, hold_id,
-            errand.expires_at, at + LOOK_EVERY,
-        )  # fmt: skip
-        assert begun, "locked pieces went away"
+        if not basket.balance_fen:
+            return None
+        hold_id = ids.new_id()
+        hold = Hold(hold_id, self.shop_id, accounts.cash(errand.user_id), accounts.reserved(errand.user_id), basket.balance_fen)
+        await reserve(tx, self._accounts, at, "buyer", hold)
+        return hold_id
 
     async def finish(self, tx: Tx, at: datetime, credited: Sequence[Credited]) -> Finished:
         """Hand over what credited orders were for, in their transaction.
@@ -110,7 +133,7 @@ class Fulfil:
             why = "given up"
         elif row["order_state"] in PAST:
             why = "paid otherwise"
-        elif at >= row["expires_at"] and row["order_state"] in (None, "failed"):
+        elif at >= row["expires_at"] and row["order_state"] in UNTIL_EXPIRY:
             why = "expired"
         if why:
             await self.release(tx, at, purchase_id, why)

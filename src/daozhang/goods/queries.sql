@@ -49,8 +49,11 @@ where p.user_id = $1 and p.shop_id = $2 and ($3::uuid is null or p.id < $3) orde
 select s.id, s.code_sealed from stock s join purchases p on p.id = s.purchase_id
 where p.id = $1 and p.user_id = $2 and p.state = 'delivered' and s.state = 'delivered' order by s.id
 
+-- name: renew_purchase
+select renew_purchase($1, $2, $3, $4, $5, $6)
+
 -- name: purchases_of_orders
-select id, user_id, order_id, hold_id, balance_fen, channel_fen, price_fen * count as total_fen, state
+select id, user_id, order_id, hold_id, goods_id, count, price_fen, balance_fen, channel_fen, price_fen * count as total_fen, state
 from purchases where order_id = any ($1) order by id
 
 -- name: due_purchases

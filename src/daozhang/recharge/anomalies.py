@@ -1,7 +1,6 @@
 """What was odd about money and waits for a person: it rings, it is read, and somebody says what was done about it."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -56,23 +55,12 @@ async def tell(database: Database, shop_id: int) -> int:
 
 
 async def _tell(tx: Tx, shop_id: int) -> int:
-    at, rung = clock.now(), 0
+    at = clock.now()
     await tx.run(sql.resolve_ended, shop_id, at)
-    rows = await tx.rows(sql.anomalies_waiting, shop_id)
-    for row in rows:
-        told_newest = row["told_newest"]
-        if told_newest is not None and row["newest"] <= told_newest and row["waiting"] <= row["told_waiting"]:
-            continue
-        facts = {"waiting": row["waiting"], "newest": str(row["newest"]), "channel_id": row["channel_id"]}
+    wanted = {}
+    for row in await tx.rows(sql.anomalies_waiting, shop_id):
+        facts = {"channel_id": row["channel_id"]}
         facts |= {"amount_fen": row["amount_fen"]} if row["amount_fen"] is not None else {}
         facts |= {"order": shown(row["order_id"])} if row["order_id"] else {}
-        rung += await alarms.ring(tx, shop_id, at, *_alarm(row), facts)
-    waiting = {_alarm(row) for row in rows}
-    for row in await tx.rows(sql.anomaly_alarms, shop_id):
-        if (row["kind"], row["key"]) not in waiting:
-            await alarms.end(tx, shop_id, at, row["kind"], row["key"], "nothing of it waits any more")
-    return rung
-
-
-def _alarm(row: Any) -> tuple[str, str]:
-    return f"anomaly.{row['kind']}", f"channel:{row['channel_id']}"
+        wanted[f"anomaly.{row['kind']}", f"channel:{row['channel_id']}"] = alarms.Waiting(row["waiting"], row["newest"], facts)
+    return await alarms.keep(tx, shop_id, at, [kind for kind in alarms.KINDS if kind.startswith("anomaly.")], wanted)

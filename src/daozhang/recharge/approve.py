@@ -1,83 +1,130 @@
-"""Deciding about an order that was asked about before money moved: let it go once, or refuse it with a reason."""
+"""An order that was asked about before its payment goes on, or ends: a person looked at it, or its owner confirmed it."""
 
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from daozhang import clock, ids
+from msgspec.structs import replace as changed
+
+from daozhang import clock
 from daozhang.events import log as events
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import enforce
-from daozhang.policy.model import Stage
+from daozhang.policy.facts import Wish
+from daozhang.policy.model import Decision, Outcome, Stage
+from daozhang.policy.passes import LIFETIME as PASS_LIFETIME
 from daozhang.policy.passes import grant
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
-from daozhang.recharge.model import PlaceRequest
 from daozhang.recharge.place import LIFETIME, Place, Try, wish_of
-from daozhang.recharge.route import OPEN
+from daozhang.recharge.route import Standing
+from daozhang.recharge.waiting import State, Stopped, Waiting
 
 sql = statements("daozhang.recharge")
 
-
-async def approve(database: Database, books: Books, place: Place, page_version: str, order_id: UUID, actor: str, why: str) -> None:
-    """Let an order in review go: a one-time pass for its user and amount, then every check again, then its channel.
-
-    What changed meanwhile still counts: a hard check, or a limit that is used up by now, stops it with its own reason. Raises
-    `Refusal` when the order does not wait for this.
-    """
-    row = await database.row(sql.order_for_work, order_id)
-    if row is None:
-        raise Refusal("operation.not_found")
-    book = await books.current(row["shop_id"])
-    attempt = await database.transact(partial(_approve, place=place, book=book, page_version=page_version, order_id=order_id,
-                                              user_id=row["user_id"], actor=actor, why=why))  # fmt: skip
-    if attempt is not None:
-        await place.ask(attempt)
+_MOVES: dict[State, str] = {"reviewing": "approved", "challenged": "passed"}
 
 
-async def refuse(database: Database, order_id: UUID, actor: str, why: str) -> None:
-    """Refuse an order in review; nothing was paid. Raises `Refusal` when the order does not wait for this."""
+class Resume:
+    """Lets waiting orders go on. `page_version` is the one that is served now."""
 
-    async def work(tx: Tx) -> None:
-        order = await tx.row(sql.lock_order, order_id)
-        if order is None:
+    def __init__(self, database: Database, books: Books, place: Place, waiting: Waiting, page_version: str) -> None:
+        self._database, self._books, self._place, self._waiting, self._page_version = database, books, place, waiting, page_version
+
+    async def approve(self, order_id: UUID, actor: str, why: str) -> None:
+        """Let an order in review go, once: a pass for its user and amount, then every check again, then its channel is asked.
+
+        What changed meanwhile still counts: a hard check, a limit that is used up by now, a way to pay that is closed, or goods
+        that are gone stop it with their own reason. Raises `Refusal` when the order does not wait for this.
+        """
+        attempt = await self.go(order_id, "reviewing", actor, why)
+        if attempt is not None:
+            await self._place.ask(attempt)
+
+    async def refuse(self, order_id: UUID, actor: str, why: str) -> None:
+        """Refuse an order in review; nothing was paid. Raises `Refusal` when the order does not wait for this."""
+        refused = ("reviewing", "refused", "operation.review_refused", actor, why)
+        await self._database.transact(lambda tx: self._waiting.end(tx, order_id, *refused))  # type: ignore[arg-type]
+
+    async def go(
+        self, order_id: UUID, state: State, actor: str, why: str, wish: Callable[[Wish], Wish] = lambda w: w
+    ) -> Try | None:
+        """Let a waiting order go on through every check; the attempt, whose channel is still to be asked.
+
+        `wish` adds to the wish what was learned while it waited (that it was confirmed). Raises as `approve`.
+        """
+        row = await self._database.row(sql.order_for_work, order_id)
+        if row is None:
             raise Refusal("operation.not_found")
-        if order["state"] != "reviewing":
+        book, seen = await self._ahead(order_id, row["shop_id"])
+        work = partial(self._go, book=book, seen=seen, order_id=order_id, state=state, actor=actor, why=why, wish=wish)
+        return await self._database.transact(work)
+
+    async def in_case(self, tx: Tx, order_id: UUID, actor: str, why: str) -> None:
+        """As `approve`, in the transaction of a case's verdict, which ends the case; the chase asks the channel seconds later."""
+        row = await tx.row(sql.order_for_work, order_id)
+        assert row is not None, order_id
+        book, seen = await self._ahead(order_id, row["shop_id"])
+        await self._go(tx, book, seen, order_id, "reviewing", actor, why, lambda w: w, close=False)
+
+    async def _ahead(self, order_id: UUID, shop_id: int) -> tuple[Book, Standing]:
+        """What is read before the transaction: the rules, and how the way to pay stands."""
+        request = await self._waiting.request(self._database, order_id)
+        return await self._books.current(shop_id), await self._place.standing(request.channel_id, request.method)
+
+    async def _go(
+        self, tx: Tx, book: Book, seen: Standing, order_id: UUID, state: State, actor: str, why: str, wish: Callable[[Wish], Wish],
+        *, close: bool = True,
+    ) -> Try | None:  # fmt: skip
+        request = await self._waiting.request(tx, order_id)
+        await tx.value(sql.lock_users, [request.user_id])
+        order = await tx.row(sql.lock_order, order_id)
+        if order is None or order["state"] != state:
             raise Refusal("operation.not_waiting")
-        at = clock.now()
-        await moves.move_orders(tx, at, actor, [moves.Step(order_id, order["version"], "reviewing", "refused", why)])
-        await events.append(tx, order["shop_id"], at, actor, [events.Event("order.refused", order_id, order["user_id"], "{}")])
+        at, version = clock.now(), order["version"]
+        step = moves.Step(order_id, version, state, _MOVES[state], why)
+        assert await moves.move_orders(tx, at, actor, [step]) == {order_id}, order_id
+        await tx.run(sql.give_reasons, [order_id], [None], ["{}"])
+        if close and state == "reviewing":
+            await self._waiting.close_case(tx, book.shop_id, order_id, f"approved: {why}")
+        version, expires = version + 1, at + LIFETIME
+        try:
+            await self._place.renew(tx, at, order_id, request.user_id, expires)
+        except Refusal as refusal:
+            await self._place.turn_down(tx, at, order_id, version, refusal)
+            return None
+        wanted = wish(wish_of(request, self._page_version, seen, self._place.payer_of(request)))
+        decision = await decided(
+            tx, book, order_id, changed(wanted, page_version=self._page_version), state == "reviewing", actor, why
+        )
+        if not decision.admits:
+            await self._place.stop(tx, book.shop_id, at, [Stopped(request, order_id, version, decision)])
+            return None
+        await events.append(tx, book.shop_id, at, actor, [events.Event(f"order.{_MOVES[state]}", order_id, request.user_id, "{}")])
+        made = await self._place.create_attempts(tx, book.shop_id, at, expires, [(request, order_id)])
+        if not made:
+            await self._place.decline(tx, at, [(order_id, version)])
+            return None
+        return made[0]
 
-    await database.transact(work)
+
+async def decided(tx: Tx, book: Book, order_id: UUID, wish: Wish, looked_at: bool, actor: str, why: str) -> Decision:  # noqa: FBT001
+    """Every check again. What a rule only asks about is let go where a person has `looked_at` it: by a pass, used up here.
+
+    What admits by itself takes no pass, so none is left over for another order.
+    """
+    (decision,) = await enforce(tx, Stage.PLACE, [(order_id, wish)], book)
+    if looked_at and decision.outcome in (Outcome.CHALLENGE, Outcome.HOLD):
+        assert wish.amount_fen is not None
+        await grant(tx, book.shop_id, wish.user_id, wish.amount_fen, why, actor, clock.now())
+        (decision,) = await enforce(tx, Stage.PLACE, [(order_id, wish)], book)
+    return decision
 
 
-async def _approve(
-    tx: Tx, place: Place, book: Book, page_version: str, order_id: UUID, user_id: int, actor: str, why: str
-) -> Try | None:
-    await tx.value(sql.lock_users, [user_id])
-    order = await tx.row(sql.lock_order, order_id)
-    assert order is not None, order_id
-    if order["state"] != "reviewing":
-        raise Refusal("operation.not_waiting")
-    full = await tx.row(sql.order_for_work, order_id)
-    assert full is not None, order_id
-    at, version = clock.now(), order["version"]
-    await grant(tx, book.shop_id, user_id, order["amount_fen"], why, actor, at)
-    step = moves.Step(order_id, version, "reviewing", "approved", why)
-    assert await moves.move_orders(tx, at, actor, [step]) == {order_id}, order_id
-    await tx.run(sql.give_reasons, [order_id], [None], ["{}"])
-    request = PlaceRequest(
-        book.shop_id, user_id, full["amount_fen"], full["channel_id"], full["method"], ids.text26(order_id), page_version,
-        full["client_ip"], locale=full["locale"], for_goods=order["purpose"] == "purchase",
-    )  # fmt: skip
-    (decision,) = await enforce(tx, Stage.PLACE, [(order_id, wish_of(request, page_version, OPEN))], book)
-    if not decision.admits:
-        await place.stop(tx, at, [(order_id, version + 1, decision)])
-        return None
-    await events.append(tx, book.shop_id, at, actor, [events.Event("order.approved", order_id, user_id, "{}")])
-    made = await place.create_attempts(tx, book.shop_id, at, at + LIFETIME, [(request, order_id)])
-    if not made:
-        await place.decline(tx, at, [(order_id, version + 1)])
-        return None
-    return made[0]
+async def lately_approved(tx: Tx, order_id: UUID, at: datetime) -> bool:
+    """Whether a person let this order go within the life of a pass: then it may be tried again without being asked anew."""
+    approved_at: datetime | None = await tx.value(sql.approved_at, order_id)
+    return approved_at is not None and at - approved_at < PASS_LIFETIME

@@ -16,12 +16,11 @@ from daozhang.ledger.statement import StatementLine, Wallet
 from daozhang.limits.model import card_fits
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
-from daozhang.policy.enforce import enforce
 from daozhang.policy.facts import Wish
-from daozhang.policy.model import Stage
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule, view
+from daozhang.recharge.approve import Resume, decided, lately_approved
 from daozhang.recharge.chase import Chase
 from daozhang.recharge.fulfilment import Fulfilment
 from daozhang.recharge.model import Considered, OrderLine, OrderView, PlaceRequest, RefundView
@@ -31,6 +30,7 @@ from daozhang.recharge.quote import Board, Quote, quote, standing
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.route import OPEN, Standing
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.waiting import Stopped, Waiting
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
@@ -76,7 +76,10 @@ class Desk:
             lambda order_id: f"{public_url}/back/{view.shown(order_id)}",
             self._standing,
             fulfilments,
+            cases,
         )
+        self.waiting = Waiting(database, vault, cases)
+        self.resume = Resume(database, books, self.place_order, self.waiting, page_version)
         self.settle, self.fulfilments = settle, fulfilments
         self.chase = Chase(database, vault, registry.get, self.place_order, settle)
         self.refunds = Refunds(database, books, ledger_accounts, registry.get, url, cases)
@@ -138,12 +141,17 @@ class Desk:
         return [replace(line, order_shown=behind.get(line.source_id, "")) for line in lines]
 
     async def cancel(self, user_id: int, order_id: UUID) -> OrderView:
-        """Give an unpaid order up: closed at the channel first. A payment that was faster is credited. Raises `Refusal`."""
+        """Give an unpaid order up: closed at the channel first. A payment that was faster is credited. Raises `Refusal`.
+
+        One that waits before its payment, of which no try may still be paid, just ends.
+        """
         for row in await self._database.transact(lambda tx: self._ask_to_close(tx, user_id, order_id)):
             await self.chase.close(row["id"])
         return await self._view(order_id)
 
-    async def retry(self, user_id: int, order_id: UUID, channel_id: int, method: str, client_ip: str) -> OrderView:
+    async def retry(
+        self, user_id: int, order_id: UUID, channel_id: int, method: str, client_ip: str, *, device_id: str = ""
+    ) -> OrderView:
         """Try the same order again, perhaps another way: a new attempt, decided again. Raises `Refusal`.
 
         An older attempt that still lives is closed at its channel first; when that is not certain it stays watched. If both are
@@ -163,7 +171,7 @@ class Desk:
         book = await self._books.current(self.shop_id)
         known = frozenset(row["id"] for row in live)
         seen = await self._standing(channel_id, method)
-        again = _Again(user_id, order_id, channel_id, method, client_ip, known, seen)
+        again = _Again(user_id, order_id, channel_id, method, client_ip, known, seen, device_id)
         made = await self._database.transact(lambda tx: self._try_again(tx, book, again))
         if made:
             await self.place_order.ask(made)
@@ -199,6 +207,9 @@ class Desk:
         assert order is not None
         if order["state"] == "closing":
             return attempts
+        if order["state"] in ("challenged", "reviewing") and not attempts:
+            await self.waiting.end(tx, order_id, order["state"], "abandoned", "operation.given_up", "buyer")
+            return []
         if order["state"] not in ("created", "awaiting_payment") or not attempts:
             raise Refusal("operation.not_cancellable")
         at = clock.now()
@@ -241,6 +252,7 @@ class Desk:
             # Somebody else was faster: one new attempt at a time.
             raise Refusal("operation.not_retryable")
         at, version = clock.now(), order["version"]
+        await self.place_order.renew(tx, at, order_id, again.user_id, at + LIFETIME)
         if order["state"] != "created":
             step = moves.Step(order_id, version, order["state"], "retried")
             version += len(await moves.move_orders(tx, at, "buyer", [step]))
@@ -249,9 +261,10 @@ class Desk:
         bank, instrument = (card["bank"], card["instrument"]) if card else (None, None)
         request = replace(_request(order, again, self.page_version), bank=bank, instrument=instrument)
         wish = wish_of(request, self.page_version, again.seen, self.place_order.payer_of(request))
-        (decision,) = await enforce(tx, Stage.PLACE, [(order_id, wish)], book)
+        looked_at = await lately_approved(tx, order_id, at)
+        decision = await decided(tx, book, order_id, wish, looked_at, "buyer", "approved before")
         if not decision.admits:
-            await self.place_order.stop(tx, at, [(order_id, version, decision)])
+            await self.place_order.stop(tx, self.shop_id, at, [Stopped(request, order_id, version, decision)])
             return None
         await events.append(tx, self.shop_id, at, "buyer", [events.Event("order.retried", order_id, again.user_id, "{}")])
         made = await self.place_order.create_attempts(tx, self.shop_id, at, at + LIFETIME, [(request, order_id)])
@@ -271,10 +284,11 @@ class _Again(NamedTuple):
     client_ip: str
     known: frozenset[UUID]
     seen: Standing
+    device_id: str
 
 
 def _request(order: Any, again: _Again, page_version: str) -> PlaceRequest:
     return PlaceRequest(
         order["shop_id"], order["user_id"], order["amount_fen"], again.channel_id, again.method, ids.text26(order["id"]),
-        page_version, again.client_ip, locale=order["locale"], for_goods=order["purpose"] == "purchase",
+        page_version, again.client_ip, again.device_id, locale=order["locale"], for_goods=order["purpose"] == "purchase",
     )  # fmt: skip

@@ -45,6 +45,12 @@ class Fulfilment(Protocol):
     async def reserve(self, tx: Tx, at: datetime, errand: Errand) -> None:
         """Set aside what an order is for. Raises `Refusal` before anything was written."""
 
+    async def renew(self, tx: Tx, at: datetime, order_id: UUID, user_id: int, expires_at: datetime) -> None:
+        """Keep what an order is for aside until a new moment, or set it aside anew if it went back.
+
+        Its user is locked. Raises `Refusal` before anything was written.
+        """
+
     async def finish(self, tx: Tx, at: datetime, credited: Sequence[Credited]) -> Finished:
         """Hand over. Their users are locked; accounts are locked by the caller's own booking, last."""
 

@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from daozhang import agreements, clock, ids
+from daozhang.cases import Cases
 from daozhang.channels.port import Channel, OrderRequest, Outcome, Prepay
 from daozhang.events import log as events
 from daozhang.limits import contradiction
@@ -31,10 +32,11 @@ from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import moves, schedule
+from daozhang.recharge import moves, schedule, waiting
 from daozhang.recharge.fulfilment import Errand, Fulfilment
 from daozhang.recharge.model import PlaceRequest
 from daozhang.recharge.route import Standing
+from daozhang.recharge.waiting import Stopped
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
@@ -46,6 +48,7 @@ RIVAL_WAIT_S = 10.0
 """How long a repeat of a request waits for the first to be answered by the channel."""
 
 _RULINGS = {Ruling.CHALLENGE: "challenged", Ruling.HOLD: "asked", Ruling.REFUSE: "refused"}
+_WAITS: dict[Ruling, waiting.State] = {Ruling.CHALLENGE: "challenged", Ruling.HOLD: "reviewing"}
 _JSON = msgspec.json.Encoder()
 
 
@@ -93,12 +96,16 @@ class Place:
         return_url: Callable[[UUID], str],
         standing: Callable[[int, str], Awaitable[Standing]],
         fulfilments: Sequence[Fulfilment] = (),
+        cases: Cases | None = None,
     ) -> None:
-        """`standing` tells how a way to pay stands for one more order; `fulfilments` set aside what orders are for."""
-        self._fulfilments = fulfilments
+        """`standing` tells how a way to pay stands for one more order; `fulfilments` set aside what orders are for.
+
+        `cases` hold the reviews of orders that a person has to look at.
+        """
+        self._fulfilments, self._cases = fulfilments, cases
         self._database, self._books, self._vault = database, books, vault
         self._channel, self._notify_url, self._page_version, self._return_url = channel, notify_url, page_version, return_url
-        self._standing = standing
+        self.standing = standing
         self._admissions: Batch[PlaceRequest, Admitted] = Batch(self._admit_all, most=128, key=lambda request: request.user_id)
         self._openings: Batch[Asked, None] = Batch(self._open_all, most=128)
 
@@ -166,7 +173,7 @@ class Place:
             places = [place for place, request in enumerate(requests) if request.shop_id == shop_id]
             book = await self._books.current(shop_id)
             mine = [requests[place] for place in places]
-            seen = [await self._standing(request.channel_id, request.method) for request in mine]
+            seen = [await self.standing(request.channel_id, request.method) for request in mine]
             admitted = await self._database.transact(partial(self._admit, book=book, requests=mine, seen=seen))
             results.update(zip(places, admitted, strict=True))
         return [results[place] for place in range(len(requests))]
@@ -227,10 +234,13 @@ class Place:
         decisions = await enforce(tx, Stage.PLACE, wishes, book)
         ticked = [agreements.Ticked(r.user_id, r.agreement, order_id) for r, order_id in fresh if r.agreement is not None]
         await agreements.accept(tx, book.shop_id, at, ticked)
-        admitted = [(r, order_id) for (r, order_id), decision in zip(fresh, decisions, strict=True) if decision.admits]
-        stopped = [(order_id, 0, d) for (_, order_id), d in zip(fresh, decisions, strict=True) if not d.admits]
-        await self.stop(tx, at, stopped)
-        admitted = await self._set_aside(tx, at, expires, admitted)
+        judged = [(r, order_id, decision) for (r, order_id), decision in zip(fresh, decisions, strict=True)]
+        # What waits keeps its goods as well; for how long is said where they are kept.
+        going = [(r, order_id) for r, order_id, decision in judged if decision.outcome is not Ruling.REFUSE]
+        kept = {order_id for _, order_id in await self._set_aside(tx, at, expires, going)}
+        gone = {order_id for _, order_id in going} - kept
+        admitted = [(r, order_id) for r, order_id, decision in judged if decision.admits and order_id in kept]
+        await self.stop(tx, book.shop_id, at, [Stopped(r, oid, 0, d) for r, oid, d in judged if not d.admits and oid not in gone])
         tries = await self.create_attempts(tx, book.shop_id, at, expires, admitted)
         made = {each.order_id for each in tries}
         await self.decline(tx, at, [(order_id, 0) for _, order_id in admitted if order_id not in made])
@@ -240,9 +250,10 @@ class Place:
             at,
             "buyer",
             [
-                events.Event("order.created" if decision.admits else f"order.{_RULINGS[decision.outcome]}", order_id, r.user_id,
-                             f'{{"amount_fen":{r.amount_fen}}}')
-                for (r, order_id), decision in zip(fresh, decisions, strict=True)
+                events.Event(
+                    f"order.{_became(decision, order_id in gone)}", order_id, r.user_id, f'{{"amount_fen":{r.amount_fen}}}'
+                )
+                for r, order_id, decision in judged
             ],
         )  # fmt: skip
         return {made.order_id: made for made in tries}
@@ -259,11 +270,20 @@ class Place:
                     for fulfilment in self._fulfilments:
                         await fulfilment.reserve(tx, at, errand)
             except Refusal as refusal:
-                await moves.move_orders(tx, at, "place", [moves.Step(order_id, 0, "created", "refused", refusal.reason)])
-                await tx.run(sql.give_reasons, [order_id], [refusal.reason], [_JSON.encode(refusal.facts).decode()])
+                await self.turn_down(tx, at, order_id, 0, refusal)
             else:
                 kept.append((request, order_id))
         return kept
+
+    async def renew(self, tx: Tx, at: datetime, order_id: UUID, user_id: int, expires: datetime) -> None:
+        """Keep aside, or set aside anew, what an order is for that is tried again. Raises `Refusal` with nothing changed."""
+        for fulfilment in self._fulfilments:
+            await fulfilment.renew(tx, at, order_id, user_id, expires)
+
+    async def turn_down(self, tx: Tx, at: datetime, order_id: UUID, version: int, refusal: Refusal) -> None:
+        """Refuse an order whose goods are not to be had."""
+        await moves.move_orders(tx, at, "place", [moves.Step(order_id, version, "created", "refused", refusal.reason)])
+        await tx.run(sql.give_reasons, [order_id], [refusal.reason], [_JSON.encode(refusal.facts).decode()])
 
     def payer_of(self, request: PlaceRequest) -> bytes | None:
         """Who will pay, where the channel has told us beforehand."""
@@ -308,17 +328,22 @@ class Place:
                 await tx.run(sql.name_cards, *map(list, zip(*cards, strict=True)))
         return made
 
-    async def stop(self, tx: Tx, at: datetime, stopped: Sequence[tuple[UUID, int, Decision]]) -> None:
-        """Move what the policy does not admit (order, version, decision) to where it waits or ends, with its reason."""
-        steps = [moves.Step(order_id, version, "created", _RULINGS[d.outcome], d.reason or "") for order_id, version, d in stopped]
+    async def stop(self, tx: Tx, shop_id: int, at: datetime, stopped: Sequence[Stopped]) -> None:
+        """Move what the policy does not admit to where it waits or ends, with its reason."""
+        if not stopped:
+            return
+        steps = [moves.Step(each.order_id, each.version, "created", _RULINGS[each.decision.outcome], each.decision.reason or "")
+                 for each in stopped]  # fmt: skip
         await moves.move_orders(tx, at, "policy", steps)
-        if stopped:
-            await tx.run(
-                sql.give_reasons,
-                [order_id for order_id, _, _ in stopped],
-                [d.reason for _, _, d in stopped],
-                [_JSON.encode(d.facts).decode() for _, _, d in stopped],
-            )
+        await tx.run(
+            sql.give_reasons,
+            [each.order_id for each in stopped],
+            [each.decision.reason for each in stopped],
+            [_JSON.encode(each.decision.facts).decode() for each in stopped],
+        )
+        for outcome, state in _WAITS.items():
+            waits = [each for each in stopped if each.decision.outcome is outcome]
+            await waiting.begin(tx, self._vault, self._cases, shop_id, state, waits)
 
     async def decline(self, tx: Tx, at: datetime, orders: Sequence[tuple[UUID, int]]) -> None:
         """End orders (id, version) whose channel cannot be used by this process, though its row says it may: nothing was asked."""
@@ -383,6 +408,12 @@ async def _open(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
 def _refusal(row: Any, answer: Prepay) -> contradiction.Refused:
     way = Way(row["shop_id"], row["user_id"], row["channel_id"], row["method"], row["bank"], row["instrument"])
     return contradiction.Refused(way, row["kind"], row["amount_fen"], answer.reason, answer.native.code if answer.native else "")
+
+
+def _became(decision: Decision, gone: bool) -> str:  # noqa: FBT001 -- a truth about its goods
+    if gone:
+        return "refused"
+    return "created" if decision.admits else _RULINGS[decision.outcome]
 
 
 def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: bytes | None = None) -> Wish:

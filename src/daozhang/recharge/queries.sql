@@ -304,22 +304,9 @@ select id, kind, order_id, channel_id, amount_fen, facts::text as facts, at
 from anomalies where resolved_at is null and shop_id = $1 order by at limit $2;
 
 -- name: anomalies_waiting
--- Per kind and channel what waits, and what the last alarm about it said (nothing, if the program ended it).
-select w.kind, w.channel_id, w.waiting, w.newest, w.order_id, w.amount_fen, t.told_waiting, t.told_newest
-from (
-  select kind, channel_id, count(*) as waiting, (array_agg(id order by id desc))[1] as newest,
-    (array_agg(order_id order by id desc))[1] as order_id, (array_agg(amount_fen order by id desc))[1] as amount_fen
-  from anomalies where resolved_at is null and shop_id = $1 group by kind, channel_id
-) w
-left join lateral (
-  select (l.facts ->> 'waiting')::bigint as told_waiting, (l.facts ->> 'newest')::uuid as told_newest from alarms_facts l
-  where l.shop_id = $1 and l.kind = 'anomaly.' || w.kind and l.key = 'channel:' || w.channel_id and l.closed_by is distinct from 'program'
-  order by l.rung_at desc limit 1
-) t on true
-order by w.kind, w.channel_id;
-
--- name: anomaly_alarms
-select kind, key from alarms_facts where shop_id = $1 and kind like 'anomaly.%' and closed_at is null;
+select kind, channel_id, count(*) as waiting, (array_agg(id order by id desc))[1] as newest,
+  (array_agg(order_id order by id desc))[1] as order_id, (array_agg(amount_fen order by id desc))[1] as amount_fen
+from anomalies where resolved_at is null and shop_id = $1 group by kind, channel_id;
 
 -- name: resolve_ended
 -- A payment that nobody knew the end of has ended meanwhile; a message that could not be settled is.
@@ -344,3 +331,20 @@ with since as materialized (
 select b.channel_id, exists (
   select from notifications n where n.id >= (select id from since) and n.channel_id = b.channel_id and n.state <> 'invalid') as heard
 from booked b;
+
+-- name: begin_wait
+insert into order_waits (order_id, shop_id, user_id, state, wish, since_at, ends_at, next_look_at) values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (order_id) do update
+set state = excluded.state, wish = excluded.wish, since_at = excluded.since_at, ends_at = excluded.ends_at, next_look_at = excluded.next_look_at;
+
+-- name: due_waits
+select order_id as id, user_id, ends_at from order_waits where next_look_at <= $1 order by next_look_at limit $2 for update skip locked;
+
+-- name: look_at_wait
+update order_waits set next_look_at = $2 where order_id = $1 and next_look_at is not null;
+
+-- name: one_wait
+select order_id, user_id, state, wish, ends_at, next_look_at from order_waits where order_id = $1;
+
+-- name: approved_at
+select max(at) from order_moves where order_id = $1 and move = 'approved';

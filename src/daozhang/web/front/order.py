@@ -89,7 +89,14 @@ async def retry(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     if match is None:
         raise Refusal("channel.not_configured")
     try:
-        await house_of(request).desk.retry(session.user_id, view.id, int(match.group(1)), match.group(2), client_ip(request))
+        await house_of(request).desk.retry(
+            session.user_id,
+            view.id,
+            int(match.group(1)),
+            match.group(2),
+            client_ip(request),
+            device_id=str(session.device_id or ""),
+        )
     except Refusal as refusal:
         if refusal.reason != "operation.not_retryable":
             raise
