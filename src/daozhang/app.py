@@ -22,6 +22,7 @@ from daozhang.events.hub import Hub
 from daozhang.events.interface_log import InterfaceLog
 from daozhang.goods.fulfil import Fulfil
 from daozhang.identity import Identity, Limiter
+from daozhang.identity.staff import Staff
 from daozhang.identity.verify import Verifications
 from daozhang.jobs.clockwork import follow_clock
 from daozhang.jobs.due import Due
@@ -45,6 +46,7 @@ from daozhang.settings import Settings
 from daozhang.status import Board, History, Observed, Probes, Sampler, Watch
 from daozhang.vault import Vault
 from daozhang.web.callbacks import Callbacks
+from daozhang.web.console.services import Console
 from daozhang.web.doors import make_app
 from daozhang.web.house import House, Tour
 
@@ -157,6 +159,7 @@ async def _build(
         channels=registry, board=board, history=history, cases=cases, verifications=verifications, books=books,
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
+        console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log),
     )  # fmt: skip
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
     dues = _dues(database, desk, door, fulfil, cases, house.diagnoses, hub)

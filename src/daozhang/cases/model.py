@@ -18,6 +18,7 @@ MOVES: dict[tuple[State, str], State] = {
     ("second", "answered"): "need_staff",
     ("need_staff", "asked"): "need_user",
     ("need_staff", "proposed"): "second",
+    ("need_user", "proposed"): "second",
     ("second", "confirmed"): "closed",
     ("second", "objected"): "need_staff",
     ("need_staff", "decided"): "closed",
@@ -79,6 +80,17 @@ class Line(msgspec.Struct, frozen=True):
 
     actor: str
     text: str
+    at: datetime
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """A move of a case, as staff read it."""
+
+    move: str
+    to_state: str
+    actor: str
+    verdict: str | None
+    why: str
     at: datetime
 
 

@@ -21,6 +21,18 @@ select id, shop_id, user_id, kind, about, state, version, question, facts::text 
   moved_at, answer_by, deadline_at, escalated_at, closed_at
 from cases where shop_id = $1 and state in ('need_staff', 'second') order by escalated_at nulls last, deadline_at limit $2
 
+-- name: unfinished
+select id, shop_id, user_id, kind, about, state, version, question, facts::text as facts, verdict, verdict_why, proposed_by, opened_at,
+  moved_at, answer_by, deadline_at, escalated_at, closed_at
+from cases where shop_id = $1 and state <> 'closed'
+order by escalated_at nulls last, (state = 'need_user'), deadline_at limit $2
+
+-- name: case_history
+select move, to_state, actor, verdict, why, at from case_moves where case_id = $1 order by version
+
+-- name: proposed_at
+select proposed_at from cases where id = $1
+
 -- name: open_about
 select id from cases where shop_id = $1 and kind = $2 and about = $3 and state <> 'closed'
 
@@ -44,9 +56,6 @@ select id, actor, width, height, sha256, at, gone_at is not null as gone from ca
 
 -- name: picture
 select c.shop_id, c.user_id, e.content_sealed from case_evidence e join cases c on c.id = e.case_id where e.case_id = $1 and e.id = $2
-
--- name: note_view
-insert into personal_views (id, shop_id, user_id, what, actor, why, at) values ($1, $2, $3, $4, $5, $6, $7)
 
 -- name: due_cases
 select id from cases where next_look_at <= $1 order by next_look_at limit $2 for update skip locked

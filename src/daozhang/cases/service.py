@@ -11,16 +11,23 @@ import asyncpg
 import msgspec
 
 from daozhang import clock, ids
+from daozhang.alarms import ring
 from daozhang.cases.evidence import remake
 from daozhang.cases.kinds import ANSWER_IN, KINDS
-from daozhang.cases.model import MOVES, Case, Evidence, Line, Verdict
+from daozhang.cases.model import MOVES, Case, Evidence, Line, Turn, Verdict
 from daozhang.events import log as events
+from daozhang.identity.staff import alone as is_alone
+from daozhang.identity.views import note_view
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.vault import Vault
 
 sql = statements("daozhang.cases")
 
+ALONE_WAITS = timedelta(hours=24)
+"""How long an own proposal waits in a shop of one person; `move_case` holds it."""
+ALONE_CAP_FEN = 500_000
+"""What somebody who is alone may let go by an own proposal: the named ceiling of a single-purpose card. Sending back has no cap."""
 LONGEST_TEXT = 2_000
 MOST_EVIDENCE = 12
 EVIDENCE_KEPT = timedelta(days=30)
@@ -40,7 +47,7 @@ class Cases:
     def __init__(
         self, database: Database, vault: Vault, effects: Mapping[str, Effect] | None = None, *, alone: bool = False
     ) -> None:
-        """`alone`: the shop has one person, who may confirm an own proposal after a day."""
+        """`alone`: the shop has one person, who may confirm an own proposal after a day; else the staff are counted."""
         self._database, self._vault, self._alone = database, vault, alone
         self._effects = dict(effects or {})
 
@@ -121,6 +128,9 @@ class Cases:
             case = await self._locked(tx, case_id)
             if KINDS[case.kind].four_eyes:
                 await self._move(tx, case, "proposed", actor, said, verdict=verdict)
+                if await self._is_alone(tx, case.shop_id):
+                    # The notice of a shop of one person: whoever runs it hears at once of what would happen tomorrow.
+                    await ring(tx, case.shop_id, clock.now(), "staff.alone", case.shown, {"kind": case.kind, "verdict": verdict})
             else:
                 await self._take_effect(tx, case, verdict, actor)
                 await self._move(tx, case, "decided", actor, said, verdict=verdict)
@@ -134,8 +144,11 @@ class Cases:
             case = await self._locked(tx, case_id)
             if case.state != "second" or case.verdict is None:
                 raise Refusal("cases.not_waiting")
+            lone = case.proposed_by == actor and await self._is_alone(tx, case.shop_id)
+            if lone and case.verdict == "approved" and case.facts.get("amount_fen", 0) > ALONE_CAP_FEN:
+                raise Refusal("cases.alone_capped", limit_fen=ALONE_CAP_FEN)
             try:
-                await self._move(tx, case, "confirmed", actor, why[:400], verdict=case.verdict)
+                await self._move(tx, case, "confirmed", actor, why[:400], verdict=case.verdict, alone=lone)
             except asyncpg.CheckViolationError as fault:
                 if fault.constraint_name != "four_eyes":
                     raise
@@ -190,6 +203,20 @@ class Cases:
         """What waits for staff: escalated first, then by deadline."""
         return [_case(row) for row in await self._database.rows(sql.queue, shop_id, limit)]
 
+    async def unfinished(self, shop_id: int, limit: int = 200) -> list[Case]:
+        """Every open case: escalated ones first, then those that wait for staff, then those of users; by deadline."""
+        return [_case(row) for row in await self._database.rows(sql.unfinished, shop_id, limit)]
+
+    async def history(self, case_id: UUID) -> list[Turn]:
+        """What was done to a case, oldest first."""
+        return [Turn(**dict(row)) for row in await self._database.rows(sql.case_history, case_id)]
+
+    async def alone_until(self, case: Case) -> datetime | None:
+        """When whoever proposed may confirm, because nobody else can; None where a second person is there."""
+        lone = await self._database.transact(lambda tx: self._is_alone(tx, case.shop_id))
+        proposed_at: datetime | None = await self._database.value(sql.proposed_at, case.id) if lone else None
+        return proposed_at + ALONE_WAITS if proposed_at else None
+
     async def thread(self, case_id: UUID) -> list[Line]:
         """What was said, oldest first."""
         rows = await self._database.rows(sql.messages, case_id)
@@ -209,11 +236,7 @@ class Cases:
         if row is None or row["content_sealed"] is None:
             return None
         if row["user_id"] is not None and actor != f"user:{row['user_id']}":
-            await self._database.transact(
-                lambda tx: tx.run(
-                    sql.note_view, ids.new_id(), row["shop_id"], row["user_id"], "evidence", actor, why[:200], clock.now()
-                )
-            )
+            await self._database.transact(lambda tx: note_view(tx, row["shop_id"], row["user_id"], "evidence", actor, why))
         return self._vault.unseal(row["content_sealed"], _evidence_place(evidence_id))
 
     async def claim(self, tx: Tx, most: int) -> Sequence[Any]:
@@ -259,6 +282,9 @@ class Cases:
             raise Refusal("cases.not_found")
         return case
 
+    async def _is_alone(self, tx: Tx, shop_id: int) -> bool:
+        return self._alone or await is_alone(tx, shop_id, "case.confirm")
+
     async def _locked(self, tx: Tx, case_id: UUID) -> Case:
         # A user's row is locked before anything of the user's, here as everywhere.
         await tx.value(sql.lock_user_of, case_id)
@@ -273,8 +299,9 @@ class Cases:
             await tx.run(sql.add_message, message_id, case_id, actor, self._vault.seal(text, _text_place(message_id)), at)
 
     async def _move(
-        self, tx: Tx, case: Case, move: str, actor: str, why: str, *, verdict: Verdict | None = None, question: str | None = None
-    ) -> None:
+        self, tx: Tx, case: Case, move: str, actor: str, why: str, *, verdict: Verdict | None = None, question: str | None = None,
+        alone: bool = False,
+    ) -> None:  # fmt: skip
         to = MOVES.get((case.state, move))
         if to is None:
             raise Refusal("cases.not_waiting" if case.state != "closed" else "cases.closed")
@@ -296,7 +323,7 @@ class Cases:
             deadline,
             look,
             question,
-            self._alone,
+            alone,
         )
         assert moved, "a locked case did not move"
         data = msgspec.json.encode({"case": str(case.id), "kind": case.kind, "verdict": verdict}).decode()

@@ -36,3 +36,17 @@ select pg_notify('daozhang', '');
 -- name: append_events
 insert into events (id, shop_id, kind, order_id, user_id, actor, data, at)
 select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::jsonb[], $8::timestamptz[])
+
+-- name: add_action
+insert into staff_actions (id, shop_id, actor, staff_id, roles, door, action, subject, before, reason, at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+
+-- name: add_outcome
+insert into staff_outcomes (action_id, outcome, why, after, at) values ($1, $2, $3, $4, $5)
+
+-- name: trail
+select a.id, a.actor, a.staff_id, a.roles, a.door, a.action, a.subject, a.before, a.reason, a.at, o.outcome, o.why, o.after
+from staff_actions a left join staff_outcomes o on o.action_id = a.id
+where a.shop_id = $1 and ($2::uuid is null or a.id < $2) and ($3 = '' or a.actor = $3) and ($4 = '' or starts_with(a.action, $4))
+  and ($5 = '' or a.subject = $5)
+order by a.id desc limit $6

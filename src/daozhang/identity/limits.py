@@ -26,6 +26,7 @@ class Bucket:
 BUCKETS = {
     "login.network": Bucket(60, 60 / 600),
     "login.device": Bucket(20, 20 / 600),
+    "staff.network": Bucket(60, 60 / 600),
     "register.network": Bucket(30, 30 / 3_600),
     "password.user": Bucket(10, 10 / 3_600),
     "place.user": Bucket(20, 20 / 60),

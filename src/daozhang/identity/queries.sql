@@ -103,6 +103,9 @@ update users set locale = $2 where id = $1 and locale <> $2
 -- name: set_standing
 select set_standing($1, $2, $3, $4, $5, $6, $7) as before, (select shop_id from users where id = $1) as shop_id
 
+-- name: freeze_user
+select freeze_user($1, $2, $3, $4, $5, $6, $7)
+
 -- name: standing_history
 select from_standing, to_standing, why, note, actor, until_at, review_at, at
 from standing_moves where user_id = $1 order by id
@@ -155,3 +158,48 @@ select shop_id from users where id = $1
 
 -- name: standing_of
 select shop_id, standing, standing_why from users where id = $1
+
+-- name: next_staff_id
+select nextval('staff_id_seq')
+
+-- name: add_staff
+select add_staff($1, $2, $3, $4, $5, $6, $7)
+
+-- name: set_staff_roles
+select set_staff_roles($1, $2, $3)
+
+-- name: set_staff_active
+select set_staff_active($1, $2)
+
+-- name: set_staff_secrets
+select set_staff_secrets($1, $2, $3, $4)
+
+-- name: take_totp_step
+select take_totp_step($1, $2)
+
+-- name: prove_session
+select prove_session($1)
+
+-- name: staff_by_name
+select id, password_hash, totp_sealed, totp_step from staff where shop_id = $1 and name = $2 and active
+
+-- name: any_staff_by_name
+select id from staff where shop_id = $1 and name = $2
+
+-- name: all_staff
+select s.id, s.name, s.active, s.created_at,
+  array(select r.role from staff_roles r where r.staff_id = s.id order by r.role) as roles,
+  (select max(e.seen_at) from sessions e where e.staff_id = s.id) as seen_at
+from staff s where s.shop_id = $1 order by s.id limit $2
+
+-- name: staff_session
+select e.id, e.shop_id, e.staff_id, e.ends_at, coalesce(e.proved_at, e.created_at) as proved_at, s.name,
+  array(select r.role from staff_roles r where r.staff_id = s.id order by r.role) as roles,
+  e.seen_at < clock_now() - interval '1 minute' as unseen
+from sessions e join staff s on s.id = e.staff_id
+where e.token_hash = $1 and e.ended_at is null and e.ends_at > clock_now()
+  and e.seen_at > clock_now() - make_interval(secs => e.idle_s) and s.active
+
+-- name: may_alone
+select count(distinct s.id) = 1 from staff s join staff_roles r on r.staff_id = s.id
+where s.shop_id = $1 and r.role = any ($2) and (s.active or s.moved_at > $3::timestamptz - interval '24 hours')

@@ -6,7 +6,7 @@ refusal as a known one, and registering a number twice looks exactly like regist
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -27,6 +27,9 @@ from daozhang.vault import Vault
 log = logging.getLogger(__name__)
 
 _SHOPS_KEPT_S = 30.0
+REVIEWED_AFTER = timedelta(days=30)
+"""When a freeze without an end is looked at again."""
+Office = Literal["risk", "support", "finance", "law"]
 BY_LAW = frozenset({"court_order"})
 """Freezes that this shop cannot end: an authority has to."""
 
@@ -225,9 +228,24 @@ class Identity:
         note: str = "",
         until: datetime | None = None,
         review_at: datetime | None = None,
+        office: Office = "risk",
     ) -> None:
-        """Freeze a user: they may log in and look, and move no money. `until` ends it by itself. Raises `account.closed`."""
-        await self._stand(user_id, "frozen", actor, reason, note, until, review_at)
+        """Freeze a user: they may log in and look, and move no money. `until` ends it by itself. Raises `account.closed`.
+
+        One without an end is looked at again after thirty days at the latest. `office` is what its user is told, never a person.
+        """
+        if until is None and review_at is None:
+            review_at = clock.now() + REVIEWED_AFTER
+
+        async def work(tx: Tx) -> None:
+            before = await tx.value(self._sql.freeze_user, user_id, reason, office, note, actor, until, review_at)
+            assert before is not None, f"no user {user_id}"
+            if before == "closed":
+                raise Refusal("account.closed")
+            shop_id = await tx.value(self._sql.shop_of_user, user_id)
+            await _note(tx, shop_id, user_id, "user.frozen", actor)
+
+        await self._database.transact(work)
 
     async def unfreeze(self, user_id: int, *, actor: str, reason: str, note: str = "") -> None:
         """Make a frozen user active again. Raises `account.closed`."""
@@ -275,7 +293,7 @@ class Identity:
     async def _stand(
         self,
         user_id: int,
-        to: Literal["active", "frozen", "closed"],
+        to: Literal["active", "closed"],
         actor: str,
         reason: str,
         note: str,

@@ -16,6 +16,7 @@ from daozhang import clock, ids
 from daozhang.events.log import Event, append
 from daozhang.identity.gb11643 import read_identity_number
 from daozhang.identity.limits import Limiter
+from daozhang.identity.views import note_view
 from daozhang.postgres import Database, Tx, statements
 from daozhang.providers.rows import Providers
 from daozhang.reasons.refusal import Refusal
@@ -101,9 +102,7 @@ class Verifications:
         row = await self._database.row(sql.verification, user_id)
         if row is None:
             return None
-        await self._database.transact(
-            lambda tx: tx.run(sql.note_view, ids.new_id(), shop_id, user_id, "identity", actor, why[:200], clock.now())
-        )
+        await self._database.transact(lambda tx: note_view(tx, shop_id, user_id, "identity", actor, why))
         return self._open(row)
 
     async def _keep(

@@ -56,7 +56,12 @@ class Assets:
 def load() -> Assets:
     """Read, join and pack everything below `static/`."""
     root = resources.files("daozhang.web").joinpath("static")
-    files = {"daozhang.css": _style(root.joinpath("css")), "daozhang.js": _script(root.joinpath("js"))}
+    css = root.joinpath("css")
+    files = {
+        "daozhang.css": _style(css),
+        "desk.css": _desk_style(css.joinpath("desk")),
+        "daozhang.js": _script(root.joinpath("js")),
+    }
     files |= {item.name: _asset(item.name, item.read_bytes()) for item in root.iterdir() if item.is_file()}
     vendor = root.joinpath("vendor")
     if vendor.is_dir():
@@ -71,8 +76,17 @@ def _style(folder: Traversable) -> Asset:
         entry = folder.joinpath(name.rstrip("/"))
         found = sorted(entry.iterdir(), key=lambda item: item.name) if name.endswith("/") else [entry]
         pieces += [item.read_text("utf-8") for item in found if item.name.endswith(".css")]
-    text = _COMMENT.sub("", "\n".join(pieces))
-    return _asset("daozhang.css", re.sub(r"\s*\n\s*", "\n", text).strip().encode())
+    return _sheet("daozhang.css", "\n".join(pieces))
+
+
+def _desk_style(folder: Traversable) -> Asset:
+    """What the staff's pages add to the stylesheet of all: buyers never load it."""
+    found = sorted((item for item in folder.iterdir() if item.name.endswith(".css")), key=lambda item: item.name)
+    return _sheet("desk.css", "\n".join(item.read_text("utf-8") for item in found))
+
+
+def _sheet(name: str, text: str) -> Asset:
+    return _asset(name, re.sub(r"\s*\n\s*", "\n", _COMMENT.sub("", text)).strip().encode())
 
 
 def _script(folder: Traversable) -> Asset:

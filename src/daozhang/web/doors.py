@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 from daozhang.web import assets, errors, forms
 from daozhang.web.api import channels as api_channels
 from daozhang.web.api import preflight as api_preflight
+from daozhang.web.console import doors as desk
 from daozhang.web.front import agreement, cases, channel, identity, language, name, order, orders, recharge, stream, tour, wallet
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
@@ -65,7 +66,7 @@ def make_app(house: House) -> ASGIApp:
     async def close(_: Litestar) -> None:
         house.closing.set()
 
-    doors = [
+    doors: list[Any] = [
         static,
         favicon,
         healthz,
@@ -86,6 +87,8 @@ def make_app(house: House) -> ASGIApp:
         *api_channels.handlers,
         *api_preflight.handlers,
     ]
+    if house.console is not None:
+        doors.append(desk.router())
     app = Litestar(
         route_handlers=doors,
         state=State({"house": house}),

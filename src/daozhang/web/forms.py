@@ -12,7 +12,7 @@ _MOST_FIELDS = 40
 _LONGEST_TEXT = 4096
 
 
-async def read(request: Request[Any, Any, Any]) -> dict[str, str]:
+async def read(request: Request[Any, Any, Any], *, longest: int = _LONGEST_TEXT) -> dict[str, str]:
     """The fields of an `application/x-www-form-urlencoded` body.
 
     Raises `Refusal("operation.form_malformed")` for another type, bytes that are no UTF-8, a repeated field, too many fields or too
@@ -32,6 +32,6 @@ async def read(request: Request[Any, Any, Any]) -> dict[str, str]:
     except ValueError:
         raise Refusal("operation.form_malformed") from None
     fields = dict(pairs)
-    if len(fields) != len(pairs) or any(len(value) > _LONGEST_TEXT or "\0" in value for value in fields.values()):
+    if len(fields) != len(pairs) or any(len(value) > longest or "\0" in value for value in fields.values()):
         raise Refusal("operation.form_malformed")
     return fields

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from daozhang.policy.books import Books
     from daozhang.recharge.desk import Desk
     from daozhang.status import Board, History
+    from daozhang.web.console.services import Console
 
 
 class Situation(Protocol):
@@ -59,6 +60,8 @@ class House:
     diagnoses: "Diagnoses"
     verifications: "Verifications"
     books: "Books"
+    console: "Console | None" = None
+    """What the desk of the staff needs beside; without it there is no desk."""
     shop_id: int = 1
     shop_name: str = ""
     """The shop's own name in the bar; empty = the name of the house in the reader's language."""

@@ -9,6 +9,7 @@ under the session's own secret, or, before there is a session, under a cookie ma
 
 import hmac
 import re
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 AnyRequest = Request[Any, Any, Any]
-Name = Literal["session", "device", "form"]
+Name = Literal["session", "device", "form", "desk"]
 
 _SESSION_DAYS = 30
 _DEVICE_DAYS = 400
@@ -72,14 +73,7 @@ async def csrf_token(request: AnyRequest) -> str:
         return _token_under(_cookie(request, "session"))
     if not _cookies_hold(request):
         return ""
-    secret = _cookie(request, "form")
-    if token_hash(secret) is None:
-        state = request.scope["state"]
-        secret = state.setdefault("daozhang_form", new_token())
-        cookies = state.setdefault("set_cookies", [])
-        if not any(cookie.key.endswith("dz_form") for cookie in cookies):
-            cookies.append(_set(request, "form", secret, None))
-    return _token_under(secret)
+    return _token_under(form_secret(request))
 
 
 async def check_csrf(request: AnyRequest, form: dict[str, str], *, anonymous: bool = False) -> None:
@@ -149,6 +143,29 @@ def drop_login(request: AnyRequest, response: Response[Any]) -> None:
 async def shop_of(request: AnyRequest) -> int:
     """The shop that the request's host name belongs to."""
     return await _house(request).identity.shop(_client(request).host_name)
+
+
+def read_cookie(request: AnyRequest, name: Name) -> str:
+    """What one of our cookies holds, unverified; empty where a browser would not keep it."""
+    return _cookie(request, name)
+
+
+def made_cookie(request: AnyRequest, name: Name, value: str, max_age_s: int | None) -> Cookie:
+    """One of our cookies. The desk's is sent to no page that was reached from another site."""
+    made = _set(request, name, value, max_age_s)
+    return replace(made, samesite="strict") if name == "desk" else made
+
+
+def form_secret(request: AnyRequest) -> str:
+    """The secret of a browser without a session, made and set when there is none."""
+    secret = _cookie(request, "form")
+    if token_hash(secret) is None:
+        state = request.scope["state"]
+        secret = state.setdefault("daozhang_form", new_token())
+        cookies = state.setdefault("set_cookies", [])
+        if not any(cookie.key.endswith("dz_form") for cookie in cookies):
+            cookies.append(_set(request, "form", secret, None))
+    return secret
 
 
 def safe_next(text: str | None, otherwise: str = "/") -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from daozhang.web.locale import Locale
 
 _AWAITED = {"awaiting_payment": "step.waiting", "created": "step.waiting_answer", "closing": "step.waiting_close"}
-_STOPS = {f"order.{move}" for move in ("declined", "refused", "expired", "closed", "abandoned", "rejected", "bounced", "unfit")} | {
+STOPS = {f"order.{move}" for move in ("declined", "refused", "expired", "closed", "abandoned", "rejected", "bounced", "unfit")} | {
     "refund.failed",
     "payout.rejected",
     "payout.bounced",
@@ -60,4 +60,4 @@ def _said(step: "Step", view: "OrderView", kind: str, reader: "Locale") -> str:
 
 
 def _mark(step: "Step") -> str:
-    return "stop" if step.what in _STOPS else "done"
+    return "stop" if step.what in STOPS else "done"

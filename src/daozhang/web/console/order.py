@@ -1,0 +1,132 @@
+"""One order for staff: what happened, why it was decided so, every attempt, what was said to the channel, what to do."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from daozhang import ids
+from daozhang.events.audit import doing
+from daozhang.identity.roles import may
+from daozhang.money import MalformedAmount, parse_yuan
+from daozhang.postgres import statements
+from daozhang.reasons import Refusal
+from daozhang.recharge.approve import approve, refuse
+from daozhang.web.console import access, told
+from daozhang.web.front import path
+from daozhang.web.pages import house_of, locale_of, title_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from daozhang.recharge.model import OrderView
+
+sql = statements("daozhang.web.console")
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the timeline: what, when, and who told it."""
+
+    text: str
+    at: "datetime"
+    actor: str
+    why: str
+    mark: str
+
+
+@get("/orders/{shown:str}", may="order.read")
+async def order(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
+    """The order."""
+    session, house = await access.staff(request), house_of(request)
+    view = await told.order_of(request, shown)
+    attempts = await house.database.rows(sql.order_attempts, view.id)
+    log = await access.console_of(request).interface_log.of_order(view.id) if may(session.roles, "order.log") else []
+    return await access.page(
+        request, "order.html", order=view, steps=_steps(view, locale_of(request)), attempts=attempts, log=log,
+        decisions=await told.decisions(request, view.id), person=await told.person(request, view.user_id),
+        odd=await house.database.rows(sql.order_odd, view.id),
+        cases=await house.database.rows(sql.order_cases, session.shop_id, view.shown),
+        reason=title_of(request, view.reason) if view.reason else "", number26=ids.text26,
+        titles={row["reason"]: title_of(request, row["reason"]) for row in attempts if row["reason"]},
+        asked=request.query_params.get("asked") == "1",
+    )  # fmt: skip
+
+
+@post("/orders/{shown:str}/ask", may="order.ask", status_code=303)
+async def ask(request: AnyRequest, shown: FromPath[str]) -> Redirect:
+    """Ask the channel now, whatever the schedule says. Asked too often, what is known already is shown."""
+    session, _ = await access.staff(request), await access.form(request)
+    view, house = await told.order_of(request, shown), house_of(request)
+    async with doing(house.database, access.doer(session), "order.ask", view.shown, before=view.state) as deed:
+        await house.limiter.demand("order.look", view.id.hex)
+        await house.desk.look(view.id)
+        deed.after = (await told.order_of(request, shown)).state
+    house.hub.tell()
+    return Redirect(f"/desk/orders/{view.shown}?asked=1", status_code=303)
+
+
+@post("/orders/{shown:str}/approve", may="order.review", status_code=303)
+async def let_go(request: AnyRequest, shown: FromPath[str]) -> Redirect:
+    """Let an order go that is asked about before its payment: a one-time pass, then every check again."""
+    session, given = await access.staff(request), await access.form(request)
+    view, why, house = await told.order_of(request, shown), access.why(given), house_of(request)
+    async with doing(house.database, access.doer(session), "order.approve", view.shown, reason=why, before=view.state) as deed:
+        desk, books = house.desk, house_of(request).books
+        await approve(house.database, books, desk.place_order, desk.page_version, view.id, session.actor, why)
+        deed.after = (await told.order_of(request, shown)).state
+    house.hub.tell()
+    return Redirect(f"/desk/orders/{view.shown}", status_code=303)
+
+
+@post("/orders/{shown:str}/refuse", may="order.review", status_code=303)
+async def turn_down(request: AnyRequest, shown: FromPath[str]) -> Redirect:
+    """Refuse an order that is asked about before its payment; nothing was paid."""
+    session, given = await access.staff(request), await access.form(request)
+    view, why, house = await told.order_of(request, shown), access.why(given), house_of(request)
+    async with doing(house.database, access.doer(session), "order.refuse", view.shown, reason=why, before=view.state) as deed:
+        await refuse(house.database, view.id, session.actor, why)
+        deed.after = "refused"
+    house.hub.tell()
+    return Redirect(f"/desk/orders/{view.shown}", status_code=303)
+
+
+@post("/orders/{shown:str}/refund", may="order.refund", status_code=303)
+async def refund(request: AnyRequest, shown: FromPath[str]) -> Redirect:
+    """Return money of a credited order to where it came from; it is taken from the user's balance first."""
+    session, given = await access.staff(request), await access.form(request)
+    view, why, house = await told.order_of(request, shown), access.why(given), house_of(request)
+    amount_fen = amount_of(given)
+    before = f"{view.state}, returned {view.refunded_fen} fen"
+    async with doing(house.database, access.doer(session), "order.refund", view.shown, reason=why, before=before) as deed:
+        made = await house.desk.refund(view.id, amount_fen, why[:80], session.actor)
+        deed.after = f"refund {made.id} of {amount_fen} fen: {made.state}"
+    house.hub.tell()
+    return Redirect(f"/desk/orders/{view.shown}", status_code=303)
+
+
+def amount_of(given: dict[str, str]) -> int:
+    """Yuan of a form, in fen. Raises `operation.amount.malformed`."""
+    try:
+        return parse_yuan(given.get("amount", "").strip())
+    except MalformedAmount:
+        raise Refusal("operation.amount.malformed") from None
+
+
+def _steps(view: "OrderView", reader: Any) -> list[Step]:
+    kind = reader.either(f"kind.{view.kind}", "kind.other")
+    made = []
+    for step in view.steps:
+        name = step.what.removeprefix("order.").replace(".", "_")
+        amount = reader.money(step.facts.get("amount_fen", view.amount_fen))
+        where = reader.either(f"kind.{step.facts['kind']}", "kind.other") if "kind" in step.facts else kind
+        text = reader.t(f"step.{name}", amount=amount, kind=where) if reader.has(f"step.{name}") else step.what
+        made.append(Step(text, step.at, step.actor, str(step.facts.get("why", "")), "stop" if step.what in path.STOPS else "done"))
+    return made
+
+
+handlers = [order, ask, let_go, turn_down, refund]

@@ -1,0 +1,63 @@
+-- name: asked
+select id, user_id, amount_fen, channel_id, method, reason, created_at, asked_at from orders_asked
+where shop_id = $1 and id >= $2 order by id limit $3
+
+-- name: order_attempts
+select id, channel_id, kind, method, merchant, state, amount_fen, paid_fen, channel_txn, native_code, reason, queries, next_query_at, created_at,
+  expires_at, moved_at
+from attempts_desk where order_id = $1 and id >= $1 order by id
+
+-- name: order_decisions
+select id, stage, outcome, reason, book_version, facts, verdicts, latency_us, at from decisions_desk where order_id = $1 order by id limit 50
+
+-- name: order_odd
+select id, kind, channel_id, amount_fen, facts, at, resolved_at, resolution from anomalies_desk where order_id = $1 order by id
+
+-- name: order_of_attempt
+select order_id from attempts_desk where id = $1 and shop_id = $2
+
+-- name: order_of_transaction
+select a.order_id from transactions_desk t join attempts_desk a on a.id = t.attempt_id
+where t.channel_id in (select c.channel_id from channels_facts c where c.shop_id = $2) and t.channel_txn = $1 and a.shop_id = $2 limit 1
+
+-- name: order_there
+select id from orders_desk where id = $1 and shop_id = $2
+
+-- name: order_cases
+select case_id, kind, state, turn, verdict, opened_at from cases_facts where shop_id = $1 and about = $2 order by opened_at
+
+-- name: person
+select user_id, standing, standing_why, standing_office, standing_since, standing_until, standing_review_at, verification, created_at, seen_at,
+  locale, devices_count, sessions_count
+from user_desk_facts where user_id = $1 and shop_id = $2
+
+-- name: person_standings
+select from_standing, to_standing, why, office, note, actor, until_at, review_at, at from standing_facts where user_id = $1 order by at desc limit 100
+
+-- name: person_orders
+select id, state, amount_fen, refunded_fen, reason, created_at from orders_desk where user_id = $1 and shop_id = $2 order by id desc limit 20
+
+-- name: person_cases
+select case_id, kind, about, state, turn, verdict, opened_at from cases_facts where user_id = $1 and shop_id = $2 order by opened_at desc limit 20
+
+-- name: failures
+-- A user is cured when an order of theirs was credited after the failure; at the same channel, or another way.
+with failed as materialized (
+  select f.* from failures_desk f where f.shop_id = $1 and f.order_id >= $2 and f.at >= $3
+), told as (
+  select f.*, c.channel_id as cured_at from failed f
+  left join lateral (
+    select o.channel_id from orders_desk o
+    where o.user_id = f.user_id and o.id >= $2 and o.credited_at > f.at order by o.credited_at limit 1
+  ) c on true
+)
+select reason, count(*) as count, count(distinct user_id) as users, sum(amount_fen)::bigint as fen,
+  count(distinct user_id) filter (where cured_at is not null) as cured_users,
+  count(distinct user_id) filter (where cured_at is not null and cured_at <> channel_id) as elsewhere_users
+from told group by reason order by count(*) desc, reason limit 200
+
+-- name: outcomes
+select count(*) as orders, count(*) filter (where credited_at is not null) as credited,
+  count(*) filter (where state in ('refused', 'failed', 'expired', 'abandoned', 'cancelled')) as ended,
+  coalesce(sum(amount_fen), 0)::bigint as fen, coalesce(sum(amount_fen) filter (where credited_at is not null), 0)::bigint as credited_fen
+from orders_desk where shop_id = $1 and id >= $2

@@ -1,0 +1,122 @@
+"""One user at the desk: standing, orders, cases; freezing with an end, unfreezing by two, a number unmasked on record."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from daozhang import clock, ids
+from daozhang.cases.unfreeze import KIND as UNFREEZE
+from daozhang.events.audit import doing
+from daozhang.identity.service import BY_LAW
+from daozhang.identity.views import note_view
+from daozhang.postgres import statements
+from daozhang.reasons import Refusal
+from daozhang.recharge.view import shown
+from daozhang.web.console import access, told
+from daozhang.web.pages import house_of, title_of
+
+sql = statements("daozhang.web.console")
+
+AnyRequest = Request[Any, Any, Any]
+WHYS = ("risk_review", "owner_request", "court_order", "other")
+OFFICES = ("risk", "support", "finance", "law")
+LONGEST_DAYS = 366
+
+
+@get("/users/{user_id:int}", may="user.read")
+async def user(request: AnyRequest, user_id: FromPath[int]) -> Response[bytes]:
+    """The user."""
+    return await _page(request, user_id)
+
+
+@post("/users/{user_id:int}/unmask", may="user.unmask", status_code=200)
+async def unmask(request: AnyRequest, user_id: FromPath[int]) -> Response[bytes]:
+    """Show the telephone number in clear, this once. The look stands on record before it is shown."""
+    session, given = await access.staff(request), await access.form(request)
+    person, why, house = await told.person(request, user_id), access.why(given), house_of(request)
+    async with doing(house.database, access.doer(session), "user.unmask", f"user:{user_id}", reason=why):
+        await house.database.transact(lambda tx: note_view(tx, session.shop_id, person.user_id, "phone", session.actor, why))
+        phone = await house.identity.phone(user_id)
+    return await _page(request, user_id, phone=phone)
+
+
+@post("/users/{user_id:int}/freeze", may="user.freeze", status_code=303)
+async def freeze(request: AnyRequest, user_id: FromPath[int]) -> Redirect:
+    """Freeze: a reason, an office, and an end or a day of review; never without either."""
+    session, given = await access.staff(request), await access.form(request)
+    person, note, house = await told.person(request, user_id), access.why(given), house_of(request)
+    reason, office = given.get("reason", ""), given.get("office", "")
+    if reason not in WHYS or office not in OFFICES:
+        raise Refusal("staff.malformed", field="office" if reason in WHYS else "reason")
+    until, review_at = _day(given.get("until", "")), _day(given.get("review", ""))
+    if until is None and review_at is None:
+        raise Refusal("staff.freeze_endless")
+    async with doing(
+        house.database, access.doer(session), "user.freeze", f"user:{user_id}", reason=note, before=person.standing
+    ) as deed:
+        await house.identity.freeze(
+            user_id,
+            actor=session.actor,
+            reason=reason,
+            note=note,
+            until=until,
+            review_at=review_at,
+            office=office,  # type: ignore[arg-type]
+        )
+        deed.after = f"frozen: {reason} by {office}, until {until}, review {review_at}"
+    return Redirect(f"/desk/users/{user_id}", status_code=303)
+
+
+@post("/users/{user_id:int}/unfreeze", may="user.freeze", status_code=303)
+async def unfreeze(request: AnyRequest, user_id: FromPath[int]) -> Redirect:
+    """Propose that the account works again; a second person confirms in its case. One by law is not ours to end."""
+    session, given = await access.staff(request), await access.form(request)
+    person, why, house = await told.person(request, user_id), access.why(given), house_of(request)
+    if person.standing != "frozen":
+        raise Refusal("operation.not_waiting")
+    if person.standing_why in BY_LAW:
+        raise Refusal("account.frozen_by_law")
+    facts = {"why": person.standing_why or "other"}
+    async with doing(house.database, access.doer(session), "user.unfreeze", f"user:{user_id}", reason=why, before="frozen") as deed:
+        case_id = await house.database.transact(
+            lambda tx: house.cases.open(
+                tx, session.shop_id, user_id, UNFREEZE, f"user:{user_id}", "explain", facts, first="staff"
+            )
+        )  # fmt: skip
+        await house.cases.propose(case_id, session.actor, "approved", why)
+        deed.after = f"proposed in CA-{ids.text26(case_id)}"
+    return Redirect(f"/desk/cases/CA-{ids.text26(case_id)}", status_code=303)
+
+
+def _day(text: str) -> datetime | None:
+    """The end of a day in Shanghai, from tomorrow to a year ahead; None for nothing. Raises `staff.malformed`."""
+    if not text.strip():
+        return None
+    try:
+        moment = datetime.combine(datetime.fromisoformat(text.strip()).date(), time(), clock.SHANGHAI) + timedelta(days=1)
+    except ValueError:
+        raise Refusal("staff.malformed", field="date") from None
+    if not clock.now() < moment < clock.now() + timedelta(days=LONGEST_DAYS):
+        raise Refusal("staff.malformed", field="date")
+    return moment
+
+
+async def _page(request: AnyRequest, user_id: int, *, phone: str = "") -> Response[bytes]:
+    session, house = await access.staff(request), house_of(request)
+    person = await told.person(request, user_id)
+    orders = await house.database.rows(sql.person_orders, user_id, session.shop_id)
+    today = clock.now().astimezone(clock.SHANGHAI).date()
+    return await access.page(
+        request, "user.html", person=person, phone=phone, orders=orders, number=shown,
+        titles={row["reason"]: title_of(request, row["reason"]) for row in orders if row["reason"]},
+        standings=await house.database.rows(sql.person_standings, user_id),
+        cases=await house.database.rows(sql.person_cases, user_id, session.shop_id), whys=WHYS, offices=OFFICES, text26=ids.text26,
+        wallet=await house.desk.wallet(user_id), tomorrow=today + timedelta(days=1), in_a_month=today + timedelta(days=30),
+        latest=today + timedelta(days=LONGEST_DAYS - 2),
+    )  # fmt: skip
+
+
+handlers = [user, unmask, freeze, unfreeze]
