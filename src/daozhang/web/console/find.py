@@ -23,7 +23,7 @@ LONGEST = 80
 
 @get("/find", may="order.read")
 async def find(request: AnyRequest) -> Response[Any]:
-    """An order's number, a case's, a channel's own number of a payment, our number at a channel, or a telephone number."""
+    """A failure code, an order's number, a case's, a channel's number of a payment, ours at a channel, or a telephone number."""
     session, house = await access.staff(request), house_of(request)
     wanted = "".join(request.query_params.get("q", "").split())[:LONGEST]
     if not wanted:
@@ -39,7 +39,7 @@ async def find(request: AnyRequest) -> Response[Any]:
 
 
 async def _by_number(request: AnyRequest, wanted: str) -> str:
-    """The page of an order or a case; empty when the number is neither's."""
+    """The page that a failure code or a number of an order or a case leads to; empty when it is none."""
     plain, session = wanted.upper(), await access.staff(request)
     if plain.startswith(("RC-", "CA-")):
         if ids.parse26(plain[3:]) is None:
@@ -47,7 +47,10 @@ async def _by_number(request: AnyRequest, wanted: str) -> str:
         if plain.startswith("CA-"):
             return f"/desk/cases/{quote(plain)}" if may(session.roles, "case.read") else ""
         return f"/desk/orders/{quote(plain)}"
-    order_id = await _order_of(request, wanted)
+    thread = await house_of(request).diagnoses.by_code(session.shop_id, wanted)
+    order_id = thread.order_id if thread else await _order_of(request, wanted)
+    if thread and order_id is None and may(session.roles, "user.read"):
+        return f"/desk/users/{thread.user_id}"
     return f"/desk/orders/RC-{ids.text26(order_id)}" if order_id else ""
 
 

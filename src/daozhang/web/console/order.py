@@ -17,10 +17,13 @@ from daozhang.recharge.approve import approve, refuse
 from daozhang.web.console import access, told
 from daozhang.web.front import path
 from daozhang.web.pages import house_of, locale_of, title_of
+from daozhang.web.pages import told as told_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from daozhang.diagnosis.model import Cause
+    from daozhang.reasons import Told
     from daozhang.recharge.model import OrderView
 
 sql = statements("daozhang.web.console")
@@ -45,6 +48,7 @@ async def order(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
     session, house = await access.staff(request), house_of(request)
     view = await told.order_of(request, shown)
     attempts = await house.database.rows(sql.order_attempts, view.id)
+    thread, finding = await house.diagnoses.of_order(view, session.shop_id)
     log = await access.console_of(request).interface_log.of_order(view.id) if may(session.roles, "order.log") else []
     return await access.page(
         request, "order.html", order=view, steps=_steps(view, locale_of(request)), attempts=attempts, log=log,
@@ -53,7 +57,7 @@ async def order(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
         cases=await house.database.rows(sql.order_cases, session.shop_id, view.shown),
         reason=title_of(request, view.reason) if view.reason else "", number26=ids.text26,
         titles={row["reason"]: title_of(request, row["reason"]) for row in attempts if row["reason"]},
-        asked=request.query_params.get("asked") == "1",
+        asked=request.query_params.get("asked") == "1", code=thread.shown, cause=_cause(request, finding.cause),
     )  # fmt: skip
 
 
@@ -107,6 +111,11 @@ async def refund(request: AnyRequest, shown: FromPath[str]) -> Redirect:
         deed.after = f"refund {made.id} of {amount_fen} fen: {made.state}"
     house.hub.tell()
     return Redirect(f"/desk/orders/{view.shown}", status_code=303)
+
+
+def _cause(request: AnyRequest, cause: "Cause | None") -> "tuple[Told, str, str] | None":
+    """What the diagnosis names: its texts, its reason's code, and who can cure it."""
+    return (told_of(request, cause.reason, dict(cause.facts)), cause.reason, cause.cured_by) if cause else None
 
 
 def amount_of(given: dict[str, str]) -> int:

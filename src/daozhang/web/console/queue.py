@@ -19,7 +19,7 @@ AnyRequest = Request[Any, Any, Any]
 ASKED_SINCE = timedelta(days=30)
 ASKED_TARGET = timedelta(hours=2)
 MOST = 200
-KINDS = ("hold", "review", "unfreeze", "verification", "claim", "complaint")
+KINDS = ("hold", "review", "returning", "unfreeze", "verification", "claim", "complaint")
 
 
 @dataclass(frozen=True, slots=True)
