@@ -41,16 +41,9 @@ create view user_desk_facts as
     (select count(*) from sessions s where s.user_id = u.id and s.ended_at is null and s.ends_at > clock_now()) as sessions_count
   from users u;
 
--- Orders that a person is asked about are few: found by their moves, which only grow, so that no order carries an index for it.
-create index order_moves_asked on order_moves (order_id) where move = 'asked';
-
 create view orders_desk as
   select o.id, o.shop_id, o.user_id, o.purpose, o.state, o.amount_fen, o.refunded_fen, o.channel_id, o.method, o.reason,
     o.created_at, o.moved_at, o.credited_at from orders o;
-create view orders_asked as
-  select o.id, o.shop_id, o.user_id, o.purpose, o.amount_fen, o.channel_id, o.method, o.reason, o.created_at, max(m.at) as asked_at
-  from order_moves m join orders o on o.id = m.order_id
-  where m.move = 'asked' and o.state = 'reviewing' group by o.id;
 create view attempts_desk as
   select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.kind, a.method, a.merchant, a.state, a.amount_fen, a.paid_fen, a.channel_txn,
     a.native_code, a.reason, a.queries, a.next_query_at, a.created_at, a.expires_at, a.moved_at from attempts a;
@@ -76,5 +69,5 @@ create view failures_desk as
 
 revoke execute on function freeze_user(bigint, text, text, text, text, timestamptz, timestamptz) from public;
 grant execute on function freeze_user(bigint, text, text, text, text, timestamptz, timestamptz) to daozhang_app;
-grant select on standing_facts, user_desk_facts, orders_desk, orders_asked, attempts_desk, decisions_desk, anomalies_desk, transactions_desk,
+grant select on standing_facts, user_desk_facts, orders_desk, attempts_desk, decisions_desk, anomalies_desk, transactions_desk,
   failures_desk to daozhang_app;

@@ -13,7 +13,6 @@ from daozhang.identity.roles import may
 from daozhang.money import MalformedAmount, parse_yuan
 from daozhang.postgres import statements
 from daozhang.reasons import Refusal
-from daozhang.recharge.approve import approve, refuse
 from daozhang.web.console import access, told
 from daozhang.web.front import path
 from daozhang.web.pages import house_of, locale_of, title_of
@@ -80,8 +79,7 @@ async def let_go(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     session, given = await access.staff(request), await access.form(request)
     view, why, house = await told.order_of(request, shown), access.why(given), house_of(request)
     async with doing(house.database, access.doer(session), "order.approve", view.shown, reason=why, before=view.state) as deed:
-        desk, books = house.desk, house_of(request).books
-        await approve(house.database, books, desk.place_order, desk.page_version, view.id, session.actor, why)
+        await house.desk.resume.approve(view.id, session.actor, why)
         deed.after = (await told.order_of(request, shown)).state
     house.hub.tell()
     return Redirect(f"/desk/orders/{view.shown}", status_code=303)
@@ -93,7 +91,7 @@ async def turn_down(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     session, given = await access.staff(request), await access.form(request)
     view, why, house = await told.order_of(request, shown), access.why(given), house_of(request)
     async with doing(house.database, access.doer(session), "order.refuse", view.shown, reason=why, before=view.state) as deed:
-        await refuse(house.database, view.id, session.actor, why)
+        await house.desk.resume.refuse(view.id, session.actor, why)
         deed.after = "refused"
     house.hub.tell()
     return Redirect(f"/desk/orders/{view.shown}", status_code=303)

@@ -1,7 +1,3 @@
--- name: asked
-select id, user_id, amount_fen, channel_id, method, reason, created_at, asked_at from orders_asked
-where shop_id = $1 and id >= $2 order by id limit $3
-
 -- name: order_attempts
 select id, channel_id, kind, method, merchant, state, amount_fen, paid_fen, channel_txn, native_code, reason, queries, next_query_at, created_at,
   expires_at, moved_at

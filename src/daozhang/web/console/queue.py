@@ -1,23 +1,17 @@
 """The first page of the desk: what waits, whose turn it is, and until when."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from litestar import Request, Response, get
 
-from daozhang import clock, ids
+from daozhang import clock
 from daozhang.identity.roles import may
-from daozhang.postgres import statements
-from daozhang.recharge.view import shown
 from daozhang.web.console import access
 from daozhang.web.pages import house_of, title_of
 
-sql = statements("daozhang.web.console")
-
 AnyRequest = Request[Any, Any, Any]
-ASKED_SINCE = timedelta(days=30)
-ASKED_TARGET = timedelta(hours=2)
 MOST = 200
 KINDS = ("hold", "review", "returning", "unfreeze", "verification", "claim", "complaint")
 
@@ -74,16 +68,6 @@ async def waiting(request: AnyRequest) -> list[Waiting]:
         )
         for case in cases
     ]  # fmt: skip
-    known = {line.about for line in lines if line.kind == "review"}
-    since = ids.first_at(clock.now() - ASKED_SINCE)
-    for row in await house.database.rows(sql.asked, session.shop_id, since, MOST):
-        number, due_at = shown(row["id"]), row["asked_at"] + ASKED_TARGET
-        if number not in known:
-            reason = title_of(request, row["reason"]) if row["reason"] else ""
-            lines.append(
-                Waiting("review", f"/desk/orders/{number}", number, number, row["user_id"], row["amount_fen"], reason, "staff",
-                        due_at, row["asked_at"], escalated=due_at + timedelta(hours=22) < clock.now())
-            )  # fmt: skip
     return sorted(lines, key=lambda each: (not each.escalated, each.turn == "user", each.due_at or each.opened_at))
 
 
