@@ -10,18 +10,11 @@ from tests.flows.shop import Shop, refuses
 from daozhang import clock, notices
 from daozhang.diagnosis import Diagnoses
 from daozhang.postgres import Database
-from daozhang.recharge.model import OrderView
 from daozhang.status import calendar
 
 
 def diagnoses(shop: Shop) -> Diagnoses:
     return shop.program.house.diagnoses
-
-
-async def declined(shop: Shop, code: str = "SYSTEM_ERROR") -> OrderView:
-    """An order that its channel refuses with a native code."""
-    shop.sim.dial.set("order", "error", code=code, http=403)
-    return await shop.order((await shop.place()).id)
 
 
 async def test_a_finding_stays_as_it_was_and_the_next_one_is_another_row(shop: Shop, owner_database: Database) -> None:

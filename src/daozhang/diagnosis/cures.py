@@ -20,8 +20,8 @@ _AT_HOME = {
     "account.frozen": ("unfreeze", "/me/unfreeze"),
     "eligibility.first_purchase": ("shop", "/shop"),
     "eligibility.agreement": ("agreement", "/agreement"),
-    "eligibility.name_needed": ("verify", "/me"),
-    "eligibility.ceiling_unnamed": ("verify", "/me"),
+    "eligibility.name_needed": ("verify", "/me/name"),
+    "eligibility.ceiling_unnamed": ("verify", "/me/name"),
     "eligibility.ceiling_named": ("spend", "/shop"),
     "account.login_required": ("login", "/login"),
 }

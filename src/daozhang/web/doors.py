@@ -12,7 +12,21 @@ from daozhang.web import assets, errors, forms
 from daozhang.web.api import channels as api_channels
 from daozhang.web.api import preflight as api_preflight
 from daozhang.web.console import doors as desk
-from daozhang.web.front import agreement, cases, channel, identity, language, name, order, orders, recharge, stream, tour, wallet
+from daozhang.web.front import (
+    agreement,
+    cases,
+    channel,
+    identity,
+    language,
+    name,
+    order,
+    orders,
+    recharge,
+    stream,
+    tour,
+    wallet,
+    why,
+)
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
 from daozhang.web.status import page as status_page
@@ -80,6 +94,7 @@ def make_app(house: House) -> ASGIApp:
         *tour.handlers,
         *name.handlers,
         *cases.handlers,
+        *why.handlers,
         *order.handlers,
         *channel.handlers,
         *stream.handlers,

@@ -15,8 +15,9 @@ from daozhang.money import yuan
 from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catalogue
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
-from daozhang.web.front import checks, path, refunds
+from daozhang.web.front import path, refunds
 from daozhang.web.front.device import Choice, in_wechat, offered, on_phone
+from daozhang.web.front.finding import shown as told_finding
 from daozhang.web.locale import Locale
 from daozhang.web.pages import house_of, locale_of, page
 
@@ -212,14 +213,15 @@ async def _ended(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
         order = ([*others] if hopeless else [*others, same]) if prefer_other else [same, *others]
         retry_with = next((choice for choice in order if choice is not None), None)
         others = [choice for choice in order if choice is not None and choice is not retry_with][:MOST_OTHERS]
-    said = checks.rules(view.verdicts, locale_of(request))
-    if reason is not None and view.state == "failed":
-        said.append(checks.stopped(reason.layer, reason.told(locale_of(request).code, view.reason_facts), locale_of(request)))
+    thread, found = await house_of(request).diagnoses.of_order(view, house_of(request).shop_id)
+    reader = locale_of(request)
     amount_text = yuan(view.amount_fen, grouped=False)
     return {
         "retry_with": retry_with,
         "others": others,
-        "groups": checks.groups(said, locale_of(request)),
+        "code": thread.shown,
+        "shown": told_finding(found, reader.either(f"kind.{view.kind}", "kind.other"), reader),
+        "asks": bool(found.ask),
         "amount_text": amount_text,
         **_way_on(reason, amount_text),
     }

@@ -3,7 +3,7 @@
   "use strict";
   const box = document.querySelector("[data-live]");
   if (!box) return;
-  const mark = box.dataset.mark;
+  const mark = box.dataset.liveMark || box.dataset.mark;
   let wait = 2000;
   let source = null;
   let done = false;

@@ -1,0 +1,102 @@
+"""Why a recharge did not arrive, as its owner reads it: the answer, the question, the code, and nobody else's story."""
+
+import re
+
+from tests.web.stage import Stage
+from tests.web.test_order import place, press
+from tests.web.test_sessions import Browser
+
+from daozhang.identity import Visitor
+from daozhang.simulators.faults import Fault
+
+
+async def test_what_the_phone_showed_is_asked_for_and_becomes_the_cause(buyer: Browser, stage: Stage) -> None:
+    path, _ = await place(buyer)
+    text = (await buyer.get(f"{path}/why")).text
+    assert "What did your phone show?" in text
+    assert "Still waiting for your payment" in text
+    assert "money has not moved" not in text
+    answer = await press(buyer, f"{path}/why", "phone", pick="balance")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{path}/why")
+    text = (await buyer.get(f"{path}/why")).text
+    assert "You told us" in text
+    assert 'id="p-balance" value="balance" checked' in text
+
+
+async def test_pasted_words_that_say_nothing_are_kept_and_not_guessed_at(buyer: Browser, stage: Stage) -> None:
+    path, _ = await place(buyer)
+    await press(buyer, f"{path}/why", "phone", words="<script>alert(1)</script> hm")
+    text = (await buyer.get(f"{path}/why")).text
+    assert "we do not guess" in text
+    assert "<script>alert" not in text
+    answer = await press(buyer, f"{path}/why", "phone", words="  ")
+    assert answer.headers["location"].endswith("/why?empty=1#phone")
+    assert "Please pick one" in (await buyer.get(f"{path}/why?empty=1")).text
+
+
+async def test_a_channels_refusal_names_the_channel_its_code_and_the_layer(buyer: Browser, stage: Stage) -> None:
+    stage.sim.dial.set(Fault(point="order", kind="error", times=1, code="NO_AUTH", http=403))
+    path, _ = await place(buyer)
+    for page in (path, f"{path}/why"):
+        text = (await buyer.get(page)).text
+        assert "NO_AUTH" in text
+        assert "WeChat Pay answered" in text
+        assert re.search(r"[0-9A-Y]{4}-[0-9A-Y]{4}</code>", text)
+
+
+async def test_a_code_opens_the_story_of_its_owner_and_of_nobody_else(shop_app: object, buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    code = await stage.house.diagnoses.code_of(1, stage.shop.user_id, order_id)
+    answer = await buyer.get(f"/why?code={code.lower()}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{path}/why")
+    await stage.house.identity.register(1, "13700137000", "tea at four by the river", Visitor("192.0.2.1", "192.0.2.0/24"))
+    stranger = Browser(shop_app)
+    await stranger.login("13700137000", "tea at four by the river")
+    other = [await stranger.get(f"/why?code={each}") for each in (code, "00000000")]
+    assert [each.status_code for each in other] == [404, 404]
+    alike = [re.sub(r'[0-9a-f]{64}|value="[^"]*"|\d\d:\d\d:\d\d|next=[^"]*', "", each.text) for each in other]
+    assert alike[0] == alike[1]
+    assert (await stranger.get(f"{path}/why")).status_code == 404
+
+
+async def test_in_general_it_says_that_it_works_and_lists_past_freezes(buyer: Browser, stage: Stage) -> None:
+    text = (await buyer.get("/why")).text
+    assert "Recharging works right now" in text
+    assert "This account was never frozen" in text
+    await stage.house.identity.freeze(stage.shop.user_id, actor="tester", reason="risk_review", note="secret note")
+    text = (await buyer.get("/why")).text
+    assert "You cannot recharge now" in text
+    assert "Ask to be unfrozen" in text
+    assert "frozen now" in text
+    await stage.house.identity.unfreeze(stage.shop.user_id, actor="tester", reason="risk_review")
+    text = (await buyer.get("/why")).text
+    assert "over" in text
+    assert "secret note" not in text
+
+
+async def test_whoever_asks_to_be_told_is_told(buyer: Browser, stage: Stage) -> None:
+    await stage.house.identity.freeze(stage.shop.user_id, actor="tester", reason="risk_review")
+    answer = await press(buyer, "/why", "watch")
+    assert answer.status_code == 303
+    assert "one message on this site" in (await buyer.get("/why")).text
+
+
+async def test_a_person_gets_a_case_with_everything_in_it(buyer: Browser, stage: Stage) -> None:
+    stage.sim.dial.set(Fault(point="order", kind="error", times=1, code="NO_AUTH", http=403))
+    path, _ = await place(buyer)
+    answer = await press(buyer, f"{path}/why", "person")
+    assert answer.headers["location"].startswith("/cases/CA-")
+    case = (await stage.house.cases.of_user(stage.shop.user_id))[0]
+    assert case.facts["order"] == path.rpartition("/")[2]
+    assert case.facts["native"] == "NO_AUTH"
+    assert case.facts["reason"]
+    assert (await press(buyer, f"{path}/why", "person")).headers["location"] == answer.headers["location"]
+
+
+async def test_the_state_of_an_open_page_changes_when_the_finding_does(buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    before = (await buyer.get(f"{path}/why/state")).json()["mark"]
+    assert before in (await buyer.get(f"{path}/why")).text
+    await stage.pay(order_id)
+    assert (await buyer.get(f"{path}/why/state")).json()["mark"] != before
+    assert (await buyer.get("/why/state")).json()["mark"]
