@@ -20,7 +20,10 @@ from daozhang.channels.watch import tell_unmapped, watch_certificates
 from daozhang.diagnosis import Diagnoses, open_diagnoses
 from daozhang.events.hub import Hub
 from daozhang.events.interface_log import InterfaceLog
+from daozhang.goods.buy import Purchases
 from daozhang.goods.fulfil import Fulfil
+from daozhang.goods.shelf import watch_stock
+from daozhang.goods.supply import Supply
 from daozhang.identity import Identity, Limiter
 from daozhang.identity.staff import Staff
 from daozhang.identity.verify import Verifications
@@ -78,6 +81,7 @@ class Program:
     board: Board
     watch: Watch
     payouts: Payouts
+    providers: Providers
 
 
 @contextlib.asynccontextmanager
@@ -141,7 +145,7 @@ async def _build(
     history, hearing = History(database, board, registry.enabled), Hearing(database)
     board.listen(hearing.heard)
     hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
-    fulfil, limiter = Fulfil(SHOP, database, accounts), Limiter(database)
+    fulfil, limiter = Fulfil(SHOP, database, accounts, vault), Limiter(database)
     identity = Identity(database, vault, limiter)
     cases = Cases(database, vault, _verdicts(accounts, fulfil, identity))
     settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil,), threads=cases)
@@ -157,14 +161,17 @@ async def _build(
     house = House(
         settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
         channels=registry, board=board, history=history, cases=cases, verifications=verifications, books=books,
+        purchases=Purchases(SHOP, database, vault, accounts, books),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
         console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log),
     )  # fmt: skip
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
-    dues = _dues(database, desk, door, fulfil, cases, house.diagnoses, hub)
+    supply = Supply(SHOP, database, vault, accounts, providers)
+    dues = _dues(database, desk, door, fulfil, supply, cases, house.diagnoses, hub)
     program = Program(
-        asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts
+        asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts,
+        providers,
     )
     probes = Probes(database, registry.enabled, registry.get, sampler)
     always: list[Loop] = [
@@ -194,6 +201,7 @@ def _entries(identity: Identity, vault: Vault, cases: Cases) -> tuple[Entry, ...
         Entry("odd money", timedelta(seconds=20), _tell_odd_money),
         Entry("certificates", timedelta(hours=1), partial(watch_certificates, vault)),
         Entry("evidence", timedelta(days=1), _done(cases.forget)),
+        Entry("stock", timedelta(minutes=1), watch_stock),
     )
 
 
@@ -237,7 +245,7 @@ def _notify_url(url: str) -> Callable[[Channel], str]:
 
 
 def _dues(
-    database: Database, desk: Desk, door: Door, fulfil: Fulfil, cases: Cases, diagnoses: Diagnoses, hub: Hub
+    database: Database, desk: Desk, door: Door, fulfil: Fulfil, supply: Supply, cases: Cases, diagnoses: Diagnoses, hub: Hub
 ) -> tuple[Due, ...]:
     """The kinds of rows that carry a due time, and who works on them. Each piece of work may have changed an order."""
 
@@ -254,6 +262,7 @@ def _dues(
         Due("notification", database, inbox.claim, told(door.again)),
         Due("purchase", database, fulfil.claim, told(fulfil.look)),
         Due("wait", database, waiting.claim, told(desk.waiting.look)),
+        Due("supply", database, supply.claim, told(supply.work)),
         Due("case", database, cases.claim, told(cases.look)),
         Due("diagnosis", database, diagnoses.claim, told(diagnoses.look)),
     )

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import asyncpg
 import pytest
 from tests.flows.shop import refuses
 
+from daozhang import ids
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
 from daozhang.postgres import Database
@@ -124,3 +126,19 @@ async def test_the_books_add_up(database: Database, purchases: Purchases, basket
         await purchases.buy(user, basket, f"key-{number:08d}")
     wrong = {check.name for check in (await prove(database)).checks if check.wrong}
     assert not wrong & {"transfers_balance", "balances_are_postings", "running_balances", "books_sum_to_zero", "transfers_known"}
+
+
+async def test_who_saw_the_codes_is_on_record_and_stays_there(
+    database: Database, owner_database: Database, purchases: Purchases, basket: Basket, fill: Fill, rich: Rich
+) -> None:
+    await fill(1)
+    (user,) = await rich(1, 10_000)
+    bought = await purchases.buy(user, basket, "key-00000001")
+    assert await purchases.looks(user, bought.id) == (0, None)
+    assert await purchases.look(user + 1, bought.id, ids.new_id()) == []
+    assert len(await purchases.look(user, bought.id, ids.new_id())) == 1
+    times, last_at = await purchases.looks(user, bought.id)
+    assert (times, last_at is not None) == (1, True)
+    for attack in ("delete from card_views", "update card_views set codes = 9", "truncate card_views"):
+        with pytest.raises(asyncpg.PostgresError):
+            await owner_database.transact(lambda tx, attack=attack: tx.run(attack))

@@ -78,6 +78,7 @@ def sound() -> Facts:
         stored_fen=0,
         month_fen=0,
         month_ends_at=NOW + timedelta(days=8),
+        open_count=0,
         agreement_version=0,
         agreement_agreed=True,
     )

@@ -87,6 +87,7 @@ async def house(database: Database, settings: Settings) -> AsyncIterator[House]:
     yield House(
         settings=settings, database=database, identity=identity, limiter=limiter, desk=absent, hub=absent, channels=absent,
         board=absent, history=absent, cases=absent, diagnoses=absent, verifications=absent, books=absent,
+        purchases=absent,
     )  # fmt: skip
     hasher.close()
 

@@ -169,7 +169,7 @@ class World:
         found = next((good for good in await shelf.shelf(self.program.database, SHOP) if good.name == wanted.name), None)
         if found is None:
             raise SceneTrouble(f"no good {wanted.name}")
-        if found.left_count < LEAST_STOCK:
+        if found.left_count is not None and found.left_count < LEAST_STOCK:
             codes = [secrets.token_hex(8).upper() for _ in range(FILL)]
             await shelf.add_codes(self.program.database, self.program.vault, SHOP, found.id, codes)
         return found

@@ -1,7 +1,8 @@
 """Buying from the balance, in one commit: codes set aside, money spent, codes delivered. All of it or nothing."""
 
+from datetime import datetime
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -9,6 +10,7 @@ import asyncpg
 from daozhang import clock, ids
 from daozhang.events import log as events
 from daozhang.goods.model import MOST_PIECES, Purchase
+from daozhang.goods.pattern import fits
 from daozhang.goods.shelf import place
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.policy.book import Book
@@ -31,6 +33,16 @@ class Delivered(NamedTuple):
 
     id: UUID
     code: str
+
+
+class Supply(NamedTuple):
+    """A direct top-up as its buyer may see it: the account in clear, how it stands, and when the supplier is asked next."""
+
+    target: str
+    state: str
+    looks: int
+    said: str
+    next_look_at: datetime | None
 
 
 class Purchases:
@@ -72,10 +84,36 @@ class Purchases:
         """This user's purchases, newest first."""
         return [Purchase(**row) for row in await self._database.rows(sql.purchases, user_id, self.shop_id, before, limit)]
 
+    async def of_order(self, user_id: int, order_id: UUID) -> Purchase | None:
+        """The purchase whose channel part an order of this user pays; None when it is for the wallet."""
+        purchase_id = await self._database.value(sql.purchase_of_order, order_id, user_id)
+        return await self.purchase(user_id, purchase_id) if purchase_id else None
+
     async def codes(self, user_id: int, purchase_id: UUID) -> list[Delivered]:
         """The codes that were delivered with a purchase of this user. The caller makes sure that it is really him."""
         rows = await self._database.rows(sql.delivered_codes, purchase_id, user_id)
         return [Delivered(row["id"], self._vault.unseal_text(row["code_sealed"], place(row["id"]))) for row in rows]
+
+    async def look(self, user_id: int, purchase_id: UUID, session_id: UUID) -> list[Delivered]:
+        """The codes, for a user who has just shown again that it is him: that they were seen is on record first."""
+        found = await self.codes(user_id, purchase_id)
+        if found:
+            seen = (ids.new_id(), self.shop_id, user_id, purchase_id, session_id, len(found))
+            await self._database.transact(lambda tx: tx.run(sql.note_card_view, *seen, clock.now()))
+        return found
+
+    async def looks(self, user_id: int, purchase_id: UUID) -> tuple[int, datetime | None]:
+        """How often the codes of a purchase were seen, and when last."""
+        row = await self._database.row(sql.card_views, purchase_id, user_id)
+        return (row["times"], row["last_at"]) if row else (0, None)
+
+    async def supply(self, user_id: int, purchase_id: UUID) -> Supply | None:
+        """What is delivered to which account, for the purchase's own buyer; None for codes."""
+        row = await self._database.row(sql.supply, purchase_id)
+        if row is None or row["user_id"] != user_id:
+            return None
+        target = self._vault.unseal_text(row["target_sealed"], target_place(purchase_id))
+        return Supply(target, row["state"], row["looks"], row["said"], row["next_look_at"])
 
     async def _judged(self, tx: Tx, book: Book, wish: Wish, purchase_id: UUID, basket: Basket, key: str) -> UUID | Refusal:
         """Buy, if the policy lets this user spend; a refusal is answered, not raised, so that its decision is kept."""
@@ -89,32 +127,34 @@ class Purchases:
 
     async def _buy(self, tx: Tx, purchase_id: UUID, user_id: int, basket: Basket, key: str) -> UUID:
         at = clock.now()
-        wanted = sha256(f"{basket.goods_id} {basket.count} {basket.price_fen}".encode()).digest()
+        wanted = sha256(f"{basket.goods_id} {basket.count} {basket.price_fen} {basket.target}".encode()).digest()
         owner = await tx.row(sql.claim_purchase_key, self.shop_id, user_id, key, wanted, purchase_id)
         assert owner is not None
         if owner["request_hash"] != wanted:
             raise Refusal("operation.key_reused")
         if owner["purchase_id"] != purchase_id:
             return UUID(int=owner["purchase_id"].int)
-        total_fen = await check_basket(tx, self.shop_id, basket)
+        good = await check_basket(tx, self.shop_id, basket)
+        total_fen = basket.price_fen * basket.count
         begun = await tx.value(
             sql.begin_purchase, self.shop_id, at, purchase_id, user_id, basket.goods_id, basket.count, basket.price_fen, total_fen,
             None, None, at, None,
         )  # fmt: skip
         if not begun:
             raise Refusal("goods.sold_out")
+        await order_supply(tx, self._vault, self.shop_id, at, purchase_id, user_id, good, basket)
         ended = await tx.rows(sql.end_purchases, at, "buyer", [purchase_id], "delivered", "")
         assert len(ended) == 1, purchase_id
         data = f'{{"goods_id":{basket.goods_id},"count":{basket.count},"total_fen":{total_fen}}}'
-        await events.append(tx, self.shop_id, at, "buyer", [events.Event("purchase.delivered", None, user_id, data)])
+        await events.append(tx, self.shop_id, at, "buyer", [events.Event(f"purchase.{ended[0]['state']}", None, user_id, data)])
         found = await self._accounts.ids(tx, self.shop_id, (accounts.cash(user_id), accounts.SALES))
         lines = (Line(accounts.cash(user_id), -total_fen), Line(accounts.SALES, total_fen))
         await post(tx, self.shop_id, at, "buyer", [Transfer(ids.new_id(), "purchase", purchase_id, at, lines)], found)
         return purchase_id
 
 
-async def check_basket(tx: Tx, shop_id: int, basket: Basket) -> int:
-    """What the basket costs in fen. Raises `Refusal` when it can not be sold, or no longer at the price that the buyer saw."""
+async def check_basket(tx: Tx, shop_id: int, basket: Basket) -> Any:
+    """The good of a basket. Raises `Refusal` when it can not be sold so, or no longer at the price that the buyer saw."""
     if not 1 <= basket.count <= MOST_PIECES:
         raise Refusal("goods.count", limit_count=MOST_PIECES)
     good = await tx.row(sql.good_for_sale, shop_id, basket.goods_id)
@@ -122,4 +162,20 @@ async def check_basket(tx: Tx, shop_id: int, basket: Basket) -> int:
         raise Refusal("goods.not_for_sale")
     if good["price_fen"] != basket.price_fen:
         raise Refusal("goods.price_changed", price_fen=good["price_fen"])
-    return int(good["price_fen"]) * basket.count
+    if good["delivery"] == "topup" and not fits(good["target_pattern"], basket.target):
+        raise Refusal("goods.target")
+    return good
+
+
+async def order_supply(
+    tx: Tx, vault: Vault, shop_id: int, at: datetime, purchase_id: UUID, user_id: int, good: Any, basket: Basket
+) -> None:
+    """Write down what a supplier is to deliver once the purchase is paid; nothing for a good with codes of its own."""
+    if good["delivery"] == "topup":
+        sealed = vault.seal(basket.target, target_place(purchase_id))
+        await tx.run(sql.add_supply, purchase_id, shop_id, user_id, good["sku"], sealed, basket.count, at)
+
+
+def target_place(purchase_id: UUID) -> str:
+    """The associated data of a sealed account name."""
+    return f"supplies:target:{purchase_id}"

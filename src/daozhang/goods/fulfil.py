@@ -1,8 +1,8 @@
 """Goods that are paid at a channel, whole or in part: set aside with the order, handed over in the commit that credits it.
 
-The channel's part is recharged and spent in one commit; the balance's part waits in a hold. Nothing here calls out: the codes are
-the shop's own. An order that fails keeps its pieces until they expire, so that it can be paid another way; one that was given up
-puts them back at once.
+The channel's part is recharged and spent in one commit; the balance's part waits in a hold. Nothing here calls out: codes are the
+shop's own, and a top-up is ordered at its supplier after the commit (`goods/supply.py`). An order that fails keeps its pieces until
+they expire, so that it can be paid another way; one that was given up puts them back at once.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,14 @@ from typing import Any, Literal
 from uuid import UUID
 
 from daozhang import clock, ids
-from daozhang.goods.buy import check_basket
+from daozhang.goods.buy import check_basket, order_supply, target_place
 from daozhang.ledger import Accounts, Line, Transfer, accounts
 from daozhang.ledger.reserve import Hold, capture, end, reserve
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.fulfilment import Credited, Errand, Finished
 from daozhang.recharge.model import Basket
+from daozhang.vault import Vault
 
 sql = statements("daozhang.goods")
 
@@ -35,20 +36,22 @@ SETTLED = frozenset({"paid", "held", "misfit", "refunding", "frozen_by_order"})
 class Fulfil:
     """Sets goods aside for orders, hands them over, and puts them back."""
 
-    def __init__(self, shop_id: int, database: Database, ledger_accounts: Accounts) -> None:
+    def __init__(self, shop_id: int, database: Database, ledger_accounts: Accounts, vault: Vault) -> None:
         self.shop_id = shop_id
-        self._database, self._accounts = database, ledger_accounts
+        self._database, self._accounts, self._vault = database, ledger_accounts, vault
 
     async def reserve(self, tx: Tx, at: datetime, errand: Errand) -> None:
         """Set the pieces and the balance's part aside. Raises `Refusal` before anything was written."""
         basket = errand.basket
+        purchase_id = ids.new_id()
         pieces = (basket.goods_id, basket.count, basket.price_fen, basket.balance_fen)
-        hold_id = await self._take_part(tx, at, errand)
+        hold_id, good = await self._take_part(tx, at, errand)
         begun = await tx.value(
-            sql.begin_purchase, self.shop_id, at, ids.new_id(), errand.user_id, *pieces, errand.order_id, hold_id,
+            sql.begin_purchase, self.shop_id, at, purchase_id, errand.user_id, *pieces, errand.order_id, hold_id,
             errand.expires_at, at + LOOK_EVERY,
         )  # fmt: skip
         assert begun, "locked pieces went away"
+        await order_supply(tx, self._vault, self.shop_id, at, purchase_id, errand.user_id, good, basket)
 
     async def renew(self, tx: Tx, at: datetime, order_id: UUID, user_id: int, expires_at: datetime) -> None:
         """Keep a purchase aside for one more try of its order, or set its pieces and the balance's part aside anew.
@@ -58,15 +61,20 @@ class Fulfil:
         for row in await tx.rows(sql.purchases_of_orders, [order_id]):
             hold_id = row["hold_id"]
             if row["state"] == "released":
-                basket = Basket(row["goods_id"], row["count"], row["price_fen"], row["balance_fen"])
-                hold_id = await self._take_part(tx, at, Errand(order_id, user_id, basket, row["channel_fen"], expires_at))
+                basket = Basket(row["goods_id"], row["count"], row["price_fen"], row["balance_fen"], await self._target(tx, row["id"]))
+                hold_id, _ = await self._take_part(tx, at, Errand(order_id, user_id, basket, row["channel_fen"], expires_at))
             renewed = await tx.value(sql.renew_purchase, at, "buyer", row["id"], hold_id, expires_at, at + LOOK_EVERY)
             assert renewed, "locked pieces went away"
 
-    async def _take_part(self, tx: Tx, at: datetime, errand: Errand) -> UUID | None:
-        """Check a basket, lock its pieces, set the balance's part aside: its hold. Raises `Refusal` with nothing written."""
+    async def _target(self, tx: Tx, purchase_id: UUID) -> str:
+        """The account that a top-up goes to; empty for codes."""
+        row = await tx.row(sql.supply, purchase_id)
+        return self._vault.unseal_text(row["target_sealed"], target_place(purchase_id)) if row else ""
+
+    async def _take_part(self, tx: Tx, at: datetime, errand: Errand) -> tuple[UUID | None, Any]:
+        """Check a basket, lock its pieces, set the balance's part aside: its hold and the good. Raises `Refusal`, nothing written."""
         basket = errand.basket
-        total_fen = await check_basket(tx, self.shop_id, basket)
+        good, total_fen = await check_basket(tx, self.shop_id, basket), basket.price_fen * basket.count
         if not 0 <= basket.balance_fen < total_fen or total_fen - basket.balance_fen != errand.channel_fen:
             raise Refusal("goods.price_changed", price_fen=basket.price_fen)
         # The user's row is locked, and every debit takes that lock first: what is there now is there at the end.
@@ -76,11 +84,11 @@ class Fulfil:
         if not await tx.value(sql.stock_there, self.shop_id, basket.goods_id, basket.count):
             raise Refusal("goods.sold_out")
         if not basket.balance_fen:
-            return None
+            return None, good
         hold_id = ids.new_id()
         hold = Hold(hold_id, self.shop_id, accounts.cash(errand.user_id), accounts.reserved(errand.user_id), basket.balance_fen)
         await reserve(tx, self._accounts, at, "buyer", hold)
-        return hold_id
+        return hold_id, good
 
     async def finish(self, tx: Tx, at: datetime, credited: Sequence[Credited]) -> Finished:
         """Hand over what credited orders were for, in their transaction.

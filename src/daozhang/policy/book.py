@@ -28,6 +28,12 @@ class DayRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_fen: int
 
 
+class OpenRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many unpaid orders one user may have at a time: each may hold goods and a place at a channel."""
+
+    most_count: int = 5
+
+
 class RiskRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the rules of risk measure by. The window and its large amount are published, and enforced as published."""
 
@@ -106,6 +112,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     amount: AmountRules
     day: DayRules
+    open: OpenRules = OpenRules()
     risk: RiskRules = RiskRules()
     tolerance: ToleranceRules = ToleranceRules()
     eligibility: EligibilityRules = EligibilityRules()
@@ -121,6 +128,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     amount: AmountRules
     day: DayRules
+    open: OpenRules = OpenRules()
     risk: RiskRules = RiskRules()
     tolerance: ToleranceRules = ToleranceRules()
     eligibility: EligibilityRules = EligibilityRules()
@@ -132,7 +140,7 @@ def make_book(shop_id: int, version: int, parameters: Parameters) -> Book:
     """The book of checked parameters, its rules compiled. Raises `BadBook`."""
     rules, shadows = _compiled(msgspec.json.encode(parameters))
     return Book(
-        shop_id=shop_id, version=version, amount=parameters.amount, day=parameters.day, risk=parameters.risk,
+        shop_id=shop_id, version=version, amount=parameters.amount, day=parameters.day, open=parameters.open, risk=parameters.risk,
         tolerance=parameters.tolerance, eligibility=parameters.eligibility, rules=rules, shadows=shadows,
     )  # fmt: skip
 
@@ -187,6 +195,7 @@ def checked(parameters: Parameters) -> Parameters:
         and amount.min_fen <= amount.presets_fen[0]
         and amount.presets_fen[-1] <= amount.max_fen,
         "day: max_fen is at least the smallest recharge": day.max_fen >= amount.min_fen,
+        "open: one order may be open": parameters.open.most_count >= 1,
         "risk: every number is more than nothing": all(value >= 1 for value in msgspec.structs.astuple(parameters.risk)),
         "risk: the window is at most a day": parameters.risk.window_s <= 86_400,
         "eligibility: licensed_psp needs the number of its licence": eligible.mode != "licensed_psp"

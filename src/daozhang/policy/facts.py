@@ -169,6 +169,7 @@ def _before(wish: Wish, stage: Stage, row: Any, limits: tuple[Limit, ...], signa
         stored_fen=row["stored_fen"],
         month_fen=row["month_fen"],
         month_ends_at=row["month_ends_at"],
+        open_count=row["open_count"],
         agreement_version=row["agreement_version"],
         agreement_ticked=wish.agreement,
         agreement_agreed=_agreed(wish, row, stage),

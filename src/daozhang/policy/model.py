@@ -171,6 +171,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     month_fen: int | None = None
     """What a minor's other orders of this month add up to."""
     month_ends_at: datetime | None = None
+    open_count: int | None = None
+    """How many other orders of the user wait for their payment."""
     pass_fen: int | None = None
     """The largest amount of a one-time pass that a person gave this user and that still holds; 0 when there is none."""
 

@@ -23,7 +23,7 @@ select
   case when w.channel_id is not null then coalesce(c.no_credit, false) end as no_credit,
   a.admitted_fen,
   (business_day(m.at) + 1)::timestamp at time zone 'Asia/Shanghai' as day_ends_at,
-  e.verified, e.age, e.bought, e.stored_fen, e.month_fen, e.month_ends_at,
+  e.verified, e.age, e.bought, e.stored_fen, e.month_fen, e.month_ends_at, e.open_count,
   g.version as agreement_version,
   exists (select from agreement_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id and f.version = g.version) as agreement_kept,
   not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes

@@ -280,14 +280,22 @@ with cards as (
   select t.source_id as id, sum(p.amount_fen) as fen
   from transfers t join postings p on p.transfer_id = t.id and p.amount_fen > 0
   where t.kind in ('purchase', 'hold.captured') group by 1
+), back as (
+  select t.source_id as id, sum(p.amount_fen) as fen
+  from transfers t join postings p on p.transfer_id = t.id and p.amount_fen > 0
+  where t.kind = 'purchase.returned' group by 1
 ), wrong as (
   select p.id::text as culprit
-  from purchases p left join cards c on c.purchase_id = p.id left join spent s on s.id = p.id left join spent h on h.id = p.hold_id
+  from purchases p join goods g on g.id = p.goods_id left join supplies y on y.purchase_id = p.id left join back b on b.id = p.id
+    left join cards c on c.purchase_id = p.id left join spent s on s.id = p.id left join spent h on h.id = p.hold_id
     left join holds o on o.id = p.hold_id
-  where (p.state = 'delivered' and (c.many is distinct from p.count or c.delivered is distinct from p.count
-      or coalesce(s.fen, 0) + coalesce(h.fen, 0) <> p.price_fen * p.count
+  where (g.delivery = 'cards' and p.state = 'delivered' and (c.many is distinct from p.count or c.delivered is distinct from p.count))
+    or (g.delivery = 'topup' and (c.many > 0 or y.state is distinct from case p.state when 'reserved' then 'waiting'
+      when 'supplying' then 'ordered' when 'delivered' then 'done' when 'returned' then 'refused' else 'dropped' end))
+    or coalesce(b.fen, 0) <> case p.state when 'returned' then p.price_fen * p.count else 0 end
+    or (p.state in ('delivered', 'supplying', 'returned') and (coalesce(s.fen, 0) + coalesce(h.fen, 0) <> p.price_fen * p.count
       or o.state is distinct from case when p.hold_id is not null then 'captured' end))
-    or (p.state = 'reserved' and (c.many is distinct from p.count or c.delivered > 0 or s.id is not null
+    or (p.state = 'reserved' and ((g.delivery = 'cards' and c.many is distinct from p.count) or c.delivered > 0 or s.id is not null
       or o.state is distinct from case when p.hold_id is not null then 'reserved' end))
     or (p.state = 'released' and (c.many > 0 or s.id is not null
       or o.state is distinct from case when p.hold_id is not null then 'released' end))

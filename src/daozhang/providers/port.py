@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Purpose = Literal["sms", "face", "identity"]
+Purpose = Literal["sms", "face", "identity", "supplier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,39 @@ class FaceProvider(Protocol):
 
     async def result(self, number: str) -> Literal["passed", "failed", "pending", "unknown"]:
         """What came of it, by our number."""
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyRequest:
+    """Order `count` of `sku` for the account `target`. `number` is ours, the same on every retry."""
+
+    number: str
+    sku: str
+    target: str
+    count: int
+
+    def __repr__(self) -> str:
+        """Never shows whose account it is."""
+        return f"SupplyRequest(number={self.number!r}, sku={self.sku!r}, count={self.count})"
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyAnswer:
+    """How an order stands. `absent`: the supplier never heard of the number. `serial` is its own number, `said` its word."""
+
+    outcome: Literal["success", "failure", "pending", "unknown", "absent"]
+    serial: str = ""
+    said: str = ""
+
+
+class SupplierProvider(Protocol):
+    """Delivers direct top-ups."""
+
+    async def supply(self, request: SupplyRequest) -> SupplyAnswer:
+        """Order. The same number again is the same order; `failure` = it will not be delivered."""
+
+    async def supplied(self, number: str) -> SupplyAnswer:
+        """How the order of a number stands."""
 
 
 class IdentityProvider(Protocol):

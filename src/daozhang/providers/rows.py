@@ -8,7 +8,7 @@ from daozhang import clock
 from daozhang.outbound import ForbiddenHost, Transport
 from daozhang.outbound.hosts import check_base
 from daozhang.postgres import Database, Tx, Unavailable, statements
-from daozhang.providers.port import FaceProvider, IdentityProvider, Purpose, SmsProvider
+from daozhang.providers.port import FaceProvider, IdentityProvider, Purpose, SmsProvider, SupplierProvider
 from daozhang.providers.sandbox import KIND, LEAST_SECRET, Sandbox
 from daozhang.reasons.refusal import Refusal
 from daozhang.settings import Settings
@@ -84,6 +84,10 @@ class Providers:
     async def identity(self) -> IdentityProvider:
         """Who compares names. Raises `Refusal("provider.missing")`."""
         return await self._get("identity")
+
+    async def supplier(self) -> SupplierProvider:
+        """Who delivers direct top-ups. Raises `Refusal("provider.missing")`."""
+        return await self._get("supplier")
 
     async def has(self, purpose: Purpose) -> bool:
         """Whether there is one for a purpose."""

@@ -12,7 +12,7 @@ import msgspec
 
 from daozhang import clock
 from daozhang.outbound import Fault, Request, Subject, Transport
-from daozhang.providers.port import FaceRequest, FaceSession, Sms
+from daozhang.providers.port import FaceRequest, FaceSession, Sms, SupplyAnswer, SupplyRequest
 
 KIND = "sandbox"
 LEAST_SECRET = 32
@@ -53,6 +53,15 @@ class Sandbox:
         word = _word(told, "result", {"match": "match", "mismatch": "mismatch", "no_record": "no_record"})
         return cast("Literal['match', 'mismatch', 'no_record', 'unknown']", word)
 
+    async def supply(self, request: SupplyRequest) -> SupplyAnswer:
+        """Order a direct top-up."""
+        given = {"number": request.number, "sku": request.sku, "target": request.target, "count": str(request.count)}
+        return _supplied(await self._call("/supply/order", given, "supply"))
+
+    async def supplied(self, number: str) -> SupplyAnswer:
+        """How an order stands."""
+        return _supplied(await self._call("/supply/look", {"number": number}, "supply"))
+
     async def close_connections(self) -> None:
         """Let go of what is open."""
         await self._transport.close()
@@ -82,6 +91,13 @@ class Sandbox:
         except msgspec.DecodeError:
             return None
         return told if isinstance(told, dict) else None
+
+
+def _supplied(told: dict[str, Any] | None) -> SupplyAnswer:
+    words = {"delivered": "success", "refused": "failure", "pending": "pending", "absent": "absent"}
+    outcome = cast("Literal['success', 'failure', 'pending', 'unknown', 'absent']", _word(told, "status", words))
+    serial, why = str((told or {}).get("serial", ""))[:128], str((told or {}).get("why", ""))[:64]
+    return SupplyAnswer(outcome, serial if serial.isprintable() else "", why if why.isprintable() else "")
 
 
 def _word(told: dict[str, Any] | None, field: str, words: dict[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,12 +12,22 @@ from daozhang.policy.model import Decision
 
 
 class Basket(msgspec.Struct, frozen=True):
-    """A wish to buy: so many pieces of a good, at the price that the buyer saw. `balance_fen` of it is paid from the balance."""
+    """A wish to buy: so many pieces of a good, at the price that the buyer saw. `balance_fen` of it is paid from the balance.
+
+    `target` is the account that a direct top-up goes to.
+    """
 
     goods_id: int
     count: int
     price_fen: int
     balance_fen: int = 0
+    target: str = ""
+
+    def __repr__(self) -> str:
+        """The wish for hashes and logs: whom it is for is told by a digest alone."""
+        whom = f", target={sha256(self.target.encode()).hexdigest()[:32]}" if self.target else ""
+        of = f"goods_id={self.goods_id}, count={self.count}, price_fen={self.price_fen}, balance_fen={self.balance_fen}"
+        return f"Basket({of}{whom})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from daozhang.channels.registry import Registry
     from daozhang.diagnosis import Diagnoses
     from daozhang.events.hub import Hub
+    from daozhang.goods.buy import Purchases
     from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
     from daozhang.identity.verify import Verifications
     from daozhang.policy.books import Books
@@ -62,6 +63,7 @@ class House:
     books: "Books"
     console: "Console | None" = None
     """What the desk of the staff needs beside; without it there is no desk."""
+    purchases: "Purchases"
     shop_id: int = 1
     shop_name: str = ""
     """The shop's own name in the bar; empty = the name of the house in the reader's language."""

@@ -24,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     channel.MONTH,
     operation.AMOUNT,
     operation.DAY,
+    operation.OPEN,
     operation.PAGE,
     eligibility.AGREEMENT,
     eligibility.FIRST_PURCHASE,

@@ -31,6 +31,13 @@ def _day(facts: Facts, book: Book) -> Hit | None:
     return Hit(Outcome.REFUSE, "limits.day", {"limit_fen": book.day.max_fen, "left_fen": left_fen, "until_at": facts.day_ends_at})
 
 
+def _open(facts: Facts, book: Book) -> Hit | None:
+    assert facts.open_count is not None
+    if facts.open_count < book.open.most_count:
+        return None
+    return Hit(Outcome.REFUSE, "operation.open_orders", {"limit_count": book.open.most_count, "open_count": facts.open_count})
+
+
 def _page(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- every check has the same shape
     return None if facts.page_version == facts.page_current else Hit(Outcome.REFUSE, "operation.page_outdated", {})
 
@@ -41,6 +48,10 @@ def _tells_bounds(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
 
 def _tells_day(facts: Facts, book: Book) -> dict[str, Any]:
     return {"limit_fen": book.day.max_fen, "left_fen": day_left_fen(facts, book)}
+
+
+def _tells_open(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
+    return {"limit_count": book.open.most_count}
 
 
 def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
@@ -65,6 +76,16 @@ DAY = Check(
     needs=("admitted_fen", "day_ends_at"),
     judge=_day,
     tells=_tells_day,
+)
+
+OPEN = Check(
+    name="operation.open",
+    layer=Layer.OPERATION,
+    strength=Strength.FIRM,
+    stages=BEFORE,
+    needs=("open_count",),
+    judge=_open,
+    tells=_tells_open,
 )
 
 PAGE = Check(

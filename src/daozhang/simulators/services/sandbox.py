@@ -1,4 +1,4 @@
-"""The sandbox of providers: messages arrive on the phone, a face is looked at on its own page, names stand in a register.
+"""The sandbox of providers: a phone for messages, a page that looks at faces, a register of names, a supplier of top-ups.
 
 JSON over HTTP. `Sandbox-Signature` is the hex HMAC-SHA256 of app, timestamp, path and body, each but the last followed by a line
 feed, under the app's secret, the timestamp within five minutes; the answer carries the HMAC of its body. A number (the caller's
@@ -16,13 +16,14 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from daozhang.simulators.services.supplier import Supplies
 from daozhang.simulators.watch import Watch
 from daozhang.simulators.wire import Answer, Receive, Scope, Send, TooLarge, read, write
 
 CLOCK_S = 300
 KEPT = 500
 _NUMBER = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
-_FAULTS = ("refuse", "hang", "error", "garbage", "unsigned")
+_FAULTS = ("refuse", "hang", "error", "garbage", "unsigned", "lost")
 
 
 class Message(NamedTuple):
@@ -45,11 +46,11 @@ class Look(NamedTuple):
 class Sandbox:
     """`messages` are what the phone received, newest first; `looks` the faces by id; `register` names by identity number.
 
-    `fault` (one of refuse, hang, error, garbage, unsigned) meets every call while it is set. A number that nobody asked for before
-    is entered into the register under the first name it comes with; a name that begins with 查无 has no record.
+    `fault` (one of refuse, hang, error, garbage, unsigned, lost) meets every call while it is set. A number that nobody asked for
+    before is entered into the register under the first name it comes with; a name that begins with 查无 has no record.
     """
 
-    prefixes = ("/sms/", "/face/", "/identity/")
+    prefixes = ("/sms/", "/face/", "/identity/", "/supply/")
 
     def __init__(self, watch: Watch, url: str, folder: Path | None = None) -> None:
         self._watch, self._url = watch, url
@@ -59,12 +60,13 @@ class Sandbox:
         self.looks: OrderedDict[str, Look] = OrderedDict()
         self.register: dict[str, str] = {}
         self.fault = ""
+        self.supplies = Supplies(folder)
         self._answers: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
 
     def cards(self) -> list[dict[str, str]]:
         """What an operator copies out: one account for each purpose."""
         return [{"purpose": purpose, "kind": "sandbox", "app": self.app, "host": self._url, "secret": self.secret}
-                for purpose in ("sms", "face", "identity")]  # fmt: skip
+                for purpose in ("sms", "face", "identity", "supplier")]  # fmt: skip
 
     def turn(self, fault: str) -> None:
         """Set a fault, or clear it with an empty word. Raises `ValueError`."""
@@ -91,19 +93,25 @@ class Sandbox:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         if scope["method"] != "POST":
             await write(send, Answer(405, headers={"Allow": "POST"}))
-            return
-        if not self._knows(headers, scope["path"], body):
+        elif not self._knows(headers, scope["path"], body):
             await write(send, Answer(401))
-            return
+        else:
+            await self._serve(scope["path"], body, send)
+
+    async def _serve(self, path: str, body: bytes, send: Send) -> None:
         if self.fault == "hang":
             await asyncio.sleep(20)
         if self.fault == "error":
             await write(send, Answer(500))
             return
         try:
-            told = self._do(scope["path"], msgspec.json.decode(body, type=dict[str, str]))
+            told = self._do(path, msgspec.json.decode(body, type=dict[str, str]))
         except (msgspec.DecodeError, msgspec.ValidationError, KeyError, ValueError):
             await write(send, Answer(400))
+            return
+        if self.fault == "lost":
+            # It was done, and nobody hears of it.
+            await write(send, Answer(502))
             return
         content = b"<html>gateway</html>" if self.fault == "garbage" else msgspec.json.encode(told)
         given = {"Content-Type": "application/json"}
@@ -129,6 +137,9 @@ class Sandbox:
         if path == "/face/result":
             look = next((look for look in self.looks.values() if look.number == number), None)
             return {"result": look.result if look else "unknown"}
+        if path.startswith("/supply/"):
+            refuses = self.fault == "refuse"
+            return self.supplies.order(given, refuses=refuses) if path == "/supply/order" else self.supplies.look(number)
         known = self._answers.get((path, number))
         if known is not None:
             return known
