@@ -170,7 +170,20 @@ async def _build(
     supply = Supply(SHOP, database, vault, accounts, providers)
     dues = _dues(database, desk, door, fulfil, supply, cases, house.diagnoses, hub)
     program = Program(
-        asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts,
+        asgi,
+        house,
+        database,
+        vault,
+        registry,
+        desk,
+        door,
+        settle,
+        accounts,
+        interface_log,
+        dues,
+        board,
+        watch,
+        payouts,
         providers,
     )
     probes = Probes(database, registry.enabled, registry.get, sampler)

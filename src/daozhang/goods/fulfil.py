@@ -61,7 +61,9 @@ class Fulfil:
         for row in await tx.rows(sql.purchases_of_orders, [order_id]):
             hold_id = row["hold_id"]
             if row["state"] == "released":
-                basket = Basket(row["goods_id"], row["count"], row["price_fen"], row["balance_fen"], await self._target(tx, row["id"]))
+                basket = Basket(
+                    row["goods_id"], row["count"], row["price_fen"], row["balance_fen"], await self._target(tx, row["id"])
+                )
                 hold_id, _ = await self._take_part(tx, at, Errand(order_id, user_id, basket, row["channel_fen"], expires_at))
             renewed = await tx.value(sql.renew_purchase, at, "buyer", row["id"], hold_id, expires_at, at + LOOK_EVERY)
             assert renewed, "locked pieces went away"
