@@ -74,7 +74,7 @@ class Fulfil:
         return self._vault.unseal_text(row["target_sealed"], target_place(purchase_id)) if row else ""
 
     async def _take_part(self, tx: Tx, at: datetime, errand: Errand) -> tuple[UUID | None, Any]:
-        """Check a basket, lock its pieces, set the balance's part aside: its hold and the good. Raises `Refusal`, nothing written."""
+        """Check a basket, lock its pieces, set the balance's part aside: its hold, the good. Raises `Refusal`, nothing written."""
         basket = errand.basket
         good, total_fen = await check_basket(tx, self.shop_id, basket), basket.price_fen * basket.count
         if not 0 <= basket.balance_fen < total_fen or total_fen - basket.balance_fen != errand.channel_fen:

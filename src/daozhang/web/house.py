@@ -61,9 +61,9 @@ class House:
     diagnoses: "Diagnoses"
     verifications: "Verifications"
     books: "Books"
+    purchases: "Purchases"
     console: "Console | None" = None
     """What the desk of the staff needs beside; without it there is no desk."""
-    purchases: "Purchases"
     shop_id: int = 1
     shop_name: str = ""
     """The shop's own name in the bar; empty = the name of the house in the reader's language."""
