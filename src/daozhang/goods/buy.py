@@ -80,6 +80,14 @@ class Purchases:
         row = await self._database.row(sql.purchase, purchase_id, user_id)
         return Purchase(**row) if row else None
 
+    async def find(self, user_id: int, shown: str) -> Purchase:
+        """A purchase of this user by the number that people see. Raises `goods.purchase_not_found` for anything else."""
+        number = ids.parse26(shown.removeprefix("PU-")) if shown.startswith("PU-") else None
+        found = await self.purchase(user_id, number) if number else None
+        if found is None:
+            raise Refusal("goods.purchase_not_found")
+        return found
+
     async def purchases(self, user_id: int, before: UUID | None = None, limit: int = PAGE) -> list[Purchase]:
         """This user's purchases, newest first."""
         return [Purchase(**row) for row in await self._database.rows(sql.purchases, user_id, self.shop_id, before, limit)]
