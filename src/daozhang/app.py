@@ -36,7 +36,8 @@ from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.providers.rows import Providers
-from daozhang.recharge import anomalies, chase, hold, inbox, refund, refund_end, waiting
+from daozhang.recharge import anomalies, chase, deceived, hold, inbox, refund, refund_end, waiting
+from daozhang.recharge.deceived import Deceived, DeceivedVerdict
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
 from daozhang.recharge.hearing import Hearing
@@ -162,6 +163,7 @@ async def _build(
         settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
         channels=registry, board=board, history=history, cases=cases, verifications=verifications, books=books,
         purchases=Purchases(SHOP, database, vault, accounts, books),
+        deceived=Deceived(SHOP, database, accounts, cases),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
         console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log),
@@ -203,6 +205,7 @@ def _verdicts(accounts: Accounts, fulfil: Fulfil, identity: Identity) -> dict[st
         hold.KIND: HoldVerdict(accounts, (fulfil,)),
         refund_end.STUCK: StuckVerdict(accounts),
         unfreeze.KIND: UnfreezeVerdict(identity.unfreeze_in),
+        deceived.KIND: DeceivedVerdict(accounts),
     }
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import MISSING, fields
 from dataclasses import replace as put
 from typing import Any
 from urllib.parse import urlencode
@@ -83,12 +84,9 @@ async def house(database: Database, settings: Settings) -> AsyncIterator[House]:
     limiter, hasher = Limiter(database), Hasher(memory_kib=256, passes=1)
     identity = Identity(database, vault, limiter, hasher)
     await identity.register(1, PHONE, PASSWORD, Visitor("192.0.2.1", "192.0.2.0/24"))
-    absent: Any = None
-    yield House(
-        settings=settings, database=database, identity=identity, limiter=limiter, desk=absent, hub=absent, channels=absent,
-        board=absent, history=absent, cases=absent, diagnoses=absent, verifications=absent, books=absent,
-        purchases=absent,
-    )  # fmt: skip
+    given = {"settings": settings, "database": database, "identity": identity, "limiter": limiter}
+    needed = [each.name for each in fields(House) if each.default is MISSING and each.default_factory is MISSING]
+    yield House(**dict.fromkeys(needed) | given)  # type: ignore[arg-type]
     hasher.close()
 
 

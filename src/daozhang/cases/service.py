@@ -12,7 +12,7 @@ import msgspec
 
 from daozhang import clock, ids
 from daozhang.alarms import ring
-from daozhang.cases.evidence import remake
+from daozhang.cases.evidence import Picture, remake
 from daozhang.cases.kinds import ANSWER_IN, KINDS
 from daozhang.cases.model import MOVES, Case, Evidence, Line, Turn, Verdict
 from daozhang.events import log as events
@@ -87,20 +87,27 @@ class Cases:
             now = await self._locked(tx, case_id)
             if now.state == "closed":
                 raise Refusal("cases.closed")
-            if len(await tx.rows(sql.evidence, case_id)) + len(made) > MOST_EVIDENCE:
-                raise Refusal("cases.evidence_count", limit_count=MOST_EVIDENCE)
-            actor, at = f"user:{user_id}", clock.now()
-            for picture in made:
-                evidence_id = ids.new_id()
-                sealed = self._vault.seal(picture.content, _evidence_place(evidence_id))
-                digest = sha256(picture.content).digest()
-                await tx.run(
-                    sql.add_evidence, evidence_id, case_id, actor, "image/jpeg", digest, picture.width, picture.height, sealed, at
-                )
-            await self._say(tx, case_id, actor, said, at)
-            await self._move(tx, now, "answered", actor, "")
+            await self._keep(tx, case_id, f"user:{user_id}", said, made)
+            await self._move(tx, now, "answered", f"user:{user_id}", "")
 
         await self._database.transact(work)
+
+    async def hand_in(self, tx: Tx, case_id: UUID, actor: str, text: str, pictures: Sequence[Picture]) -> None:
+        """Add what somebody without an account says and shows (`remake` made the pictures). Raises `cases.*`."""
+        await self._keep(tx, case_id, actor, _said(text), pictures)
+
+    async def _keep(self, tx: Tx, case_id: UUID, actor: str, said: str, pictures: Sequence[Picture]) -> None:
+        if len(await tx.rows(sql.evidence, case_id)) + len(pictures) > MOST_EVIDENCE:
+            raise Refusal("cases.evidence_count", limit_count=MOST_EVIDENCE)
+        at = clock.now()
+        for picture in pictures:
+            evidence_id = ids.new_id()
+            sealed = self._vault.seal(picture.content, _evidence_place(evidence_id))
+            digest = sha256(picture.content).digest()
+            await tx.run(
+                sql.add_evidence, evidence_id, case_id, actor, "image/jpeg", digest, picture.width, picture.height, sealed, at
+            )
+        await self._say(tx, case_id, actor, said, at)
 
     async def ask(self, case_id: UUID, actor: str, question: str, text: str) -> None:
         """Staff ask the user for something: the user's clock begins. Raises `cases.*`."""
@@ -189,6 +196,11 @@ class Cases:
         """A case; with `user_id` only that user's."""
         row = await self._database.row(sql.one_case, case_id, user_id)
         return _case(row) if row else None
+
+    async def open_in(self, tx: Tx, shop_id: int, kind: str, about: str) -> UUID | None:
+        """The open case about a matter, seen in the caller's transaction."""
+        row = await tx.row(sql.open_about, shop_id, kind, about)
+        return UUID(int=row["id"].int) if row else None
 
     async def open_about(self, shop_id: int, kind: str, about: str) -> Case | None:
         """The open case about a matter, if there is one."""

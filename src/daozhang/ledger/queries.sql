@@ -26,3 +26,12 @@ where a.shop_id = $1 and a.address = $2
   and ($3::uuid is null or p.version < (select b.version from postings b where b.transfer_id = $3 and b.account_id = a.id order by b.line limit 1))
 order by p.version desc
 limit $4;
+
+-- name: lot_left
+-- What is left of the money that one fact brought to an account: all of it until a debit after it made it a lot.
+select coalesce(l.remaining_fen, p.amount_fen) as left_fen
+from posting_keys k
+join postings p on p.transfer_id = k.transfer_id and p.amount_fen > 0
+join accounts a on a.id = p.account_id and a.shop_id = $1 and a.address = $2
+left join fund_lots l on l.account_id = p.account_id and l.version = p.version
+where k.source_id = $3 and k.kind = any ($4::text[]) order by p.version limit 1;

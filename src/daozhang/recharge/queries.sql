@@ -348,3 +348,12 @@ select order_id, user_id, state, wish, ends_at, next_look_at from order_waits wh
 
 -- name: approved_at
 select max(at) from order_moves where order_id = $1 and move = 'approved';
+
+-- name: paid_by_transaction
+-- The payment that a channel knows by this number of its own, at any channel of the shop.
+select a.id as attempt_id, a.order_id, a.paid_fen, o.user_id, o.state
+from channels c
+join fact_keys k on k.channel_id = c.id and k.channel_txn = $2
+join attempts a on a.id = k.attempt_id and a.channel_txn = k.channel_txn and a.state = 'paid'
+join orders o on o.id = a.order_id
+where c.shop_id = $1 limit 1;

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
     from daozhang.identity.verify import Verifications
     from daozhang.policy.books import Books
+    from daozhang.recharge.deceived import Deceived
     from daozhang.recharge.desk import Desk
     from daozhang.status import Board, History
     from daozhang.web.console.services import Console
@@ -60,6 +61,7 @@ class House:
     cases: "Cases"
     diagnoses: "Diagnoses"
     verifications: "Verifications"
+    deceived: "Deceived"
     books: "Books"
     purchases: "Purchases"
     console: "Console | None" = None

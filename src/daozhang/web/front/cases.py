@@ -46,7 +46,7 @@ async def case(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
 async def answer(request: AnyRequest, shown: FromPath[str]) -> Response[Any]:
     """The user's answer, with at most four pictures. What cannot be taken is said on the page, with the text kept."""
     session = await sessions.require(request)
-    form, pictures = await _read(request)
+    form, pictures = await read_pictures(request)
     await sessions.check_csrf(request, form)
     found = await _find(request, session, shown)
     await house_of(request).limiter.demand("case.answer", session.user_id)
@@ -98,7 +98,7 @@ async def _find(request: AnyRequest, session: "Session", shown: str) -> "Case":
     return found
 
 
-async def _read(request: AnyRequest) -> tuple[dict[str, str], list[bytes]]:
+async def read_pictures(request: AnyRequest) -> tuple[dict[str, str], list[bytes]]:
     """The fields and pictures of a multipart form. Raises `operation.form_malformed` for anything else."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return await forms.read(request), []
