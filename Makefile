@@ -2,14 +2,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench chaos pins clean
+.PHONY: help demo test check format bench bench-pages chaos pins clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(VENV)/.ready: requirements.txt pyproject.toml tools/venv.sh
 	@tools/venv.sh $(VENV) requirements.txt
@@ -41,6 +41,10 @@ format: $(VENV)/.ready-dev ## format the code
 bench: $(VENV)/.ready-dev ## the figures, each with its yardstick (NAME=credit for one)
 	@for name in $(or $(NAME),credit decide notify place); do $(BIN)/daozhang bench $$name --json; done
 	@$(if $(NAME),,for kind in alipay unionpay epay; do $(BIN)/daozhang bench place --channel $$kind --json; done)
+
+bench-pages: $(VENV)/.ready-dev ## what each page weighs, how soon it is painted on a slow phone, what axe finds (ONLY=/orders)
+	@tools/browser.sh
+	@$(BIN)/daozhang bench pages $(if $(ONLY),--only $(ONLY)) --json
 
 chaos: $(VENV)/.ready-dev ## the long counts: kills, races, random stories
 	@DAOZHANG_LONG=1 $(BIN)/pytest tests/chaos tests/flows tests/fuzz tests/postgres -n $(WORKERS) --dist loadgroup

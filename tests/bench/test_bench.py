@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from daozhang.bench import NAMES, run_bench
+from daozhang.bench.browse import Look
 from daozhang.simulators.stations import KNOWN
 
 SMALL: dict[str, dict[str, Any]] = {
     "decide": {"orders": 40, "yardstick_s": 0.1, "pure_s": 0.05},
     "notify": {"messages": 60, "singles": 5, "connections": 4, "users": 20, "empty_s": 0.1},
+    "pages": {"looks": (Look("zh", 390, dark=False),), "only": "/recharge", "times": 1},
     **{f"place {kind}": {"channel": kind, "orders": 30, "at_once": 8, "sign_s": 0.05} for kind in KNOWN},
 }
 
@@ -28,6 +30,11 @@ async def test_a_bench_says_what_it_measured_against_what(name: str) -> None:
     assert found["ratio"] is None or found["ratio"] == pytest.approx(found["figure"] / found["yardstick"], abs=0.001)
     assert {"cpu", "cores", "load", "python", "system"} <= found["machine"].keys()
     json.dumps(found)
+    if name == "pages":
+        assert (found["pages"], found["foreign_requests"], found["console_errors"], found["axe_violations"]) == (1, 0, 0, 0)
+        assert found["broken"] == []
+        assert found["recharge_bytes"] < found["recharge_bytes_yardstick"]
+        assert found["ratio"] < 1
     if name == "notify":
         assert 0 < found["idle_p50_ms"] <= found["idle_p99_ms"]
         near = max(found["figure"], found["yardstick"]) > 0.8 * found["generator_ceiling"]

@@ -1,34 +1,22 @@
 """A real browser in front of the real pages: the shop on a loopback port, the simulated phone beside it, Debian's Chromium."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 from tests.web.stage import Stage, open_stage
 
+from daozhang.bench.browse import AXE, FLAGS, audit, chromium_path, context_for
 from daozhang.postgres import Database
 from daozhang.settings import Settings
 
 HERE = Path(__file__).parent
-AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = os.environ.get("DAOZHANG_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PHONE_AGENT = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36"
+CHROMIUM = chromium_path()
+__all__ = ["CHROMIUM", "FLAGS", "Shop", "audit", "context_for", "log_in"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +30,11 @@ class Shop:
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The source of axe-core, as the lock file pins it. Without it there is no audit, and the test says so."""
-    if not AXE.is_file() and shutil.which("npm"):
+    if not (HERE.parents[1] / AXE).is_file() and shutil.which("npm"):
         subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, check=False, capture_output=True)
-    if not AXE.is_file():
+    if not (HERE.parents[1] / AXE).is_file():
         pytest.fail("axe-core is not installed: run `make test`, or `npm ci` in tests/browser")
-    return AXE.read_text("utf-8")
+    return (HERE.parents[1] / AXE).read_text("utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -67,22 +55,6 @@ async def shop(database: Database, settings: Settings) -> AsyncIterator[Shop]:
         yield Shop(stage, stage.shop.url)
 
 
-async def context_for(
-    chromium: Browser, *, language: str = "zh", width: int = 1280, dark: bool = False, **more: Any
-) -> BrowserContext:
-    """A person's browser: a phone below 500 px, in a language, in light or dark."""
-    phone = width < 500
-    if phone:
-        more |= {"user_agent": PHONE_AGENT, "is_mobile": True, "has_touch": True}
-    return await chromium.new_context(
-        viewport={"width": width, "height": 844 if phone else 900},
-        locale="zh-CN" if language == "zh" else "en-GB",
-        timezone_id="Asia/Shanghai",
-        color_scheme="dark" if dark else "light",
-        **more,
-    )
-
-
 async def log_in(page: Page, shop: Shop, phone: str, password: str) -> None:
     """Log in through the form."""
     await page.goto(f"{shop.url}/login")
@@ -90,16 +62,3 @@ async def log_in(page: Page, shop: Shop, phone: str, password: str) -> None:
     await page.fill("input[name=password]", password)
     await page.click("main button[type=submit]")
     await page.wait_for_url("**/recharge")
-
-
-_REST = """() => Promise.all(document.getAnimations()
-  .filter((each) => each.effect.getComputedTiming().iterations !== Infinity)
-  .map((each) => each.finished.catch(() => null)))"""
-
-
-async def audit(page: Page, axe: str) -> list[str]:
-    """What axe finds wrong on the page once it is at rest, best practices included: a text that fades in has no contrast yet."""
-    await page.evaluate(_REST)
-    await page.evaluate(axe)
-    found = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-    return [f"{each['id']}: {node['html'][:160]}" for each in found["violations"] for node in each["nodes"]]

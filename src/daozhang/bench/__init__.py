@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-NAMES = ("credit", "decide", "notify", "place")
+NAMES = ("credit", "decide", "notify", "pages", "place")
+
+
+class BenchTrouble(RuntimeError):
+    """A bench cannot go on; the message says what to do."""
 
 
 async def run_bench(name: str, **options: Any) -> dict[str, Any]:
-    """Run one bench; the dictionary that its JSON line holds. Raises `KeyError` for a name that is not there."""
+    """Run one bench; the dictionary that its JSON line holds. Raises `KeyError` for a name that is not there, `BenchTrouble`."""
     if name not in NAMES:
         raise KeyError(name)
     bench: Callable[..., Awaitable[dict[str, Any]]] = import_module(f"daozhang.bench.{name}").bench

@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
+from daozhang.bench import BenchTrouble
+
 _END_S = 10.0
 
 
-class ChildTrouble(RuntimeError):
+class ChildTrouble(BenchTrouble):
     """A process of the bench ended before it had answered."""
 
 

@@ -8,25 +8,33 @@ from daozhang.cli.server import settle
 
 
 @app.command
-def bench(name: Literal["credit", "decide", "notify", "place"], /, *, channel: str = "", json: bool = False) -> None:
-    """Measure on a throwaway server of its own, in less than a minute; exit 1 when its books do not add up afterwards.
+def bench(
+    name: Literal["credit", "decide", "notify", "pages", "place"], /, *, channel: str = "",
+    only: str | None = None, json: bool = False,
+) -> None:  # fmt: skip
+    """Measure on a throwaway server of its own; exit 1 when its books do not add up afterwards, or a page misses its yardstick.
 
     Args:
-        name: `credit` (credits), `decide` (checks and their commit), `notify` (callbacks over HTTP), `place` (orders).
+        name: `credit` (credits), `decide` (checks and their commit), `notify` (callbacks over
+            HTTP), `pages` (what each page weighs, how soon it is painted, what is wrong with it), `place` (orders).
         channel: `place`: the kind of channel that orders are placed at; default WeChat Pay.
+        only: `pages`: those whose path holds this.
         json: end with one JSON line.
     """
     import uvloop
 
-    from daozhang.bench import run_bench
-    from daozhang.bench.child import ChildTrouble
+    from daozhang.bench import BenchTrouble, run_bench
 
+    options = _options(name, {"place.channel": channel or None, "pages.only": only})
     if not json:
-        say_error(f"measuring {name}, this takes up to a minute")
+        say_error(f"measuring {name}, this takes {'some minutes' if name in _LONG else 'up to a minute'}")
     try:
-        options = {"channel": channel} if channel and name == "place" else {}
         found = settle(run_bench(name, **options), run=uvloop.run)
-    except ChildTrouble as fault:
+    except ModuleNotFoundError as fault:
+        if fault.name != "playwright":
+            raise
+        raise Failed("Playwright is not installed, it is for development only: run `make test` once, which sets it up") from None
+    except BenchTrouble as fault:
         raise Failed(str(fault)) from fault
     except KeyError as fault:
         raise Failed(f"there is no simulated {fault.args[0]}") from None
@@ -34,7 +42,19 @@ def bench(name: Literal["credit", "decide", "notify", "place"], /, *, channel: s
         say_json(**found)
     else:
         _show(found)
-    sys.exit(0 if found["proof_ok"] else 1)
+    sys.exit(0 if found["proof_ok"] and found.get("ok", True) else 1)
+
+
+_LONG = ("pages",)
+
+
+def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What the bench of a name is told: its own options, and where its lines go while it runs. Raises `Failed` for another's."""
+    told = {key.partition("."): value for key, value in given.items() if value is not None}
+    foreign = [option for (whose, _, option) in told if whose != name]
+    if foreign:
+        raise Failed(f"`bench {name}` knows no --{foreign[0]}")
+    return {option: value for (_, _, option), value in told.items()} | ({"tell": say} if name in _LONG else {})
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ async def demo(settings: Settings, told: Callable[[Addresses], None]) -> None:
         guide = Guide()
 
         async def ready(program: Program) -> None:
-            await _furnish(settings, program, await _card(simulator, card_file))
+            await equip(settings, program, await _card(simulator, card_file))
             guide.world = World(program, settings, base, SCENES)
             await guide.world.welcome(PHONE)
             told(Addresses(settings.url(), f"{base}/phone", f"{settings.url()}/tour"))
@@ -86,8 +86,11 @@ def _read(file: Path) -> dict[str, Any] | None:
     return json.loads(file.read_text("utf-8")) if file.exists() else None
 
 
-async def _furnish(settings: Settings, program: Program, card: dict[str, Any]) -> None:
-    """Register the simulated channels and the demo's user, unless they are there from last time."""
+async def equip(settings: Settings, program: Program, card: dict[str, Any]) -> None:
+    """Register the simulated channels and services, and furnish the shop, unless that is there from last time.
+
+    `card` is what the simulators hand to a merchant: `channels` and `providers`. Raises `DemoTrouble` beside a real channel.
+    """
     rows = await console.listed(program.database)
     real = [row for row in rows if row.enabled and not all(host.startswith("http://127.0.0.1:") for host in row.hosts)]
     if real:

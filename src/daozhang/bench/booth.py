@@ -1,0 +1,90 @@
+"""The demo's shop in this process, on a throwaway server: doors on loopback, simulated channels beside it, due work going on."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+import uvicorn
+from msgspec.structs import replace
+
+from daozhang.app import Program, open_program
+from daozhang.demo.run import equip
+from daozhang.demo.scenes import SCENES
+from daozhang.demo.world import Guide, World
+from daozhang.policy import places
+from daozhang.postgres import Database
+from daozhang.postgres.migrate import migrate
+from daozhang.postgres.throwaway import throwaway
+from daozhang.settings import Settings
+from daozhang.simulators.simulator import Simulator
+from daozhang.simulators.stations import KNOWN
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the process's signals alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing."""
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Booth:
+    """The running shop. `world` makes situations in it; `owner` is the database as its owner sees it."""
+
+    program: Program
+    world: World
+    simulator: Simulator
+    settings: Settings
+    owner: Database
+    url: str
+
+
+@asynccontextmanager
+async def booth(*, work: bool = True) -> AsyncIterator[Booth]:
+    """A shop as the demo furnishes it, gone when the block ends; `work=False` leaves due work undone."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port: int = listener.getsockname()[1]
+    with TemporaryDirectory(prefix="daozhang-") as folder:
+        settings = replace(Settings(data=Path(folder), test_mode=True), port=port)
+        async with throwaway() as server, Simulator(kinds=tuple(KNOWN)) as simulator:
+            await migrate(server.dsn("owner"))
+            owner = await Database.open(server.dsn("owner"), size=2)
+            dsn, guide = server.dsn("app"), Guide()
+            try:
+                async with open_program(
+                    settings, dsn, dsn, work=work, tour=guide,
+                    phone_url=lambda text: f"{simulator.url}/phone/scan?code_url={quote(text, safe='')}",
+                ) as program:  # fmt: skip
+                    await equip(settings, program, {"channels": simulator.cards(), "providers": simulator.services.cards()})
+                    guide.world = World(program, settings, simulator.url, SCENES)
+                    async with _open_doors(program, listener):
+                        yield Booth(program, guide.world, simulator, settings, owner, settings.url())
+            finally:
+                places.use_places(())
+                await owner.close()
+
+
+@asynccontextmanager
+async def _open_doors(program: Program, listener: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        program.asgi, loop="none", http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
+        server_header=False, timeout_graceful_shutdown=2,
+    )  # fmt: skip
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([listener]))
+    while not server.started:  # noqa: ASYNC110 -- uvicorn tells it no other way
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        program.house.closing.set()
+        server.should_exit = True
+        await serving
