@@ -158,7 +158,7 @@ async def _build(
     door = Door(database, settle, desk.refunds, registry.get, limiter)
     providers = Providers(SHOP, database, vault, settings)
     verifications = Verifications(database, vault, limiter, providers)
-    payouts = Payouts(database, accounts, vault, verifications)
+    payouts = Payouts(database, books, accounts, vault, verifications)
     house = House(
         settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
         channels=registry, board=board, history=history, cases=cases, verifications=verifications, books=books,
@@ -277,6 +277,7 @@ def _dues(
         Due("refund", database, refund.claim, told(desk.refunds.__call__)),
         Due("notification", database, inbox.claim, told(door.again)),
         Due("purchase", database, fulfil.claim, told(fulfil.look)),
+        Due("freeze", database, desk.freezes.claim, told(desk.freezes.look)),
         Due("wait", database, waiting.claim, told(desk.waiting.look)),
         Due("supply", database, supply.claim, told(supply.work)),
         Due("case", database, cases.claim, told(cases.look)),

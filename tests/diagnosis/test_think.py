@@ -135,7 +135,7 @@ def test_lines_of_family_and_law_are_the_same_whatever_they_said() -> None:
 def test_a_legal_stop_shows_its_neutral_text_and_no_fact() -> None:
     finding = find(evidence(order("frozen_by_order", reason="risk.payer_flagged"), attempts=(tried("paid"),)))
     assert finding.cause is not None
-    assert (finding.cause.reason, finding.cause.facts) == ("account.frozen_by_law", {})
+    assert (finding.cause.reason, finding.cause.facts) == ("regulation.money_frozen", {})
     assert marks(finding)["regulation"] is Mark.CONSTANT
 
 

@@ -86,7 +86,7 @@ async def test_cb_02_forged_messages_change_nothing_and_ask_nothing(till: Till) 
     assert await asked(till, order) == ["order"]
 
 
-async def test_cb_19_a_true_signature_over_an_unpaid_order_credits_nothing_and_rings(till: Till) -> None:
+async def test_cb_19_a_true_signature_over_an_unpaid_order_credits_nothing(till: Till) -> None:
     order = await till.place(till.v1)
     before = (await book(till.shop.program.database))[:6]
     status, body = await till.knock(till.v1, await till.message(order))
@@ -94,12 +94,21 @@ async def test_cb_19_a_true_signature_over_an_unpaid_order_credits_nothing_and_r
     assert (await book(till.shop.program.database))[:6] == before
     assert (await till.shop.order(order.id)).state == "awaiting_payment"
     assert await till.shop.cash() == 0
-    (alarm,) = [each for each in await alarms.open_alarms(till.shop.program.database) if each.kind == "channel.claim_denied"]
-    assert alarm.facts["claimed_fen"] == 5_000
     # And a flood of them asks the operator no more than once a minute.
     for n in range(20):
         await till.knock(till.v1, await till.message(order, name=f"goods{n}"))
     assert await asked(till, order) == ["order", "query"]
+
+
+async def test_cb_19_another_amount_than_the_operators_rings_at_once_and_does_not_count(till: Till) -> None:
+    order = await till.place(till.v1)
+    till.shop.sim.fault("notice", "silence", times=None)
+    till.shop.sim.phone.pay(await till.shop.number(order.id))
+    assert (await till.knock(till.v1, await till.message(order, money="5000")))[0] == 200
+    (alarm,) = [each for each in await alarms.open_alarms(till.shop.program.database) if each.kind == "channel.claim_denied"]
+    assert alarm.facts["claimed_fen"] == 500_000
+    await till.shop.reach(order.id, "credited")
+    assert await till.shop.cash() == 5_000
 
 
 async def test_cb_19_the_control_a_door_that_believes_the_signature_would_have_paid(till: Till) -> None:

@@ -220,3 +220,12 @@ async def test_a_refund_that_is_stuck_is_kept_as_balance_by_decision(shop: Shop,
     with refuses("refund.not_stuck"):
         await shop.program.desk.refunds.keep(refund_id, "x", "anna")
     assert await payouts.propose(order.id, 2_000, ACCOUNT, "x", "anna")
+
+
+async def test_a_frozen_account_is_paid_nothing_by_hand(shop: Shop, payouts: Payouts) -> None:
+    order = await closed(shop)
+    await shop.program.house.identity.freeze(shop.user_id, actor="staff:1", reason="risk_review")
+    with refuses("account.frozen"):
+        await payouts.propose(order.id, 5_000, ACCOUNT, "原账户已注销", "anna")
+    assert await wallet(shop) == (5_000, 0)
+    assert await shop.program.database.value("select count(*) from decisions where stage = 'refund' and outcome = 'refuse'") == 1

@@ -179,6 +179,55 @@ def keep(refund_id: str, why: str, /, *, actor: str, json: bool = False) -> None
         say("kept as balance" if state == "failed" else f"the channel has ended it meanwhile: {state}")
 
 
+@order.command
+def freeze(number: str, authority: str, reference: str, /, *, review: str, until: str = "", actor: str, json: bool = False) -> None:
+    """Keep held money by order of an authority, at once; given again for the same order it takes down the new dates.
+
+    Args:
+        number: the order as the buyer sees it, RC-...
+        authority: who ordered it. The buyer is not told.
+        reference: the number of its order. The buyer is not told.
+        review: when it is to be reviewed at the latest, such as 2027-03-01, within a year; Shanghai time.
+        until: when it ends, if it says so; then the money is held again by itself.
+        actor: who does it.
+        json: end with one JSON line.
+    """
+    from daozhang.recharge.freeze import Writ
+
+    writ = Writ(authority, reference, _moment(review), _moment(until) if until else None)
+    on_order(number, lambda program, order_id: program.desk.freezes.order(order_id, writ, actor))
+    say_json(number=number, state="frozen_by_order") if json else say("frozen; nobody gets it until it ends or two people lift it")
+
+
+@order.command
+def lift(number: str, why: str, /, *, actor: str, json: bool = False) -> None:
+    """End a freeze before its time: the first person asks, a second one confirms by the same command. The money is held again then.
+
+    Args:
+        number: the order as the buyer sees it, RC-...
+        why: for the record.
+        actor: who asks, or confirms; two different people.
+        json: end with one JSON line.
+    """
+    lifted = on_order(number, lambda program, order_id: program.desk.freezes.lift(order_id, actor, why))
+    if json:
+        say_json(number=number, lifted=lifted)
+    else:
+        say("lifted; its case says what becomes of the money" if lifted else "asked; it waits for a second person")
+
+
+def _moment(text: str) -> Any:
+    """A moment in Shanghai."""
+    from datetime import datetime
+
+    from daozhang.clock import SHANGHAI
+
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+    except ValueError:
+        raise Failed("a moment looks like 2027-03-01 or 2027-03-01 12:00") from None
+
+
 def on_order(number: str, work: Callable[[Any, UUID], Awaitable[Any]]) -> Any:
     """Do something about an order with the program on its database, beside a running one. A refusal becomes a sentence."""
     from daozhang.recharge.view import parse_shown

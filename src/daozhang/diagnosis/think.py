@@ -131,7 +131,7 @@ _BY_THE_MONTH = frozenset({"account.wallet_limit_month"})
 
 def _why_received(evidence: Evidence, order: OrderView) -> str | None:
     if order.state == "frozen_by_order":
-        return "account.frozen_by_law"
+        return "regulation.money_frozen"
     if order.state == "misfit" or (order.reason is None and "amount" in evidence.anomalies):
         return "anomaly.amount"
     return order.reason

@@ -43,6 +43,8 @@ BUCKETS = {
     "confirm.subject": Bucket(5, 5 / 3_600),
     "confirm.network": Bucket(60, 60 / 3_600),
     "callback.ask": Bucket(1, 1 / 60),
+    "callback.ask.unknown": Bucket(1, 1 / 60),
+    "callback.unknown": Bucket(60, 1),
     "callback.junk": Bucket(60, 1),
     "callback.junk.network": Bucket(30, 0.5),
 }

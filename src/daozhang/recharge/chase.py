@@ -14,11 +14,11 @@ from daozhang import clock, ids
 from daozhang.channels.port import Answer, Channel, Outcome
 from daozhang.postgres import Database, Tx, statements
 from daozhang.recharge import moves, schedule
-from daozhang.recharge.ending import end_unpaid
+from daozhang.recharge.ending import doubt, end_unpaid
 from daozhang.recharge.judgement import Effect
 from daozhang.recharge.place import Place, Try
 from daozhang.recharge.settle import Arrival, Settle
-from daozhang.recharge.states import UNPAID
+from daozhang.recharge.states import CHARGED, UNPAID
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
@@ -74,6 +74,9 @@ class Chase:
         number = ids.text26(attempt_id)
         answer = await channel.query(number)
         if await self._ended(row, answer):
+            return
+        if answer.outcome is Outcome.UNKNOWN and answer.reason == CHARGED and row["state"] == "open":
+            await doubt(self._database, attempt_id, CHARGED)
             return
         known_unpaid = answer.outcome is Outcome.PENDING or answer.exists is False
         needless = row["state"] == "closing" or row["order_state"] == "closing" or row["order_state"] not in UNPAID

@@ -22,6 +22,7 @@ from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule, view
 from daozhang.recharge.approve import Resume, decided, lately_approved
 from daozhang.recharge.chase import Chase
+from daozhang.recharge.freeze import Freezes
 from daozhang.recharge.fulfilment import Fulfilment
 from daozhang.recharge.model import Considered, OrderLine, OrderView, PlaceRequest, RefundView
 from daozhang.recharge.place import LIFETIME, Place, Try, wish_of
@@ -30,6 +31,7 @@ from daozhang.recharge.quote import Board, Quote, quote, standing
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.route import OPEN, Standing
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.states import CHARGED
 from daozhang.recharge.waiting import Stopped, Waiting
 from daozhang.vault import Vault
 
@@ -78,7 +80,7 @@ class Desk:
             fulfilments,
             cases,
         )
-        self.waiting = Waiting(database, vault, cases)
+        self.waiting, self.freezes = Waiting(database, vault, cases), Freezes(database, cases)
         self.resume = Resume(database, books, self.place_order, self.waiting, page_version)
         self.settle, self.fulfilments = settle, fulfilments
         self.chase = Chase(database, vault, registry.get, self.place_order, settle)
@@ -221,12 +223,13 @@ class Desk:
     async def _begin_closing(self, tx: Tx, order_id: UUID, *, leaving: bool = False) -> Sequence[Any]:
         """Mark what still lives of an order as closing, so that until it has ended everybody sees that we are checking.
 
-        `leaving` it for another way: an attempt that is being asked of its channel this moment is not left. Raises `Refusal`.
+        `leaving` it for another way: an attempt that is being asked of its channel this moment, or that was charged, is not left.
+        Raises `Refusal`.
         """
         attempts = await tx.rows(sql.live_attempts, order_id)
         await tx.value(sql.lock_for_settlement, [row["id"] for row in attempts])
         live, at = await tx.rows(sql.live_attempts, order_id), clock.now()
-        if leaving and any(row["state"] == "prepared" for row in live):
+        if leaving and any(row["state"] == "prepared" or row["reason"] == CHARGED for row in live):
             raise Refusal("operation.not_retryable")
         due = at + schedule.FIRST
         await moves.move_attempts(

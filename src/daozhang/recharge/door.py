@@ -3,28 +3,61 @@
 When settling fails for a reason of ours the message is kept alone and acknowledged (we hold it now) and we try again by ourselves;
 when it does not hold it is kept with why and refused in the channel's own form.
 
-A message of a kind that asks first proves nothing by itself: the channel is asked about its number, at most once a minute whatever
-is sent to us, and the answer is settled. While nobody knows, the message is kept and asked about again.
+A message of a kind that asks first proves nothing by itself: the channel is asked about its number, and the answer is settled. How
+often is bounded (docs/decisions/0062): about a payment or refund of ours at most once a minute each, whatever is sent to us; about
+all numbers of a channel that we do not know together once a minute. While nobody knows, or the channel does not share the claim
+yet, the message is kept and asked about again, and in the end it is told to a person.
 """
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 from daozhang import alarms, clock, ids
 from daozhang.channels.catalogue import KINDS
 from daozhang.channels.port import Acknowledgement, Answer, Channel, Invalid, Outcome, Report
 from daozhang.identity import Limiter
-from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable
+from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable, statements
 from daozhang.postgres.batch import Full
 from daozhang.recharge import inbox
+from daozhang.recharge.ending import doubt
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.settle import Arrival, Settle
+from daozhang.recharge.states import CHARGED
 
+sql = statements("daozhang.recharge")
 log = logging.getLogger(__name__)
 
 UNCONFIRMED = "not confirmed by the channel"
 """What a message is kept as whose claim the channel itself does not share."""
+OPEN = "the channel could not be asked"
+DENIED = "the channel does not say so yet"
+SETTLED = "settled before"
+DENIED_TRIES = 6
+"""A channel's books may lag behind its message: a claim that they do not share is asked about this often, for ten minutes."""
+LAST = {True: timedelta(days=30), False: timedelta(days=1)}
+"""How long a claim is asked about that nobody can confirm: one about a number of ours, one about any other."""
+
+
+class Known(NamedTuple):
+    """What we know of a number that a message speaks of. `state` is None when it is none of this channel's numbers."""
+
+    state: str | None
+    channel_txn: str
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a payment or refund of ours at this channel."""
+        return self.state is not None
+
+    def settles(self, claim: Report) -> bool:
+        """Whether what is claimed is booked already."""
+        if claim.outcome is not Outcome.SUCCESS:
+            return False
+        if claim.subject == "refund":
+            return self.state == "done"
+        return self.state == "paid" and claim.channel_txn != "" and claim.channel_txn == self.channel_txn
 
 
 class Door:
@@ -69,44 +102,93 @@ class Door:
         if channel is None:
             return
         if KINDS[channel.kind].asks_first:
-            answer = await _asked(channel, report)
-            if _open(answer):
+            answered = await self._asked_again(row, channel, report)
+            if answered is None:
                 return
-            if answer.report is None:
-                await self._database.transact(lambda tx: inbox.finish(tx, row["id"], UNCONFIRMED))
-                return
-            report = answer.report
+            report = answered
         if report.subject == "refund":
             outcome = await self._refunds.settle(report)
         else:
             outcome = (await self._settle(Arrival(row["shop_id"], report))).effect
-        await self._database.transact(lambda tx: inbox.finish(tx, row["id"], outcome))
+        await self._finish(row, outcome)
+
+    async def _asked_again(self, row: Any, channel: Channel, claim: Report) -> Report | None:
+        """What the channel says now of a claim that is kept; None when there is nothing to settle now, or any more."""
+        known = await self._known(channel, claim)
+        over = clock.now() - row["at"] >= LAST[known.ours]
+        if known.settles(claim):
+            await self._finish(row, SETTLED)
+        elif not await self._may_ask(channel, claim, known):
+            # A number of ours was asked about within the last minute, by another message: what is true of it is settled.
+            if over or (known.ours and row["tries"] >= DENIED_TRIES and row["why"] != OPEN):
+                await self._finish(row, UNCONFIRMED)
+        else:
+            answer = await _asked(channel, claim)
+            denied, unheard = _denied(claim, answer), _open(answer)
+            if (denied and row["tries"] >= DENIED_TRIES) or ((denied or unheard) and over):
+                await self._ring(row["shop_id"], channel, claim)
+                await self._finish(row, UNCONFIRMED)
+            elif not denied and not unheard:
+                if answer.report is not None:
+                    return answer.report
+                await self._finish(row, UNCONFIRMED)
+        return None
 
     async def _ask(self, shop_id: int, channel: Channel, claim: Report, raw: inbox.Raw) -> None:
-        if await self._limiter.take("callback.ask", f"{channel.id} {claim.number}"):
-            await self._defer(shop_id, claim, raw, "asked a moment ago")
+        known = await self._known(channel, claim)
+        if known.settles(claim):
+            await self._keep(shop_id, raw, SETTLED)
+            return
+        if not known.ours and await self._limiter.take("callback.unknown", channel.id):
+            # So many about numbers that are not ours are not even kept; the channel sends a true one again.
+            raise Unavailable("too many messages about numbers that are not ours")
+        if not await self._may_ask(channel, claim, known):
+            await self._defer(shop_id, claim, raw, "asked a moment ago" if known.ours else inbox.NOT_OURS)
             return
         answer = await _asked(channel, claim)
-        if _denied(claim, answer):
-            facts = {"kind": channel.kind, "channel_id": channel.id, "number": claim.number[:64], "claimed_fen": claim.amount_fen}
-            await self._database.transact(
-                lambda tx: alarms.ring(tx, shop_id, clock.now(), "channel.claim_denied", f"channel:{channel.id}", facts)
-            )
         if _open(answer):
-            await self._defer(shop_id, claim, raw, "the channel could not be asked")
+            if answer.reason == CHARGED:
+                await doubt(self._database, ids.parse26(claim.number), CHARGED)
+            await self._defer(shop_id, claim, raw, OPEN if known.ours else inbox.NOT_OURS)
+        elif _denied(claim, answer):
+            await self._defer(shop_id, claim, raw, DENIED if known.ours else inbox.NOT_OURS)
         elif answer.report is None:
-            stored = inbox.Stored(raw, "settled", UNCONFIRMED)
-            await self._database.transact(lambda tx: inbox.store(tx, shop_id, clock.now(), [stored]))
+            await self._keep(shop_id, raw, UNCONFIRMED)
         else:
+            if _differs(claim, answer):
+                await self._ring(shop_id, channel, claim)
             await self._take(shop_id, answer.report, raw)
+
+    async def _known(self, channel: Channel, claim: Report) -> Known:
+        number = ids.parse26(claim.number)
+        find = sql.claimed_refund if claim.subject == "refund" else sql.claimed_payment
+        row = await self._database.row(find, number, channel.id) if number else None
+        return Known(row["state"], row["channel_txn"] or "") if row else Known(None, "")
+
+    async def _may_ask(self, channel: Channel, claim: Report, known: Known) -> bool:
+        """Take a turn to ask. What is ours never waits for what is not, whoever sends it and however much."""
+        if known.ours:
+            return not await self._limiter.take("callback.ask", f"{channel.id} {claim.number}")
+        return not await self._limiter.take("callback.ask.unknown", channel.id)
+
+    async def _ring(self, shop_id: int, channel: Channel, claim: Report) -> None:
+        facts = {"kind": channel.kind, "channel_id": channel.id, "number": claim.number[:64], "claimed_fen": claim.amount_fen}
+        await self._database.transact(
+            lambda tx: alarms.ring(tx, shop_id, clock.now(), "channel.claim_denied", f"channel:{channel.id}", facts)
+        )
+
+    async def _finish(self, row: Any, why: str) -> None:
+        await self._database.transact(lambda tx: inbox.finish(tx, row["id"], why))
+
+    async def _keep(self, shop_id: int, raw: inbox.Raw, why: str) -> None:
+        stored = inbox.Stored(raw, "settled", why)
+        await self._database.transact(lambda tx: inbox.store(tx, shop_id, clock.now(), [stored]))
 
     async def _take(self, shop_id: int, report: Report | None, raw: inbox.Raw) -> None:
         if report is not None and report.subject == "payment":
             await self._settle(Arrival(shop_id, report, raw))
             return
-        outcome = await self._refunds.settle(report) if report else "noted"
-        stored = inbox.Stored(raw, "settled", outcome)
-        await self._database.transact(lambda tx: inbox.store(tx, shop_id, clock.now(), [stored]))
+        await self._keep(shop_id, raw, await self._refunds.settle(report) if report else "noted")
 
     async def _defer(self, shop_id: int, report: Report | None, raw: inbox.Raw, why: str) -> None:
         assert report is not None, "a message without a report needs no settling"
@@ -125,11 +207,17 @@ async def _asked(channel: Channel, claim: Report) -> Answer:
 
 
 def _denied(claim: Report, answer: Answer) -> bool:
-    """Somebody signed "paid", and the channel itself says otherwise: the key may be known to others (or the channel hurried)."""
+    """Somebody signed "paid", and the channel itself says otherwise: it hurried, or the key is known to others."""
     told = answer.report
     if claim.outcome is not Outcome.SUCCESS or _open(answer):
         return False
-    return told is None or told.outcome is not Outcome.SUCCESS or None is not claim.amount_fen != told.amount_fen
+    return told is None or told.outcome is not Outcome.SUCCESS
+
+
+def _differs(claim: Report, answer: Answer) -> bool:
+    """Both say that it was paid, and another amount: the channel's word counts, and somebody wrote the other."""
+    told = answer.report
+    return claim.outcome is Outcome.SUCCESS and told is not None and None is not claim.amount_fen != told.amount_fen
 
 
 def _open(answer: Answer) -> bool:

@@ -1,4 +1,4 @@
-"""An attempt that ended without money, and what that means for its order. Called only after the channel has confirmed it."""
+"""An attempt that ended without money, and what that means for its order: only after the channel has confirmed it. Or its doubt."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from daozhang.events import log as events
 from daozhang.limits.contradiction import Refused, heard
 from daozhang.limits.model import Way
 from daozhang.postgres import Database, Tx, statements
-from daozhang.recharge import moves
+from daozhang.recharge import moves, schedule
 
 sql = statements("daozhang.recharge")
 
@@ -23,6 +23,23 @@ _UNSURE = (None, "channel.checking", "channel.unknown_answer")
 
 _CLOSED = (None, "operation.order_closed", "channel.order_unknown")
 """What a channel says of a payment that simply was not made; any other reason is why it failed."""
+
+
+async def doubt(database: Database, attempt_id: UUID | None, reason: str) -> None:
+    """The channel took the money and has not booked it: nobody is shown the code again, and we go on checking."""
+
+    async def work(tx: Tx) -> None:
+        await tx.value(sql.lock_for_settlement, [attempt_id])
+        row = await tx.row(sql.one_attempt, attempt_id)
+        if row is None or row["state"] not in ("prepared", "open"):
+            return
+        at = clock.now()
+        due = schedule.next_look(row["created_at"], row["expires_at"], at)
+        await moves.move_attempts(tx, at, "chase", [moves.Step(row["id"], row["version"], row["state"], "doubted", reason, due)])
+        await tx.run(sql.doubt_reason, row["id"], reason)
+
+    if attempt_id is not None:
+        await database.transact(work)
 
 
 async def end_unpaid(database: Database, attempt_id: UUID, told: Answer | None = None) -> None:

@@ -19,6 +19,11 @@ from daozhang.events import log as events
 from daozhang.identity.verify import Verifications
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.ledger.reserve import Hold, end, reserve
+from daozhang.policy.book import Book
+from daozhang.policy.books import Books
+from daozhang.policy.enforce import enforce
+from daozhang.policy.facts import Wish
+from daozhang.policy.model import Stage
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.refund import CLOSED_WAYS
@@ -63,11 +68,17 @@ class PayoutView(msgspec.Struct, frozen=True):
 class Payouts:
     """Proposes, approves, rejects and books payouts."""
 
-    def __init__(self, database: Database, ledger_accounts: Accounts, vault: Vault, verifications: Verifications) -> None:
-        self._database, self._accounts, self._vault, self._verifications = database, ledger_accounts, vault, verifications
+    def __init__(
+        self, database: Database, books: Books, ledger_accounts: Accounts, vault: Vault, verifications: Verifications
+    ) -> None:
+        self._database, self._books, self._accounts, self._vault = database, books, ledger_accounts, vault
+        self._verifications = verifications
 
     async def propose(self, order_id: UUID, amount_fen: int, payee: Payee, why: str, actor: str) -> UUID:
-        """Set the money aside and wait for a second person. Raises `Refusal` (`refund.*`, `payout.*`) with nothing changed."""
+        """Set the money aside and wait for a second person.
+
+        Raises `Refusal` with no money moved: `refund.*`, `payout.*`, or what the policy says of money that goes back.
+        """
         if not _NUMBER.fullmatch(payee.number) or not 2 <= len(payee.bank) <= 64 or not payee.bank.isprintable() or not actor:
             raise Refusal("payout.malformed")
         row = await self._database.row(sql.order_for_work, order_id)
@@ -78,16 +89,22 @@ class Payouts:
             raise Refusal("payout.unverified")
         if _plain(person.name) != _plain(payee.name):
             raise Refusal("payout.other_name")
-        payout_id = ids.new_id()
+        payout_id, book = ids.new_id(), await self._books.current(row["shop_id"])
         try:
-            await self._database.transact(lambda tx: self._begin(tx, payout_id, order_id, amount_fen, payee, why, actor))
+            refused = await self._database.transact(
+                lambda tx: self._begin(tx, book, payout_id, order_id, amount_fen, payee, why, actor)
+            )
         except asyncpg.CheckViolationError as fault:
             if fault.constraint_name != "account_floor":
                 raise
             raise Refusal("refund.spent") from fault
+        if refused is not None:
+            raise refused
         return payout_id
 
-    async def _begin(self, tx: Tx, payout_id: UUID, order_id: UUID, amount_fen: int, payee: Payee, why: str, actor: str) -> None:
+    async def _begin(
+        self, tx: Tx, book: Book, payout_id: UUID, order_id: UUID, amount_fen: int, payee: Payee, why: str, actor: str
+    ) -> Refusal | None:
         attempt = await tx.row(sql.paid_attempt, order_id)
         if attempt is None:
             raise Refusal("refund.not_paid")
@@ -108,6 +125,9 @@ class Payouts:
         cash_fen = await tx.value(sql.balance_of, shop_id, accounts.cash(user_id)) or 0
         if amount_fen > cash_fen:
             raise Refusal("refund.spent", left_fen=cash_fen)
+        (decision,) = await enforce(tx, Stage.REFUND, [(order_id, Wish(shop_id, user_id, amount_fen))], book)
+        if not decision.admits:
+            return Refusal(decision.reason or "platform.fault", **decision.facts)
         hold = Hold(ids.new_id(), shop_id, accounts.cash(user_id), accounts.reserved(user_id), amount_fen)
         await reserve(tx, self._accounts, at, actor, hold)
         sealed = self._vault.seal(msgspec.json.encode(payee), _place(payout_id))
@@ -116,6 +136,7 @@ class Payouts:
             why[:200] or "原路退不回", actor,
         )  # fmt: skip
         await _tell(tx, shop_id, at, actor, "payout.proposed", order_id, user_id, amount_fen)
+        return None
 
     async def approve(self, payout_id: UUID, actor: str) -> None:
         """A second person agrees. Raises `payout.same_person` for who proposed it."""

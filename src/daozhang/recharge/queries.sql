@@ -106,7 +106,7 @@ update attempts a set next_query_at = u.due_at, queries = a.queries + 1
 from unnest($1::uuid[], $2::timestamptz[]) as u (id, due_at) where a.id = u.id;
 
 -- name: live_attempts
-select id, state, version, channel_id, queries from attempts where order_id = $1 and id >= $1 and state not in ('paid', 'closed') order by id;
+select id, state, version, channel_id, queries, reason from attempts where order_id = $1 and id >= $1 and state not in ('paid', 'closed') order by id;
 
 -- name: attempts_in_work
 select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.kind, a.method, a.bank, a.instrument, a.amount_fen, a.state, a.version,
@@ -357,3 +357,40 @@ join fact_keys k on k.channel_id = c.id and k.channel_txn = $2
 join attempts a on a.id = k.attempt_id and a.channel_txn = k.channel_txn and a.state = 'paid'
 join orders o on o.id = a.order_id
 where c.shop_id = $1 limit 1;
+
+-- name: claimed_payment
+select state, channel_txn from attempts where id = $1 and channel_id = $2;
+
+-- name: claimed_refund
+select state, channel_txn from refunds where id = $1 and channel_id = $2;
+
+-- name: doubt_reason
+update attempts set reason = $2 where id = $1;
+
+-- name: order_reason
+select reason from orders where id = $1;
+
+-- name: freeze_in_force
+select id, authority, reference, until_at, review_at, held_for, lift_asked_by from order_freezes where order_id = $1 and lifted_at is null;
+
+-- name: begin_freeze
+insert into order_freezes (id, shop_id, order_id, authority, reference, until_at, review_at, next_look_at, held_for, ordered_by, ordered_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- name: renew_freeze
+-- A new order of an authority: whoever had asked for the end of the old one asks anew.
+update order_freezes set authority = $2, reference = $3, until_at = $4, review_at = $5, next_look_at = $6, lift_asked_by = null,
+  lift_asked_at = null, lift_why = null
+where id = $1;
+
+-- name: ask_to_lift
+update order_freezes set lift_asked_by = $2, lift_why = $3, lift_asked_at = $4 where id = $1;
+
+-- name: end_freeze
+update order_freezes set lifted_by = $2, lifted_at = $3, next_look_at = null where id = $1;
+
+-- name: due_freezes
+select id, order_id, review_at, until_at from order_freezes where next_look_at <= $1 order by next_look_at limit $2 for update skip locked;
+
+-- name: look_at_freeze
+update order_freezes set next_look_at = $2 where id = $1 and lifted_at is null;

@@ -93,9 +93,14 @@ ATTEMPT_STATES: Mapping[str, bool] = {
 }
 """State -> terminal."""
 
+CHARGED = "channel.charged_checking"
+"""What a channel says of a payment that it has taken and not booked yet."""
+
 ATTEMPT_MOVES: Mapping[tuple[str, str], str] = {
     ("prepared", "opened"): "open",
     ("prepared", "doubted"): "unknown",
+    # The channel took the money and has not booked it: we check, and the payer is not asked again.
+    ("open", "doubted"): "unknown",
     ("unknown", "opened"): "open",
     **{(state, "closing"): "closing" for state in ("prepared", "unknown", "open")},
     **{(state, "closed"): "closed" for state in ("prepared", "unknown", "open", "closing")},

@@ -8,7 +8,7 @@ import msgspec
 from daozhang import ids
 from daozhang.postgres import Database, statements
 from daozhang.recharge.model import OrderLine, OrderView, Payout, RefundView, Step
-from daozhang.recharge.states import ORDER_STATES, Money
+from daozhang.recharge.states import CHARGED, ORDER_STATES, Money
 
 sql = statements("daozhang.recharge")
 
@@ -104,7 +104,9 @@ def money_of(state: str, *, in_doubt: bool) -> Money:
 
 def _reason(row: Any) -> str | None:
     if row["state"] in ("created", "awaiting_payment", "closing"):
-        return "channel.checking" if money_of(row["state"], in_doubt=row["in_doubt"]) == "checking" else None
+        if money_of(row["state"], in_doubt=row["in_doubt"]) != "checking":
+            return None
+        return CHARGED if row["attempt_reason"] == CHARGED else "channel.checking"
     if row["state"] in ("credited", "paid", "refunded"):
         return None
     reason: str | None = row["reason"]
