@@ -83,3 +83,11 @@ where next_look_at <= $1 order by next_look_at limit $2 for update skip locked;
 
 -- name: postpone_diagnosis
 update diagnoses set next_look_at = $2 where id = $1;
+
+-- name: page_of
+select page_version from pages_facts where order_id = $1 order by at limit 1;
+
+-- name: digests_of
+select channel_id, direction, operation, trace, status, duration_us, result, request_sha256, response_sha256, at
+from exchange_digests_facts
+where order_id = $1 or attempt_id = any ($2) or refund_id = any ($3) order by id limit 200;

@@ -14,6 +14,7 @@ from daozhang.web.api import preflight as api_preflight
 from daozhang.web.console import doors as desk
 from daozhang.web.front import (
     agreement,
+    bundle,
     cases,
     channel,
     deceived,
@@ -95,6 +96,7 @@ def make_app(house: House) -> ASGIApp:
         *tour.handlers,
         *name.handlers,
         *deceived.handlers,
+        *bundle.handlers,
         *cases.handlers,
         *why.handlers,
         *order.handlers,
