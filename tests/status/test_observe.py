@@ -60,9 +60,10 @@ class Teller:
 
     def __init__(self, report: Report) -> None:
         self.report, self.answer = report, Prepay(Outcome.SUCCESS, "qr")
+        self.found = Answer(Outcome.SUCCESS, report, exists=True)
 
     async def query(self, out_trade_no: str) -> Answer:  # noqa: ARG002 - as the port has it
-        return Answer(Outcome.SUCCESS, self.report, exists=True)
+        return self.found
 
     async def read(self, headers: dict[str, str], body: bytes) -> Notification:  # noqa: ARG002
         return Notification("k", "TRANSACTION.SUCCESS", self.report)
@@ -87,6 +88,19 @@ async def test_nf02_a_payment_is_counted_once_with_its_way_its_bank_and_how_late
     paid = {key: count for key, count in sampler._counts.items() if count.paid}
     ((key, count),) = paid.items()
     assert (key.method, key.bank, count.paid, count.late, count.lag) == ("native", "icbc", 1, 0, [0, 0, 1, 0, 0, 0, 0, 0])
+
+
+async def test_a_payment_that_its_bank_refused_counts_for_that_bank_once_and_closes_nothing() -> None:
+    sampler = Sampler(None)  # type: ignore[arg-type]
+    teller = Teller(None)  # type: ignore[arg-type]
+    channel = Observed(sampler, teller)  # type: ignore[arg-type]
+    await channel.order(OrderRequest("N1", "qr", 1, "x", clock.now(), "http://127.0.0.1/", bank="ccb"))
+    for reason in ("account.payer_balance_short", "account.issuer_refused", "account.issuer_refused"):
+        teller.found = Answer(Outcome.FAILURE, exists=True, reason=reason, native=Native("01"))
+        await channel.query("N1")
+    counted = [(key.method, key.bank, count.unpaid) for key, count in sampler._counts.items() if count.unpaid]
+    assert counted == [("qr", "ccb", 1)], "what the payer lacks is no fault of the bank"
+    assert sum(count.bad for key, count in sampler._counts.items() if key.method == "qr") == 0
 
 
 @pytest.mark.parametrize(("seconds_ago", "late"), [(5, 0), (59, 0), (62, 1)])

@@ -36,7 +36,10 @@ class Native:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """Ask a channel to take a payment. Times are UTC; texts hold neither `&` nor `=`."""
+    """Ask a channel to take a payment. Times are UTC; texts hold neither `&` nor `=`.
+
+    `bank` is the bank of the card that the payer named beforehand, if one was named; no channel is told.
+    """
 
     out_trade_no: str
     method: str
@@ -47,6 +50,7 @@ class OrderRequest:
     client_ip: str = "127.0.0.1"
     payer_openid: str = ""
     return_url: str = ""
+    bank: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,14 @@ class Chase:
         sealed = row["payer_openid"]
         openid = self._vault.unseal_text(sealed, f"attempts:openid:{row['id']}") if sealed else ""
         request = self._place.request_for(
-            row["id"], row["order_id"], channel, row["method"], row["amount_fen"], row["expires_at"], row["client_ip"], openid
+            row["id"],
+            row["order_id"],
+            channel,
+            row["method"],
+            row["amount_fen"],
+            row["expires_at"],
+            row["client_ip"],
+            openid,
+            row["bank"] or "",
         )
         return Try(row["shop_id"], row["order_id"], row["id"], request, row["channel_id"])

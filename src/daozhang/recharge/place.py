@@ -144,7 +144,7 @@ class Place:
         await self._openings.drain()
 
     def request_for(self, attempt_id: UUID, order_id: UUID, channel: Channel, method: str, amount_fen: int, expires_at: datetime,
-                    client_ip: str, openid: str) -> OrderRequest:  # fmt: skip
+                    client_ip: str, openid: str, bank: str = "") -> OrderRequest:  # fmt: skip
         """The words for the channel; the same for the same attempt, always."""
         return OrderRequest(
             out_trade_no=ids.text26(attempt_id),
@@ -156,6 +156,7 @@ class Place:
             client_ip=client_ip,
             payer_openid=openid,
             return_url=self._return_url(order_id),
+            bank=bank,
         )
 
     async def _wait_for_rival(self, order_id: UUID) -> None:
@@ -297,7 +298,8 @@ class Place:
         pairs = [(r, order_id, channel) for r, order_id in admitted if (channel := self._channel(r.channel_id))]
         made = [
             Try(shop_id, order_id, attempt_id := ids.new_id(after=order_id),
-                self.request_for(attempt_id, order_id, channel, r.method, r.amount_fen, expires, r.client_ip, r.payer_openid),
+                self.request_for(attempt_id, order_id, channel, r.method, r.amount_fen, expires, r.client_ip, r.payer_openid,
+                                 r.bank or ""),
                 r.channel_id)
             for r, order_id, channel in pairs
         ]  # fmt: skip

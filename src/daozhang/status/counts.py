@@ -123,9 +123,9 @@ class Sampler:
         """A payment was heard of so long after it was made; None: only because we asked, and nobody knows when it was made."""
         self._at(channel_id, method, bank).payment(lag_s)
 
-    def unpaid(self, channel_id: int, method: str) -> None:
-        """A code ended that nobody had paid: weak evidence, since payers may simply walk away."""
-        self._at(channel_id, method, "").unpaid += 1
+    def unpaid(self, channel_id: int, method: str, *, bank: str = "") -> None:
+        """A code ended that nobody had paid, or a bank refused: weak evidence, since payers may walk away or use another card."""
+        self._at(channel_id, method, bank).unpaid += 1
 
     async def run(self) -> None:
         """Write once a second, sooner after a failure, until cancelled."""

@@ -52,10 +52,14 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """How late payments from one bank were told in the last ten minutes, where the channel names the bank. None: too few to say."""
+    """Payments from one bank in the last ten minutes, where the channel or the payer names it.
+
+    How late they were told, and the share that the bank let through. None: too few to say.
+    """
 
     bank: str
     lag_p95_s: int | None
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,9 @@ class History:
         maintenance = tuple(read_maintenance(row) for row in await self._database.rows(sql.maintenance_since, shop_id, since))
         banks: dict[int, list[Bank]] = {}
         for row in await self._database.rows(sql.recent_banks, shop_id, at - RECENT):
-            banks.setdefault(row["channel_id"], []).append(Bank(row["bank"], _p95(row["lag"], LAG_S)))
+            banks.setdefault(row["channel_id"], []).append(
+                Bank(row["bank"], _p95(row["lag"], LAG_S), _share(row["paid"], row["failed"]))
+            )
         return _Reading(at, recent, counts, incidents, maintenance, banks)
 
     def _told(self, shop_id: int, kept: _Reading) -> Report:
@@ -186,6 +192,10 @@ def _recent(row: Any) -> Recent:
     if asked < FEWEST:
         return Recent(lag_p95_s=_p95(row["lag"], LAG_S), asked=asked, good=row["good"])
     return Recent(row["good"] / asked, _p95(row["took"], TOOK_MS), _p95(row["lag"], LAG_S), asked, row["good"])
+
+
+def _share(good: int, bad: int) -> float | None:
+    return good / (good + bad) if good + bad >= FEWEST else None
 
 
 def _p95(bins: Sequence[int], bounds: Sequence[int]) -> int | None:

@@ -42,6 +42,8 @@ _EVERYBODY = {
 }
 """Refusals that by their nature meet every payer: two of them are enough."""
 _TOO_OFTEN = 429
+_BANKS = {"channel.bank_fault", "account.issuer_refused"}
+"""Why a payment failed that lies with the payer's bank, not with the payer."""
 
 
 def order_word(kind: str, answer: Prepay) -> Word:
@@ -91,7 +93,9 @@ class Observed:
             channel.id, channel.kind, channel.merchant, channel.app, channel.methods,
         )  # fmt: skip
         self._method_of: OrderedDict[str, str] = OrderedDict()
+        self._bank_of: OrderedDict[str, str] = OrderedDict()
         self._told: OrderedDict[str, None] = OrderedDict()
+        self._failed: OrderedDict[str, None] = OrderedDict()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._channel, name)
@@ -109,17 +113,26 @@ class Observed:
         word = order_word(self.kind, answer)
         lane = "" if again and word in (Word.BAD, Word.HEAVY) else request.method
         self._sampler.answered(self.id, lane, word, took_ms=took_ms)
-        self._method_of[request.out_trade_no] = request.method
-        if len(self._method_of) > REMEMBERED:
-            self._method_of.popitem(last=False)
+        _remember(self._method_of, request.out_trade_no, request.method)
+        if request.bank:
+            _remember(self._bank_of, request.out_trade_no, request.bank)
         return answer
 
     async def query(self, out_trade_no: str) -> Answer:
-        """Ask about a payment. One that was made more than a minute ago and that nobody told us of counts as told late."""
+        """Ask about a payment. One that was made more than a minute ago and that nobody told us of counts as told late.
+
+        One that failed at the payer's bank counts for that bank, where we know it: as weak evidence about its way to pay, since the
+        payer may have another card.
+        """
         answer = await self._channel.query(out_trade_no)
         self._called("query", answer)
         if answer.outcome is Outcome.SUCCESS and answer.report is not None and self._first(out_trade_no):
-            self._sampler.paid(self.id, self._method(out_trade_no), _lag_s(answer.report), bank=answer.report.bank)
+            self._sampler.paid(self.id, self._method(out_trade_no), _lag_s(answer.report), bank=self._bank(answer.report))
+        bank = self._bank_of.get(out_trade_no, answer.report.bank if answer.report else "")
+        failed_there = answer.outcome is Outcome.FAILURE and answer.exists is not False and answer.reason in _BANKS
+        if bank and failed_there and out_trade_no not in self._failed:
+            _remember(self._failed, out_trade_no, None)
+            self._sampler.unpaid(self.id, self._method(out_trade_no), bank=bank)
         return answer
 
     async def close(self, out_trade_no: str) -> Answer:
@@ -143,7 +156,7 @@ class Observed:
         notification = await self._channel.read(headers, body)
         report = notification.report
         if report is not None and report.subject == "payment" and report.outcome is Outcome.SUCCESS and self._first(report.number):
-            self._sampler.paid(self.id, self._method(report.number), _lag_s(report) or 0.0, bank=report.bank)
+            self._sampler.paid(self.id, self._method(report.number), _lag_s(report) or 0.0, bank=self._bank(report))
         return notification
 
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
@@ -161,11 +174,18 @@ class Observed:
     def _method(self, number: str) -> str:
         return self._method_of.get(number, "")
 
+    def _bank(self, report: Report) -> str:
+        return report.bank or self._bank_of.get(report.number, "")
+
     def _first(self, number: str) -> bool:
         """Whether this payment was not counted yet by this process."""
         if number in self._told:
             return False
-        self._told[number] = None
-        if len(self._told) > REMEMBERED:
-            self._told.popitem(last=False)
+        _remember(self._told, number, None)
         return True
+
+
+def _remember(known: OrderedDict[str, Any], number: str, value: Any) -> None:
+    known[number] = value
+    if len(known) > REMEMBERED:
+        known.popitem(last=False)

@@ -89,12 +89,12 @@ where s.slot_at >= $2 and s.slot_at < $2 + interval '1 day' and c.shop_id = $1
 group by 1, 2;
 
 -- name: recent_banks
-select s.channel_id, s.bank, sum(s.paid)::bigint as paid,
+select s.channel_id, s.bank, sum(s.paid)::bigint as paid, sum(s.unpaid)::bigint as failed,
   array[sum(s.lag[1]), sum(s.lag[2]), sum(s.lag[3]), sum(s.lag[4]), sum(s.lag[5]), sum(s.lag[6]), sum(s.lag[7]),
         sum(s.lag[8])]::bigint[] as lag
 from status_slots s join channels c on c.id = s.channel_id
 where s.slot_at >= $2 and s.slot_at < $2 + interval '1 day' and c.shop_id = $1 and s.bank <> ''
-group by 1, 2 having sum(s.paid) > 0 order by sum(s.paid) desc limit 200;
+group by 1, 2 having sum(s.paid + s.unpaid) > 0 order by sum(s.paid + s.unpaid) desc limit 200;
 
 -- name: day_sums
 select d.channel_id, d.day, sum(d.good)::bigint as good, sum(d.bad)::bigint as bad

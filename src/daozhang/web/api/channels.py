@@ -64,7 +64,13 @@ def _channel(request: AnyRequest, channel: "ChannelReport") -> dict[str, Any]:
         "name": channel.name,
         "methods": [_way(request, way) for way in channel.ways],
         "answers": channel.answers,
-        "banks": [{"bank": each.bank, "notice_lag_p95_s": each.lag_p95_s} for each in channel.banks],
+        "banks": [
+            {
+                "bank": each.bank, "notice_lag_p95_s": each.lag_p95_s,
+                "success_rate": None if each.rate is None else round(each.rate, 3),
+            }
+            for each in channel.banks
+        ],
         "uptime_90_days": None if channel.uptime is None else round(channel.uptime, 5),
         "days": [
             {
