@@ -37,6 +37,7 @@ from daozhang.policy.places import watch_places
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.providers.rows import Providers
 from daozhang.recharge import anomalies, chase, deceived, hold, inbox, refund, refund_end, waiting
+from daozhang.recharge.bonus import Bonus
 from daozhang.recharge.deceived import Deceived, DeceivedVerdict
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
@@ -147,12 +148,14 @@ async def _build(
     board.listen(hearing.heard)
     hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
     fulfil, limiter = Fulfil(SHOP, database, accounts, vault), Limiter(database)
+    bonus = Bonus(SHOP, database)
     identity = Identity(database, vault, limiter)
-    cases = Cases(database, vault, _verdicts(accounts, fulfil, identity))
-    settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil,), threads=cases)
+    cases = Cases(database, vault, _verdicts(accounts, fulfil, bonus, identity))
+    settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil, bonus), threads=cases)
     desk = Desk(
         SHOP, database, books, vault, registry, accounts, settle,
-        public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, fulfilments=(fulfil,), cases=cases,
+        public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, cases=cases,
+        fulfilments=(fulfil, bonus),
     )  # fmt: skip
     cases.on(waiting.REVIEW, ReviewVerdict(desk.resume.in_case, desk.waiting))
     door = Door(database, settle, desk.refunds, registry.get, limiter)
@@ -170,7 +173,7 @@ async def _build(
     )  # fmt: skip
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
     supply = Supply(SHOP, database, vault, accounts, providers)
-    dues = _dues(database, desk, door, fulfil, supply, cases, house.diagnoses, hub)
+    dues = _dues(database, desk, door, fulfil, bonus, supply, cases, house.diagnoses, hub)
     program = Program(
         asgi,
         house,
@@ -199,10 +202,10 @@ async def _build(
     return _Built(program, always, working, finish)
 
 
-def _verdicts(accounts: Accounts, fulfil: Fulfil, identity: Identity) -> dict[str, Effect]:
+def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identity) -> dict[str, Effect]:
     """What the verdicts of cases do, by kind; a kind that is not here only ends."""
     return {
-        hold.KIND: HoldVerdict(accounts, (fulfil,)),
+        hold.KIND: HoldVerdict(accounts, (fulfil, bonus)),
         refund_end.STUCK: StuckVerdict(accounts),
         unfreeze.KIND: UnfreezeVerdict(identity.unfreeze_in),
         deceived.KIND: DeceivedVerdict(accounts),
@@ -261,7 +264,15 @@ def _notify_url(url: str) -> Callable[[Channel], str]:
 
 
 def _dues(
-    database: Database, desk: Desk, door: Door, fulfil: Fulfil, supply: Supply, cases: Cases, diagnoses: Diagnoses, hub: Hub
+    database: Database,
+    desk: Desk,
+    door: Door,
+    fulfil: Fulfil,
+    bonus: Bonus,
+    supply: Supply,
+    cases: Cases,
+    diagnoses: Diagnoses,
+    hub: Hub,
 ) -> tuple[Due, ...]:
     """The kinds of rows that carry a due time, and who works on them. Each piece of work may have changed an order."""
 
@@ -277,6 +288,7 @@ def _dues(
         Due("refund", database, refund.claim, told(desk.refunds.__call__)),
         Due("notification", database, inbox.claim, told(door.again)),
         Due("purchase", database, fulfil.claim, told(fulfil.look)),
+        Due("bonus", database, bonus.claim, bonus.look),
         Due("freeze", database, desk.freezes.claim, told(desk.freezes.look)),
         Due("wait", database, waiting.claim, told(desk.waiting.look)),
         Due("supply", database, supply.claim, told(supply.work)),

@@ -74,7 +74,9 @@ class Shop:
     channels: dict[str, int]
     """The id of each kind's channel; `channel_id` is the one of WeChat Pay."""
 
-    async def place(self, amount_fen: int = 5_000, *, key: str = "", user_id: int = 0, method: str = "native") -> OrderView:
+    async def place(
+        self, amount_fen: int = 5_000, *, key: str = "", user_id: int = 0, method: str = "native", offer: int | None = None
+    ) -> OrderView:
         """Place an order as a door would."""
         return await self.program.desk.place(
             PlaceRequest(
@@ -86,6 +88,7 @@ class Shop:
                 key or secrets.token_hex(16),
                 __version__,
                 "203.0.113.9",
+                offer=offer,
             )
         )
 

@@ -81,6 +81,9 @@ def sound() -> Facts:
         open_count=0,
         agreement_version=0,
         agreement_agreed=True,
+        offer="none",
+        coupon="none",
+        offers_stack=True,
     )
 
 

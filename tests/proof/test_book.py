@@ -7,10 +7,12 @@ import asyncpg
 import pytest
 from tests.flows.conftest import let_time_pass
 from tests.flows.shop import Shop, open_shop
+from tests.offers.test_offers import run, terms
 
 from daozhang import ids
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
+from daozhang.offers.model import Tier
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
@@ -46,7 +48,8 @@ async def hand(server: Supervisor, fresh: str) -> "AsyncIterator[asyncpg.Connect
 
 async def lived(shop: Shop) -> dict[str, UUID]:
     """Let the shop live a little; the orders by what became of them."""
-    orders = {name: await shop.place() for name in ("credited", "refunded", "asked")}
+    gift = await run(shop.program.database, terms("bonus", Tier(5_000, 500)))
+    orders = {name: await shop.place(offer=gift if name == "credited" else None) for name in ("credited", "refunded", "asked")}
     for order in orders.values():
         await shop.pay(order)
         await shop.reach(order.id, "credited")
@@ -119,6 +122,8 @@ SABOTAGE: dict[str, tuple[str, str]] = {
     "a first payment booked as a second": (
         "second_payments_kept", "update transfers set kind = 'twice.kept' where kind = 'recharge'",
     ),
+    "a bonus that grew": ("bonuses_given", "update bonus_promises set bonus_fen = bonus_fen + 1"),
+    "a budget that was forgotten": ("budgets_kept", "update campaigns set used_fen = 0"),
     "an order that stands elsewhere": ("moves_are_states", "update orders set state = 'held' where state = 'credited'"),
     "a message that nobody tries again": (
         "messages_accounted", "update notifications set state = 'stored', report = '{}' where state = 'settled'",
@@ -140,7 +145,7 @@ async def test_a_book_that_lived_is_whole(shop: Shop) -> None:
     assert proof.counts["credited"] == 3
     assert proof.counts["refunds"] == 2
     assert proof.counts["stored_messages"] == 0
-    assert proof.counts["owed_to_users_fen"] == 3 * 5_000 - 2_000 - 100
+    assert proof.counts["owed_to_users_fen"] == 3 * 5_000 - 2_000 - 97, "three fen of the card came from the bonus"
     looked = {check.name: check.looked_at for check in proof.checks}
     assert all(looked.values()), looked
 

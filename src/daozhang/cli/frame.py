@@ -16,7 +16,8 @@ app = App(name="daozhang", help="The recharge desk of a shop for digital goods."
 COMMANDS = tuple(
     f"daozhang.cli.{name}"
     for name in (
-        "program", "channel", "calendar", "order", "payout", "limit", "policy", "goods", "agreement", "alarm", "anomaly", "staff",
+        "program", "channel", "calendar", "order", "payout", "limit", "policy", "goods", "offer", "agreement", "alarm", "anomaly",
+        "staff",
         "server", "bench",
     )
 )  # fmt: skip

@@ -13,6 +13,7 @@ from daozhang.goods.model import MOST_PIECES, Purchase
 from daozhang.goods.pattern import fits
 from daozhang.goods.shelf import place
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
+from daozhang.ledger.spend import split
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import enforce
@@ -68,7 +69,8 @@ class Purchases:
             if fault.constraint_name != "account_floor":
                 raise
             cash_fen = await self._database.value(sql.cash_of, self.shop_id, accounts.cash(user_id)) or 0
-            raise Refusal("goods.balance_short", short_fen=max(1, total_fen - cash_fen), balance_fen=cash_fen) from fault
+            there_fen = cash_fen + (await self._database.value(sql.cash_of, self.shop_id, accounts.bonus(user_id)) or 0)
+            raise Refusal("goods.balance_short", short_fen=max(1, total_fen - there_fen), balance_fen=there_fen) from fault
         if isinstance(bought, Refusal):
             raise bought
         purchase = await self.purchase(user_id, bought)
@@ -155,10 +157,23 @@ class Purchases:
         assert len(ended) == 1, purchase_id
         data = f'{{"goods_id":{basket.goods_id},"count":{basket.count},"total_fen":{total_fen}}}'
         await events.append(tx, self.shop_id, at, "buyer", [events.Event(f"purchase.{ended[0]['state']}", None, user_id, data)])
-        found = await self._accounts.ids(tx, self.shop_id, (accounts.cash(user_id), accounts.SALES))
-        lines = (Line(accounts.cash(user_id), -total_fen), Line(accounts.SALES, total_fen))
-        await post(tx, self.shop_id, at, "buyer", [Transfer(ids.new_id(), "purchase", purchase_id, at, lines)], found)
+        spent = await self._spent(tx, user_id, total_fen)
+        transfers = [
+            Transfer(ids.new_id(), kind, purchase_id, at, (Line(address, -amount_fen), Line(accounts.SALES, amount_fen)))
+            for kind, address, amount_fen in spent
+            if amount_fen
+        ]
+        found = await self._accounts.ids(tx, self.shop_id, (*(address for _, address, _ in spent), accounts.SALES))
+        await post(tx, self.shop_id, at, "buyer", transfers, found)
         return purchase_id
+
+    async def _spent(self, tx: Tx, user_id: int, total_fen: int) -> tuple[tuple[str, str, int], ...]:
+        """How much comes from cash and how much from the bonus beside it. The user's row is locked."""
+        cash, bonus = accounts.cash(user_id), accounts.bonus(user_id)
+        cash_fen = await tx.value(sql.cash_of, self.shop_id, cash) or 0
+        bonus_fen = await tx.value(sql.cash_of, self.shop_id, bonus) or 0
+        from_cash_fen, from_bonus_fen = split(cash_fen, bonus_fen, total_fen)
+        return ("purchase", cash, from_cash_fen), ("purchase.bonus", bonus, from_bonus_fen)
 
 
 async def check_basket(tx: Tx, shop_id: int, basket: Basket) -> Any:

@@ -136,3 +136,8 @@ update supplies set serial = case when $2::text = '' then serial else $2 end, sa
 
 -- name: end_supply
 select id, shop_id, user_id, order_id, price_fen * count as total_fen from end_supply($1, $2, $3, $4, $5)
+
+-- name: bonus_spent
+select coalesce(sum(p.amount_fen), 0)::bigint
+from posting_keys k join postings p on p.transfer_id = k.transfer_id and p.amount_fen > 0
+where k.source_id = $1 and k.kind = 'purchase.bonus'

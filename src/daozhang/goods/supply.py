@@ -118,8 +118,16 @@ class Supply:
         return True
 
     async def _give_back(self, tx: Tx, at: datetime, ended: Any) -> None:
-        cash = accounts.cash(ended["user_id"])
-        found = await self._accounts.ids(tx, self.shop_id, (accounts.SALES, cash))
-        lines = (Line(accounts.SALES, -ended["total_fen"]), Line(cash, ended["total_fen"]))
-        transfer = Transfer(ids.new_id(), "purchase.returned", ended["id"], at, lines)
-        await post(tx, self.shop_id, at, "supplier", [transfer], found)
+        """What it was paid with comes back: the bonus as bonus, the rest as cash."""
+        bonus_fen = await tx.value(sql.bonus_spent, ended["id"]) or 0
+        back = (
+            ("purchase.returned", accounts.cash(ended["user_id"]), ended["total_fen"] - bonus_fen),
+            ("purchase.bonus_returned", accounts.bonus(ended["user_id"]), bonus_fen),
+        )
+        transfers = [
+            Transfer(ids.new_id(), kind, ended["id"], at, (Line(accounts.SALES, -amount_fen), Line(address, amount_fen)))
+            for kind, address, amount_fen in back
+            if amount_fen
+        ]
+        found = await self._accounts.ids(tx, self.shop_id, (accounts.SALES, *(address for _, address, _ in back)))
+        await post(tx, self.shop_id, at, "supplier", transfers, found)

@@ -34,11 +34,17 @@ async def reserve(tx: Tx, accounts: Accounts, at: datetime, actor: str, hold: Ho
 
 async def capture(tx: Tx, at: datetime, hold_id: UUID, target: str) -> Transfer | None:
     """End a hold as captured to `target`; its booking, for the caller to post with its others. None when it has ended before."""
-    row = await tx.row(sql.end_hold, hold_id, "captured", at)
+    return await closing(tx, at, hold_id, "captured", target)
+
+
+async def closing(tx: Tx, at: datetime, hold_id: UUID, how: Literal["captured", "released"], target: str = "") -> Transfer | None:
+    """End a hold either way; its booking, for the caller to post with its others. None when it has ended before."""
+    row = await tx.row(sql.end_hold, hold_id, how, at)
     if row is None:
         return None
-    lines = (Line(row["aside"], -row["amount_fen"]), Line(target, row["amount_fen"]))
-    return Transfer(ids.new_id(), "hold.captured", hold_id, at, lines)
+    to = target if how == "captured" else row["source"]
+    lines = (Line(row["aside"], -row["amount_fen"]), Line(to, row["amount_fen"]))
+    return Transfer(ids.new_id(), f"hold.{how}", hold_id, at, lines)
 
 
 async def end(

@@ -8,6 +8,8 @@ import msgspec
 
 from daozhang.limits.model import Limit, Way
 from daozhang.limits.read import read
+from daozhang.offers import Ask, Seen
+from daozhang.offers import read as read_offers
 from daozhang.policy.model import Facts, Signals, Stage
 from daozhang.policy.places import Place, place_of
 from daozhang.policy.signals import leaving, paid, placed, read_signals, read_signals_paid
@@ -46,6 +48,11 @@ class Wish(msgspec.Struct, frozen=True):
     purchase: bool = False
     """The money is the channel's part of a purchase."""
 
+    offer: int | None = None
+    """The campaign whose bonus is chosen with the recharge."""
+    coupon: bytes | None = None
+    """The hash of the coupon that is to be used with it."""
+
     def place(self) -> Place | None:
         """Where the address is; None is not known."""
         return place_of(self.client_ip)
@@ -77,7 +84,7 @@ async def gather(
         rows = await reader.rows(
             sql.facts_leaving, wishes[0].shop_id, [wish.user_id for wish in wishes], [wish.amount_fen for wish in wishes]
         )
-        return [_leaving(wish, row) for wish, row in zip(wishes, rows, strict=True)]
+        return [_leaving(wish, stage, row) for wish, row in zip(wishes, rows, strict=True)]
     rows = await reader.rows(
         sql.facts_before,
         [wish.shop_id for wish in wishes],
@@ -87,12 +94,17 @@ async def gather(
     )
     ways = [Way(w.shop_id, w.user_id, w.channel_id, w.method, w.bank, w.instrument) for w in wishes]
     limits = await read(reader, ways, besides)
+    asks = [Ask(w.user_id, w.amount_fen, w.offer, w.coupon) for w in wishes]
+    offers = await read_offers(reader, wishes[0].shop_id, asks, together=stage is Stage.PLACE)
     if book is None:
-        return [_before(wish, stage, row, held, None, None) for wish, row, held in zip(wishes, rows, limits, strict=True)]
+        return [
+            _before(wish, stage, row, held, offer, None, None)
+            for wish, row, held, offer in zip(wishes, rows, limits, offers, strict=True)
+        ]
     signals = await read_signals(reader, wishes, book, besides)
     return [
-        _before(wish, stage, row, held, placed(wish, signal, book), signal["pass_fen"])
-        for wish, row, held, signal in zip(wishes, rows, limits, signals, strict=True)
+        _before(wish, stage, row, held, offer, placed(wish, signal, book), signal["pass_fen"])
+        for wish, row, held, offer, signal in zip(wishes, rows, limits, offers, signals, strict=True)
     ]
 
 
@@ -113,7 +125,7 @@ def _paid(wish: Wish, row: Any, signals: Any) -> Facts:
     )
 
 
-def _leaving(wish: Wish, row: Any) -> Facts:
+def _leaving(wish: Wish, stage: Stage, row: Any) -> Facts:
     return Facts(
         at=row["at"],
         shop_id=wish.shop_id,
@@ -124,14 +136,17 @@ def _leaving(wish: Wish, row: Any) -> Facts:
         standing_review_at=row["standing_review_at"],
         locked_until_at=row["locked_until"],
         amount_fen=wish.amount_fen,
-        available_fen=row["available_fen"],
+        # A bonus is spent beside the cash and never goes back as money.
+        available_fen=row["available_fen"] + (row["bonus_fen"] if stage is Stage.SPEND else 0),
         database_writes=row["database_writes"],
         signals=leaving(row),
         pass_fen=row["pass_fen"],
     )
 
 
-def _before(wish: Wish, stage: Stage, row: Any, limits: tuple[Limit, ...], signals: Signals | None, pass_fen: int | None) -> Facts:
+def _before(
+    wish: Wish, stage: Stage, row: Any, limits: tuple[Limit, ...], offer: Seen, signals: Signals | None, pass_fen: int | None
+) -> Facts:
     methods = row["methods"]
     return Facts(
         at=row["at"],
@@ -173,6 +188,13 @@ def _before(wish: Wish, stage: Stage, row: Any, limits: tuple[Limit, ...], signa
         agreement_version=row["agreement_version"],
         agreement_ticked=wish.agreement,
         agreement_agreed=_agreed(wish, row, stage),
+        offer=offer.offer,
+        offer_fen=offer.offer_fen,
+        coupon=offer.coupon,
+        coupon_fen=offer.coupon_fen,
+        coupon_from_fen=offer.coupon_from_fen,
+        coupon_until_at=offer.coupon_until_at,
+        offers_stack=offer.stacks,
         pass_fen=pass_fen,
     )
 

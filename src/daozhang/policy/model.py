@@ -147,7 +147,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     notify_door: bool | None = None
     """Whether channels can reach our door for notifications; None = nobody has looked."""
     available_fen: int | None = None
-    """What the user's balance holds, for spending and for money that goes back."""
+    """What the user's balance holds: for spending with the bonus, for money that goes back without it."""
     payer_known: bool | None = None
     """Whether the channel says who pays; before the payment only few do."""
     signals: Signals | None = None
@@ -173,6 +173,18 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     month_ends_at: datetime | None = None
     open_count: int | None = None
     """How many other orders of the user wait for their payment."""
+    offer: str | None = None
+    """How the chosen campaign stands, `none` when none was chosen (`offers/model.py`)."""
+    offer_fen: int | None = None
+    """The bonus that it would bring."""
+    coupon: str | None = None
+    """How the coupon stands that is to be used, `none` when there is none."""
+    coupon_fen: int | None = None
+    coupon_from_fen: int | None = None
+    """The least recharge that the coupon is for."""
+    coupon_until_at: datetime | None = None
+    offers_stack: bool | None = None
+    """Whether campaign and coupon may be had together."""
     pass_fen: int | None = None
     """The largest amount of a one-time pass that a person gave this user and that still holds; 0 when there is none."""
 

@@ -66,7 +66,7 @@ with moment as materialized (
 )
 select m.at, i.standing, i.standing_why, i.standing_until, i.standing_review_at, i.locked_until, i.verification,
   extract(epoch from m.at - i.created_at)::bigint as user_age_s, extract(epoch from m.at - unfrozen_at(w.user_id))::bigint as unfrozen_s,
-  coalesce(l.balance_fen, 0) as available_fen,
+  coalesce(l.balance_fen, 0) as available_fen, coalesce(b.balance_fen, 0) as bonus_fen,
   case when unfrozen_at(w.user_id) is null then 0 else unfrozen_part(l.account_id, w.amount_fen, unfrozen_at(w.user_id)) end as unfrozen_fen,
   (select coalesce(max(a.most_fen), 0) from policy_passes a where a.user_id = w.user_id and a.used_at is null and a.ends_at > m.at) as pass_fen,
   not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes
@@ -74,6 +74,7 @@ from unnest($2::bigint[], $3::bigint[]) with ordinality as w (user_id, amount_fe
 cross join moment m
 left join lateral (select * from identity_facts f where f.user_id = w.user_id and f.shop_id = $1 limit 1) i on true
 left join lateral (select * from ledger_facts f where f.shop_id = $1 and f.address = 'user:' || w.user_id || ':cash' limit 1) l on true
+left join lateral (select * from ledger_facts f where f.shop_id = $1 and f.address = 'user:' || w.user_id || ':bonus' limit 1) b on true
 order by w.place
 
 -- name: note_place

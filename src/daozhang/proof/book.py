@@ -30,6 +30,8 @@ CHECKS: dict[str, str] = {
     "payouts_booked": "each payout by hand had a second person and is booked once in full, and its hold stands where it stands",
     "second_payments_kept": "each second payment kept as balance was whole, the user's, and could not go back",
     "lots_whole": "what is left in the lots of an account, with credits not followed yet, is its balance, and each use is whole",
+    "bonuses_given": "each bonus given belongs to a credited order of its user and is booked once, and what went back is in holds",
+    "budgets_kept": "no campaign gave or promised more than its budget or a user's share, no coupon was used twice",
     "moves_are_states": "each order, attempt and refund stands where its last move left it, moves without a gap",
     "messages_accounted": "each notification is settled, stored for a next try, or refused with why",
 }

@@ -279,11 +279,11 @@ with cards as (
 ), spent as (
   select t.source_id as id, sum(p.amount_fen) as fen
   from transfers t join postings p on p.transfer_id = t.id and p.amount_fen > 0
-  where t.kind in ('purchase', 'hold.captured') group by 1
+  where t.kind in ('purchase', 'purchase.bonus', 'hold.captured') group by 1
 ), back as (
   select t.source_id as id, sum(p.amount_fen) as fen
   from transfers t join postings p on p.transfer_id = t.id and p.amount_fen > 0
-  where t.kind = 'purchase.returned' group by 1
+  where t.kind in ('purchase.returned', 'purchase.bonus_returned') group by 1
 ), wrong as (
   select p.id::text as culprit
   from purchases p join goods g on g.id = p.goods_id left join supplies y on y.purchase_id = p.id left join back b on b.id = p.id
@@ -301,3 +301,46 @@ with cards as (
       or o.state is distinct from case when p.hold_id is not null then 'released' end))
 )
 select (select count(*) from purchases) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: bonuses_given
+with booked as (
+  select t.source_id, sum(p.amount_fen) as fen, min(a.address) as address
+  from transfers t join postings p on p.transfer_id = t.id and p.amount_fen > 0 join accounts a on a.id = p.account_id
+  where t.kind = 'bonus' group by 1
+), wrong as (
+  select coalesce(p.id, b.source_id)::text as culprit
+  from (select * from bonus_promises where state = 'granted') p full join booked b on b.source_id = p.id
+  where p.id is null or b.source_id is null or b.fen <> p.bonus_fen or b.address <> 'user:' || p.user_id || ':bonus'
+  union
+  select p.id::text from bonus_promises p left join orders o on o.id = p.order_id
+  where p.state = 'granted' and (o.state is distinct from 'credited' or o.user_id <> p.user_id)
+  union
+  select p.id::text from bonus_promises p
+  where p.taken_fen <> coalesce((select sum(t.amount_fen) from bonus_takings t where t.promise_id = p.id and t.state = 'taken'), 0)
+  union
+  select t.refund_id::text from bonus_takings t join holds h on h.id = t.hold_id
+  where h.amount_fen <> t.amount_fen or h.state <> case t.state when 'waiting' then 'reserved' when 'taken' then 'captured' else 'released' end
+)
+select (select count(*) from bonus_promises) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: budgets_kept
+with used as (
+  select c.id, c.used_fen, c.budget_fen,
+    case c.form
+      when 'coupon' then (select count(*) from coupons k where k.campaign_id = c.id) * c.tier_bonus_fen[1]
+      else (select coalesce(sum(p.bonus_fen), 0) from bonus_promises p where p.campaign_id = c.id and p.state <> 'returned')
+    end as promised_fen
+  from campaigns c
+), wrong as (
+  select 'campaign ' || u.id as culprit from used u where u.promised_fen <> u.used_fen or u.used_fen > u.budget_fen
+  union
+  select 'campaign ' || p.campaign_id || ' user ' || p.user_id
+  from bonus_promises p join campaigns c on c.id = p.campaign_id where p.state <> 'returned' and p.coupon_id is null
+  group by p.campaign_id, p.user_id, c.user_fen, c.user_count having sum(p.bonus_fen) > c.user_fen or count(*) > c.user_count
+  union
+  select 'coupon ' || k.id from coupons k
+  where (k.state = 'used' and (select count(*) from bonus_promises p where p.coupon_id = k.id and p.state = 'granted' and p.order_id = k.order_id) <> 1)
+    or (k.state <> 'used' and exists (select from bonus_promises p where p.coupon_id = k.id and p.state = 'granted'))
+    or (k.state = 'reserved' and not exists (select from bonus_promises p where p.coupon_id = k.id and p.state = 'promised' and p.order_id = k.order_id))
+)
+select (select count(*) from campaigns) + (select count(*) from coupons) as looked_at, w.culprit from (select 1) one left join wrong w on true;

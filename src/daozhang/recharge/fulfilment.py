@@ -30,6 +30,8 @@ class Credited(NamedTuple):
     order_id: UUID
     user_id: int
     amount_fen: int
+    paid_at: datetime | None = None
+    """When its payer paid, as the channel said; None when nobody did."""
 
 
 class Finished(NamedTuple):

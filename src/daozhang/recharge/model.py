@@ -55,6 +55,10 @@ class PlaceRequest:
     """The version of the service agreement that was ticked; None = nothing was."""
     basket: Basket | None = None
     """What the money is for, if not the wallet: then `amount_fen` is the channel's part of its price."""
+    offer: int | None = None
+    """The campaign whose bonus is chosen."""
+    coupon: str = ""
+    """The coupon's code, as it was typed or chosen."""
     for_goods: bool = False
     """The order is for a purchase that was set aside before: it is tried again."""
 

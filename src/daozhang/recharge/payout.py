@@ -13,12 +13,12 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from daozhang import clock, ids
+from daozhang import clock, ids, offers
 from daozhang.channels.catalogue import KINDS
 from daozhang.events import log as events
 from daozhang.identity.verify import Verifications
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
-from daozhang.ledger.reserve import Hold, end, reserve
+from daozhang.ledger.reserve import Hold, closing, reserve
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import enforce
@@ -130,6 +130,8 @@ class Payouts:
             return Refusal(decision.reason or "platform.fault", **decision.facts)
         hold = Hold(ids.new_id(), shop_id, accounts.cash(user_id), accounts.reserved(user_id), amount_fen)
         await reserve(tx, self._accounts, at, actor, hold)
+        returned_fen = attempt["paid_fen"] - left_fen + amount_fen
+        await offers.begin_taking(tx, self._accounts, at, actor, payout_id, order_id, returned_fen)
         sealed = self._vault.seal(msgspec.json.encode(payee), _place(payout_id))
         await tx.value(
             sql.create_payout, shop_id, at, payout_id, user_id, order_id, amount_fen, hold.id, sealed, payee.number[-4:],
@@ -177,8 +179,12 @@ class Payouts:
     async def _book(self, tx: Tx, at: datetime, actor: str, row: Any, state: str) -> None:
         how: dict[str, Literal["captured", "released"]] = {"paid": "captured", "rejected": "released"}
         if state in how:
-            ended = await end(tx, self._accounts, at, actor, row["hold_id"], how[state], accounts.PAYOUTS)
-            assert ended, "a payout's hold ended before it"
+            booking = await closing(tx, at, row["hold_id"], how[state], accounts.PAYOUTS)
+            assert booking, "a payout's hold ended before it"
+            taken = await offers.end_taking(tx, at, row["id"], "taken" if state == "paid" else "given_back")
+            bookings = [booking, *taken]
+            found = await self._accounts.ids(tx, row["shop_id"], {line.address for each in bookings for line in each.lines})
+            await post(tx, row["shop_id"], at, actor, bookings, found)
         elif state == "bounced":
             cash = accounts.cash(row["user_id"])
             found = await self._accounts.ids(tx, row["shop_id"], (accounts.PAYOUTS, cash))

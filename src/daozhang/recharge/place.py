@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from daozhang import agreements, clock, ids
+from daozhang import agreements, clock, ids, offers
 from daozhang.cases import Cases
 from daozhang.channels.port import Channel, OrderRequest, Outcome, Prepay
 from daozhang.events import log as events
@@ -32,7 +32,7 @@ from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import moves, schedule, waiting
+from daozhang.recharge import bonus, moves, schedule, waiting
 from daozhang.recharge.fulfilment import Errand, Fulfilment
 from daozhang.recharge.model import PlaceRequest
 from daozhang.recharge.route import Standing
@@ -232,6 +232,7 @@ class Place:
             (order_id, wish_of(r, self._page_version, seen, self.payer_of(r)))
             for (r, order_id), seen in zip(fresh, standings, strict=True)
         ]
+        await offers.lock(tx, book.shop_id, [bonus.ask_of(r) for r, _ in fresh])
         decisions = await enforce(tx, Stage.PLACE, wishes, book)
         ticked = [agreements.Ticked(r.user_id, r.agreement, order_id) for r, order_id in fresh if r.agreement is not None]
         await agreements.accept(tx, book.shop_id, at, ticked)
@@ -270,6 +271,7 @@ class Place:
                     errand = Errand(order_id, request.user_id, request.basket, request.amount_fen, expires)
                     for fulfilment in self._fulfilments:
                         await fulfilment.reserve(tx, at, errand)
+                await bonus.promise(tx, request.shop_id, at, order_id, request, expires)
             except Refusal as refusal:
                 await self.turn_down(tx, at, order_id, 0, refusal)
             else:
@@ -425,7 +427,8 @@ def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: byt
         page_current, bank=request.bank, instrument=request.instrument,
         channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
         device_id=UUID(request.device_id) if request.device_id else None, client_ip=request.client_ip, payer=payer,
-        agreement=request.agreement, purchase=request.basket is not None or request.for_goods, notify_door=seen.heard,
+        agreement=request.agreement, offer=bonus.ask_of(request).campaign_id, coupon=bonus.ask_of(request).code_hash,
+        purchase=request.basket is not None or request.for_goods, notify_door=seen.heard,
     )  # fmt: skip
 
 
@@ -433,4 +436,5 @@ def _hash(request: PlaceRequest) -> bytes:
     """What must be the same when a key is used again: the wish itself, not the page or the address it came from."""
     card = f"|{request.bank}|{request.instrument}" if request.bank or request.instrument else ""
     goods = f"|{request.basket}" if request.basket else ""
-    return hashlib.sha256(f"{request.amount_fen}|{request.channel_id}|{request.method}{card}{goods}".encode()).digest()
+    gift = f"|{request.offer}|{request.coupon.strip()}" if request.offer is not None or request.coupon.strip() else ""
+    return hashlib.sha256(f"{request.amount_fen}|{request.channel_id}|{request.method}{card}{goods}{gift}".encode()).digest()

@@ -19,6 +19,7 @@ from daozhang.policy.model import Decision, Outcome, Stage, Verdict
 from daozhang.policy.record import judged, store
 from daozhang.postgres import Database
 from daozhang.reasons.catalogue import Layer, catalogue
+from daozhang.recharge.bonus import code_hash
 from daozhang.recharge.model import Considered
 from daozhang.recharge.quote import Board, standing_of
 from daozhang.recharge.route import OPEN
@@ -39,6 +40,8 @@ class Asker:
     client_ip: str = ""
     bank: str | None = None
     instrument: str | None = None
+    offer: int | None = None
+    coupon: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ def _wished(
                 asker.shop_id, asker.user_id, amount_fen, channel_id, method, asker.page_version, asker.page_version,
                 bank=asker.bank, instrument=asker.instrument, device_id=asker.device_id, client_ip=asker.client_ip,
                 channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
+                offer=asker.offer, coupon=code_hash(asker.coupon),
                 notify_door=seen.heard,
             )
         )  # fmt: skip

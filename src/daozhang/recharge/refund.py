@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from daozhang import clock, ids
+from daozhang import clock, ids, offers
 from daozhang.cases import Cases
 from daozhang.channels.catalogue import KINDS
 from daozhang.channels.port import Answer, Channel, Outcome, RefundRequest, Report
@@ -141,6 +141,8 @@ class Refunds:
         await tx.value(sql.count_refund, order_id, amount_fen)
         hold = Hold(ids.new_id(), shop_id, accounts.cash(user_id), accounts.reserved(user_id), amount_fen)
         await reserve(tx, self._accounts, at, actor, hold)
+        returned_fen = order["refunded_fen"] + await tx.value(sql.paid_out_of, order_id) + amount_fen
+        await offers.begin_taking(tx, self._accounts, at, actor, refund_id, order_id, returned_fen)
         await tx.value(
             sql.begin_refund, shop_id, at, refund_id, order_id, attempt["id"], attempt["channel_id"], hold.id, "cash",
             amount_fen, attempt["paid_fen"], why[:80] or "退款", actor, at + FIRST_LOOK,

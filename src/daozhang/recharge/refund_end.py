@@ -6,13 +6,13 @@ from uuid import UUID
 
 import msgspec
 
-from daozhang import clock, ids
+from daozhang import clock, ids, offers
 from daozhang.cases import Case, Cases
 from daozhang.cases.model import Verdict
 from daozhang.channels.port import Report
 from daozhang.events import log as events
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
-from daozhang.ledger.reserve import end
+from daozhang.ledger.reserve import closing
 from daozhang.postgres import Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
@@ -147,8 +147,13 @@ class Endings:
         if row["hold_id"]:
             how: Literal["captured", "released"] = "captured" if state == "done" else "released"
             target = accounts.receivable(row["channel_id"])
-            ended = await end(tx, self._accounts, clock.now(), "refund", row["hold_id"], how, target)
-            assert ended, "a refund's hold ended before it"
+            at = clock.now()
+            booking = await closing(tx, at, row["hold_id"], how, target)
+            assert booking, "a refund's hold ended before it"
+            taken = await offers.end_taking(tx, at, row["id"], "taken" if state == "done" else "given_back")
+            bookings = [booking, *taken]
+            found = await self._accounts.ids(tx, row["shop_id"], {line.address for each in bookings for line in each.lines})
+            await post(tx, row["shop_id"], at, "refund", bookings, found)
         elif state == "done":
             await self._post(tx, row, _waiting_at(row, user_id))
 

@@ -218,12 +218,12 @@ class Settle:
         await inbox.store(tx, shop_id, at, raws)
         await events.append(tx, shop_id, at, ACTOR, [_event(c) for c in booked])
         transfers = [_transfer(new, c, at) for new, c in zip(ids.new_ids(len(booked)), booked, strict=True)]
-        credited = [c.attempt for c in booked if c.effect is Effect.CREDITED and c.attempt]
+        credited = [(c.attempt, c.arrival.report.happened_at) for c in booked if c.effect is Effect.CREDITED and c.attempt]
         finished = await finish_all(
-            self._fulfilments, tx, at, [Credited(a["order_id"], a["user_id"], a["amount_fen"]) for a in credited]
+            self._fulfilments, tx, at, [Credited(a["order_id"], a["user_id"], a["amount_fen"], paid_at) for a, paid_at in credited]
         )
         transfers += finished.transfers
-        await moves.note_anomalies(tx, shop_id, at, _undelivered(credited, finished.undelivered))
+        await moves.note_anomalies(tx, shop_id, at, _undelivered([a for a, _ in credited], finished.undelivered))
         found = await self._accounts.ids(tx, shop_id, {line.address for t in transfers for line in t.lines})
         await post(tx, shop_id, at, ACTOR, transfers, found)
         return found

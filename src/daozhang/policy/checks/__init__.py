@@ -6,7 +6,7 @@ This is the only list of checks; rules of risk are data in the book and are judg
 asks, enforces or explains goes through it.
 """
 
-from daozhang.policy.checks import account, channel, eligibility, operation, platform, risk
+from daozhang.policy.checks import account, channel, eligibility, offers, operation, platform, risk
 from daozhang.policy.model import Check, Stage
 
 CHECKS: tuple[Check, ...] = (
@@ -31,6 +31,9 @@ CHECKS: tuple[Check, ...] = (
     eligibility.CEILING,
     eligibility.MINOR,
     eligibility.NAMED,
+    offers.OFFER,
+    offers.COUPON,
+    offers.STACK,
     risk.SIGNALS,
     risk.FAMILY,
     risk.LEGAL,

@@ -32,6 +32,8 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     ways: list[_Way] | None = None
     bank: str | None = None
     instrument: str | None = None
+    offer: int | None = None
+    coupon: str = ""
 
 
 @post("/v1/preflight", status_code=200)
@@ -57,6 +59,8 @@ async def ask(request: AnyRequest) -> Response[bytes]:
         client_ip(request),
         asked.bank,
         asked.instrument,
+        asked.offer,
+        asked.coupon,
     )
     ways = None if asked.ways is None else [(way.channel_id, way.method) for way in asked.ways]
     answers = await house.desk.preflight(asker, amount_fen, ways)
@@ -83,6 +87,8 @@ async def _read(request: AnyRequest) -> _Asked:
     if asked.ways is not None and (
         len(asked.ways) > MOST_WAYS or any(not 0 < way.channel_id < 2**63 or not 0 < len(way.method) <= 32 for way in asked.ways)
     ):
+        raise Refusal("operation.form_malformed")
+    if len(asked.coupon) > 64 or (asked.offer is not None and not 0 < asked.offer < 2**63):
         raise Refusal("operation.form_malformed")
     if any(word is not None and len(word) > 32 for word in (asked.bank, asked.instrument)):
         raise Refusal("operation.form_malformed")

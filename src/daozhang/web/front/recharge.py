@@ -14,7 +14,7 @@ from daozhang.reasons import Refusal
 from daozhang.recharge.model import PlaceRequest
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
-from daozhang.web.front import checks
+from daozhang.web.front import checks, offers
 from daozhang.web.front.device import Choice, left_out, offered
 from daozhang.web.pages import house_of, locale_of, page, plain_page, told
 
@@ -30,6 +30,15 @@ _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _FIELD_REASONS = ("operation.amount.", "limits.", "channel.limit.")
 """Refusals that one changed field cures: they are told at that field, on the form, with everything kept."""
 _NOTICE_REASONS = {
+    "eligibility.no_stack",
+    "eligibility.offer_over",
+    "eligibility.offer_gone",
+    "eligibility.offer_capped",
+    "eligibility.coupon_unknown",
+    "eligibility.coupon_used",
+    "eligibility.coupon_reserved",
+    "eligibility.coupon_expired",
+    "eligibility.coupon_minimum",
     "operation.page_outdated",
     "operation.key_reused",
     "operation.too_many",
@@ -63,6 +72,9 @@ class Draft:
     page_version: str = ""
     card: str = ""
     agreement: str = ""
+    offer: str = ""
+    coupon: str = ""
+    own_coupon: str = ""
 
     @property
     def amount_text(self) -> str:
@@ -87,7 +99,10 @@ async def place(request: AnyRequest) -> Response[Any]:
     session, house = await sessions.require(request), house_of(request)
     form = await forms.read(request)
     draft = Draft(
-        *(form.get(name, "") for name in ("amount", "other_amount", "method", "key", "page_version", "card", "agreement"))
+        *(
+            form.get(name, "")
+            for name in ("amount", "other_amount", "method", "key", "page_version", "card", "agreement", *offers.FIELDS)
+        )
     )
     try:
         await sessions.check_csrf(request, form)
@@ -110,6 +125,8 @@ async def place(request: AnyRequest) -> Response[Any]:
             bank=bank,
             instrument=instrument,
             agreement=int(draft.agreement) if _VERSION.fullmatch(draft.agreement) else None,
+            offer=offers.campaign(draft.offer),
+            coupon=draft.coupon.strip()[:64] or draft.own_coupon[:64],
         )
         await house.limiter.demand("place.user", session.user_id)
         view = await house.desk.place(wish)
@@ -177,6 +194,7 @@ async def _form(
         presets=[(str(fen // 100), fen) for fen in quote.presets_fen],
         initial_fen=_initial(draft),
         methods=methods,
+        gifts=await offers.shown(request, session, _initial(draft), draft.offer),
         chosen=_chosen(methods, draft),
         left_out=left_out(request, quote.methods),
         field_error=field_error,

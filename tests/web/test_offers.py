@@ -1,0 +1,45 @@
+"""Bonus and coupon on the recharge form: chosen there, refused there with everything kept, and told in the reader's language."""
+
+import re
+from datetime import timedelta
+
+from tests.offers.test_offers import run, terms
+from tests.web.stage import Stage
+from tests.web.test_recharge import fill
+from tests.web.test_sessions import Browser
+
+from daozhang.offers import campaigns
+from daozhang.offers.model import Tier
+
+
+async def test_a_form_without_campaigns_shows_no_offers(buyer: Browser) -> None:
+    assert 'name="offer"' not in (await buyer.get("/recharge")).text
+
+
+async def test_the_best_campaign_is_chosen_and_a_coupon_beside_it_is_refused_on_the_form(buyer: Browser, stage: Stage) -> None:
+    database = stage.house.database
+    small = await run(database, terms("bonus", Tier(5_000, 100)))
+    best = await run(database, terms("bonus", Tier(5_000, 600)))
+    coupons = await run(database, terms("coupon", Tier(5_000, 500)))
+    (issued,) = await campaigns.issue(database, 1, coupons, 1, "anna")
+    text = (await buyer.get("/recharge?amount=50")).text
+    assert re.search(rf'value="{best}" checked', text)
+    assert f'value="{small}"' in text
+    assert "¥6.00 with this one" in text
+    answer = await buyer.post("/recharge", await fill(buyer, offer=str(best), coupon=issued.code))
+    assert answer.status_code == 422
+    assert "Either the coupon or the bonus" in answer.text
+    assert issued.code in answer.text, "what was typed is kept"
+    answer = await buyer.post("/recharge", await fill(buyer, offer="none", coupon=issued.code))
+    assert answer.status_code == 303
+    assert await database.value("select coupon_id = $1 from bonus_promises", issued.id)
+
+
+async def test_own_coupons_are_listed_and_pre_flight_tells_what_stops_them(buyer: Browser, stage: Stage) -> None:
+    database = stage.house.database
+    coupons = await run(database, terms("coupon", Tier(9_000, 500), lasts=timedelta(days=2)))
+    (mine,) = await campaigns.issue(database, 1, coupons, 1, "anna", user_id=stage.shop.user_id)
+    text = (await buyer.get("/recharge?amount=50")).text
+    assert f'value="{mine.code}"' in text
+    answer = await buyer.post("/recharge", await fill(buyer, own_coupon=mine.code))
+    assert "This coupon is for recharges from ¥90 on" in answer.text
