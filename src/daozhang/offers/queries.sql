@@ -106,7 +106,8 @@ select issue_coupons($1, $2, $3, $4, $5, $6, $7, $8, $9)
 select c.id, c.form, c.name_zh, c.name_en, c.state, c.begins_at, c.ends_at, c.tier_from_fen, c.tier_bonus_fen, c.budget_fen, c.used_fen,
   c.user_fen, c.user_count, c.stacks, c.proposed_by, c.proposed_at, c.approved_by, c.stopped_by, c.why,
   (select count(*) from bonus_promises p where p.campaign_id = c.id and p.state <> 'returned') as orders_count,
-  (select coalesce(sum(p.bonus_fen - p.taken_fen), 0)::bigint from bonus_promises p where p.campaign_id = c.id and p.state = 'granted') as granted_fen,
+  (select coalesce(sum(p.bonus_fen - p.taken_fen), 0)::bigint from bonus_promises p where p.campaign_id = c.id and p.state = 'granted')
+    as granted_fen,
   (select count(*) from coupons k where k.campaign_id = c.id) as coupons_count,
   (select count(*) from coupons k where k.campaign_id = c.id and k.state = 'used') as coupons_used_count
 from campaigns c where c.shop_id = $1 order by c.id desc limit $2

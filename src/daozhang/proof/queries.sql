@@ -339,8 +339,10 @@ with used as (
   group by p.campaign_id, p.user_id, c.user_fen, c.user_count having sum(p.bonus_fen) > c.user_fen or count(*) > c.user_count
   union
   select 'coupon ' || k.id from coupons k
-  where (k.state = 'used' and (select count(*) from bonus_promises p where p.coupon_id = k.id and p.state = 'granted' and p.order_id = k.order_id) <> 1)
+  where (k.state = 'used' and (
+      select count(*) from bonus_promises p where p.coupon_id = k.id and p.state = 'granted' and p.order_id = k.order_id) <> 1)
     or (k.state <> 'used' and exists (select from bonus_promises p where p.coupon_id = k.id and p.state = 'granted'))
-    or (k.state = 'reserved' and not exists (select from bonus_promises p where p.coupon_id = k.id and p.state = 'promised' and p.order_id = k.order_id))
+    or (k.state = 'reserved' and not exists (
+      select from bonus_promises p where p.coupon_id = k.id and p.state = 'promised' and p.order_id = k.order_id))
 )
 select (select count(*) from campaigns) + (select count(*) from coupons) as looked_at, w.culprit from (select 1) one left join wrong w on true;

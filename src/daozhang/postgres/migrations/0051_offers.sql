@@ -1,4 +1,4 @@
--- Campaigns, coupons and the bonus that an order was promised: given with the credit, bounded by a budget that no race can exceed, taken back with a refund.
+-- Campaigns, coupons and the bonus that an order was promised: given with the credit, within a budget that no race exceeds.
 
 insert into transfer_kinds (kind, from_kind, to_kind) values
   ('bonus', 'platform_promotion', 'user_bonus'),
@@ -242,7 +242,8 @@ begin
   if not found then
     return false;
   end if;
-  insert into bonus_promises (id, shop_id, order_id, user_id, campaign_id, coupon_id, paid_fen, bonus_fen, until_at, next_look_at, promised_at, moved_at)
+  insert into bonus_promises (id, shop_id, order_id, user_id, campaign_id, coupon_id, paid_fen, bonus_fen, until_at, next_look_at,
+    promised_at, moved_at)
   values (p_id, p_shop, p_order, p_user, p_campaign, p_coupon, p_paid, p_bonus, p_until, p_look, p_at, p_at);
   return true;
 end $$;
