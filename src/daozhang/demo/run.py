@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,8 +22,11 @@ from daozhang.demo.world import PASSWORD, Guide, World
 from daozhang.providers import rows as providers
 from daozhang.serve import serve
 from daozhang.settings import Settings
+from daozhang.web.console.services import DemoLogin
 
 PHONE = "13800138000"
+DESK = (("owner", ("owner",)), ("support", ("support",)), ("risk", ("risk",)))
+"""The people at the demo's desk, with their roles; they share the demo's password, and the login page shows their codes."""
 START_WAIT_S = 20.0
 
 
@@ -37,6 +41,7 @@ class Addresses:
     shop: str
     phone: str
     tour: str = ""
+    desk: str = ""
     login: str = PHONE
     password: str = PASSWORD
 
@@ -61,7 +66,7 @@ async def demo(settings: Settings, told: Callable[[Addresses], None]) -> None:
             await equip(settings, program, await _card(simulator, card_file))
             guide.world = World(program, settings, base, SCENES)
             await guide.world.welcome(PHONE)
-            told(Addresses(settings.url(), f"{base}/phone", f"{settings.url()}/tour"))
+            told(Addresses(settings.url(), f"{base}/phone", f"{settings.url()}/tour", f"{settings.url()}/desk"))
 
         await serve(settings, phone_url=lambda text: f"{base}/phone/scan?code_url={quote(text, safe='')}", ready=ready, tour=guide)
     finally:
@@ -115,4 +120,17 @@ async def equip(settings: Settings, program: Program, card: dict[str, Any]) -> N
     await program.registry.load()
     for each in card["providers"]:
         await providers.add(program.database, program.vault, settings, SHOP, msgspec.convert(each, providers.ProviderSettings))
+    await _staff(program)
     await furnish_shop(program, settings)
+
+
+async def _staff(program: Program) -> None:
+    """Let people of the shop in; nobody carries a telephone with their codes, so the desk's login page shows them."""
+    console = program.house.console
+    assert console is not None
+    there = {line.name for line in await console.staff.listed(SHOP)}
+    for name, roles in DESK:
+        if name not in there:
+            await console.staff.add(SHOP, name, roles, "demo", password=PASSWORD)
+    console.demo_logins = [DemoLogin(name, PASSWORD, ", ".join(roles)) for name, roles in DESK]
+    console.demo_code = partial(console.staff.code, SHOP)

@@ -155,6 +155,11 @@ def _compiled(content: bytes) -> tuple[RuleSet, RuleSet]:
         raise BadBook(str(fault)) from None
 
 
+def canonical(parameters: Parameters) -> bytes:
+    """The bytes that a version is hashed over: the same ones however its rules' objects were ordered on the way here."""
+    return msgspec.json.encode(parameters, order="deterministic")
+
+
 def rule_params(parameters: Parameters) -> dict[str, int]:
     """The parameters that rules may name; the unit is in the name."""
     risk: dict[str, int] = msgspec.structs.asdict(parameters.risk)

@@ -6,7 +6,7 @@ import time
 import msgspec
 
 from daozhang import clock
-from daozhang.policy.book import BadBook, Book, Parameters, checked, defaults, halved, make_book
+from daozhang.policy.book import BadBook, Book, Parameters, canonical, checked, defaults, halved, make_book
 from daozhang.postgres import Database, statements
 
 sql = statements("daozhang.policy")
@@ -52,7 +52,7 @@ class Books:
 
     async def publish(self, shop_id: int, parameters: Parameters, *, version: int, author: str, note: str) -> bool:
         """Put a version in force; False when that number exists already (somebody was faster: look, then decide again)."""
-        content = msgspec.json.encode(checked(parameters))
+        content = canonical(checked(parameters))
         digest = hashlib.sha256(content).digest()
         made = await self._database.transact(
             lambda tx: tx.run(sql.add_book, shop_id, version, content.decode(), digest, author, note, clock.now())

@@ -13,7 +13,7 @@ import msgspec
 
 from daozhang import clock, ids
 from daozhang.events import log as events
-from daozhang.policy.book import Parameters, checked
+from daozhang.policy.book import Parameters, canonical, checked
 from daozhang.policy.books import Books
 from daozhang.postgres import Database, statements
 from daozhang.reasons.refusal import Refusal
@@ -48,7 +48,7 @@ class Proposal:
 async def propose(database: Database, books: Books, shop_id: int, parameters: Parameters, author: str, note: str) -> Proposal:
     """Put a version forward. Raises `BadBook` when it contradicts itself."""
     base = (await books.current(shop_id)).version
-    digest = hashlib.sha256(msgspec.json.encode(checked(parameters))).hexdigest()
+    digest = hashlib.sha256(canonical(checked(parameters))).hexdigest()
     data = msgspec.json.encode(_Content(parameters, digest, note, base)).decode()
     event = events.Event("policy.proposed", None, None, data)
     await database.transact(lambda tx: events.append(tx, shop_id, clock.now(), author, [event]))

@@ -129,7 +129,9 @@ async def page(request: AnyRequest, template: str, *, status: int = 200, here: s
         kind, _, number = actor.partition(":")
         if kind == "user":
             return reader.t("desk_who.user_number", number=number)
-        return reader.t(f"desk_who.{kind}") if reader.has(f"desk_who.{kind}") else actor
+        if reader.has(f"desk_who.{actor}"):
+            return reader.t(f"desk_who.{actor}")
+        return actor if number else reader.t("desk_who.part", name=actor)
 
     def left(moment: datetime) -> str:
         seconds = int((moment - clock.now()).total_seconds())
@@ -137,8 +139,7 @@ async def page(request: AnyRequest, template: str, *, status: int = 200, here: s
 
     return pages.plain_page(
         request, f"console/{template}", status=status, here=here, staff=session, csrf=await csrf_token(request), who=who, left=left,
-        now=clock.now(), allowed=(lambda permission: session is not None and may(session.roles, permission)),
-        test_mode=pages.house_of(request).settings.test_mode, **context,
+        now=clock.now(), allowed=(lambda permission: session is not None and may(session.roles, permission)), **context,
     )  # fmt: skip
 
 

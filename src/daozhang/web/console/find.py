@@ -25,7 +25,7 @@ LONGEST = 80
 async def find(request: AnyRequest) -> Response[Any]:
     """A failure code, an order's number, a case's, a channel's number of a payment, ours at a channel, or a telephone number."""
     session, house = await access.staff(request), house_of(request)
-    wanted = "".join(request.query_params.get("q", "").split())[:LONGEST]
+    wanted = "".join(letter for letter in request.query_params.get("q", "")[:LONGEST] if letter.isprintable() and letter != " ")
     if not wanted:
         return await access.page(request, "nothing.html", wanted="")
     target = await _by_number(request, wanted) or await _by_phone(request, wanted)

@@ -131,7 +131,8 @@ def _steps(view: "OrderView", reader: Any) -> list[Step]:
         name = step.what.removeprefix("order.").replace(".", "_")
         amount = reader.money(step.facts.get("amount_fen", view.amount_fen))
         where = reader.either(f"kind.{step.facts['kind']}", "kind.other") if "kind" in step.facts else kind
-        text = reader.t(f"step.{name}", amount=amount, kind=where) if reader.has(f"step.{name}") else step.what
+        said = next((key for key in (f"desk_step.{name}", f"step.{name}") if reader.has(key)), "")
+        text = reader.t(said, amount=amount, kind=where) if said else step.what
         made.append(Step(text, step.at, step.actor, str(step.facts.get("why", "")), "stop" if step.what in path.STOPS else "done"))
     return made
 

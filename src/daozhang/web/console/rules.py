@@ -13,7 +13,7 @@ from litestar.response import Redirect
 from daozhang.events.audit import doing
 from daozhang.identity.staff import alone
 from daozhang.policy.backtest import Backtest, backtest, days_ago, statistics
-from daozhang.policy.book import BadBook, Parameters, checked, make_book
+from daozhang.policy.book import BadBook, Parameters, canonical, checked, make_book
 from daozhang.policy.books import sql as books_sql
 from daozhang.policy.proposals import Proposal, approve, proposals, propose
 from daozhang.policy.rules.features import FEATURES
@@ -126,7 +126,7 @@ async def put_in_force(request: AnyRequest, proposal: FromPath[UUID]) -> Redirec
 
 def pretty(parameters: Parameters) -> str:
     """Parameters as people edit them."""
-    return msgspec.json.format(msgspec.json.encode(parameters), indent=2).decode()
+    return msgspec.json.format(canonical(parameters), indent=2).decode()
 
 
 def _read(text: str) -> Parameters:

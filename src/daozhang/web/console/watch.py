@@ -83,14 +83,19 @@ async def failures(request: AnyRequest) -> Response[bytes]:
 async def audit(request: AnyRequest) -> Response[bytes]:
     """The trail, newest first; reading it is a line of it."""
     session, house, asked = await access.staff(request), house_of(request), request.query_params
-    actor, action, subject = (asked.get(name, "").strip()[:80] for name in ("actor", "action", "subject"))
+    actor, action, subject = (_plain(asked.get(name, "")) for name in ("actor", "action", "subject"))
     before = ids.parse26(asked.get("before", ""))
     async with doing(house.database, access.doer(session), "audit.read", subject, reason=f"{actor} {action}".strip()):
-        lines = await trail(house.database, session.shop_id, before=before, actor=actor, action=action, subject=subject)
+        pass  # The line stands, with its outcome, before the trail is shown.
+    lines = await trail(house.database, session.shop_id, before=before, actor=actor, action=action, subject=subject)
     return await access.page(
         request, "audit.html", here="audit", lines=lines, actor=actor, action=action, subject=subject,
         older=ids.text26(lines[-1].id) if len(lines) == 100 else "",
     )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in text.strip()[:80] if letter.isprintable())
 
 
 @get("/staff", may="staff.read")

@@ -1,0 +1,81 @@
+"""The desk in a real browser: every page sound in both languages, narrow and wide, light and dark; two decide without script."""
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+from tests.browser.conftest import Shop, audit, context_for
+from tests.browser.desk_walk import Telephone, enter, hire, walk
+from tests.web.console.scene import furnish, seen
+
+WIDE = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+UNFOLD = "() => document.querySelectorAll('main details').forEach((each) => { each.open = true; })"
+
+
+def listen(page: Page, shop: Shop) -> list[str]:
+    """What goes wrong on a page, and every request that leaves the shop."""
+    faults: list[str] = []
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" and "404" not in said.text else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: faults.append(request.url) if not request.url.startswith(shop.url) else None)
+    return faults
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "dark"), [("zh", 390, False), ("en", 1280, False), ("zh", 1280, True), ("en", 390, True)]
+)
+async def test_every_page_of_the_desk_is_sound(
+    chromium: Browser, shop: Shop, axe: str, language: str, width: int, *, dark: bool
+) -> None:
+    scene = await furnish(shop.stage.shop)
+    telephone = Telephone(await hire(shop, "chen", "owner"))
+    context = await context_for(chromium, language=language, width=width, dark=dark)
+    page = await context.new_page()
+    faults = listen(page, shop)
+    await page.goto(f"{shop.url}/desk/login")
+    found = {"login": await audit(page, axe)}
+    await enter(page, shop, telephone)
+    async for name in walk(page, shop, scene):
+        await page.evaluate(UNFOLD)
+        found[name] = await audit(page, axe)
+        if await page.evaluate(WIDE):
+            found[name].append("wider than the screen")
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+    assert faults == []
+    await context.close()
+
+
+@pytest.mark.parametrize(("language", "width"), [("zh", 390), ("en", 1280)])
+async def test_two_people_decide_about_held_money_without_script(chromium: Browser, shop: Shop, language: str, width: int) -> None:
+    scene = await furnish(shop.stage.shop)
+    lin, chen = Telephone(await hire(shop, "lin", "support")), Telephone(await hire(shop, "chen", "owner"))
+    await shop.stage.house.identity.unfreeze(scene.held.user_id, actor="staff:1", reason="approved")
+    pages = []
+    for telephone in (lin, chen):
+        context = await context_for(chromium, language=language, width=width, java_script_enabled=False)
+        page = await context.new_page()
+        await enter(page, shop, telephone)
+        await page.click(f"a[href='/desk/cases/{scene.held_case}']")
+        pages.append(page)
+    first, second = pages
+    await first.check("input[value=approved]")
+    await first.fill("#verdict-why", "工资卡，姓名一致")
+    await first.click("form[action$='/propose'] button")
+    await expect(first.locator(".act-here blockquote")).to_have_text("工资卡，姓名一致")
+    await second.reload()
+    await second.click("form[action$='/confirm'] button")
+    await expect(second.locator(".act-here")).to_have_count(0)
+    assert (await seen(shop.stage.shop, scene.held)).state == "credited"
+    for page in pages:
+        await page.context.close()
+
+
+async def test_the_box_takes_a_number_from_the_keyboard_alone(chromium: Browser, shop: Shop) -> None:
+    scene = await furnish(shop.stage.shop)
+    context = await context_for(chromium, language="en")
+    page = await context.new_page()
+    await enter(page, shop, Telephone(await hire(shop, "lin", "support")))
+    await page.keyboard.press("/")
+    await page.keyboard.type(scene.credited.channel_txn)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/desk/orders/{scene.credited.shown}")
+    await context.close()
