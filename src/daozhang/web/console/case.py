@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from daozhang.cases import Case
 
 AnyRequest = Request[Any, Any, Any]
-RECEIPTS = frozenset({"claim", "complaint"})
+RECEIPTS = frozenset({"claim", "complaint", "deceived"})
 """Kinds whose proof is a receipt; the proof of all others says who somebody is."""
 
 
@@ -36,6 +36,8 @@ async def ask(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     session, given = await access.staff(request), await access.form(request)
     found, text = await find(request, shown), access.why(given, "text")
     house, question = house_of(request), given.get("question", "")
+    if found.user_id is None:
+        raise Refusal("cases.not_waiting")
     async with doing(house.database, access.doer(session), "case.ask", found.shown, before=found.state, reason=question) as deed:
         await house.cases.ask(found.id, session.actor, question, given.get("text", text))
         deed.after = "need_user"
@@ -133,7 +135,7 @@ async def _page(request: AnyRequest, found: "Case") -> Response[bytes]:
         lines=await house.cases.thread(found.id), pictures=await house.cases.evidence(found.id),
         turns=await house.cases.history(found.id), sees=may(session.roles, evidence_permission(found)),
         reason=title_of(request, reason) if isinstance(reason, str) else "",
-        facts={k: v for k, v in found.facts.items() if k not in ("order", "amount_fen", "reason")},
+        facts={k: told.plain(k, v) for k, v in found.facts.items() if k not in ("order", "amount_fen", "reason", "hold")},
         order=await told.order_line(request, order_id) if order_id else None,
         decisions=await told.decisions(request, order_id) if order_id else [],
         person=await told.person(request, found.user_id) if found.user_id else None,

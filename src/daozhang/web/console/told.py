@@ -164,10 +164,11 @@ def _facts(content: str) -> list[tuple[str, str]]:
     signals = tree.pop("signals", None) or {}
     flat = {name: value for name, value in tree.items() if name not in _QUIET and value is not None}
     flat |= {f"signals.{name}": value for name, value in signals.items() if value is not None}
-    return [(name, _plain(name, value)) for name, value in flat.items()]
+    return [(name, plain(name, value)) for name, value in flat.items()]
 
 
-def _plain(name: str, value: Any) -> str:
+def plain(name: str, value: Any) -> str:
+    """A fact as text, by the unit that its name promises."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name.endswith("_fen") and isinstance(value, int):
