@@ -169,6 +169,18 @@ class Identity:
         """End every session of a user but `keep`; how many were ended."""
         return await self._end(user_id, keep=keep, why="revoked")
 
+    async def prove_again(self, session: Session, password: str, visitor: Visitor) -> None:
+        """Make sure that it is still the user himself, before something is shown or done that a stranger at his screen must not.
+
+        Raises `account.old_password_wrong`, `account.locked`, `operation.too_many`, `platform.busy`.
+        """
+        person = await self._database.row(self._sql.person_by_id, session.user_id)
+        assert person is not None
+        await self.limiter.demand("password.user", session.user_id)
+        place = self._place_of(session, person["phone_blind"], visitor)
+        await self._prove(place, person["password_hash"], password, "account.old_password_wrong")
+        await self._database.transact(lambda tx: return_try(tx, place))
+
     async def change_password(self, session: Session, old: str, new: str, visitor: Visitor) -> LoggedIn:
         """Replace the password, end every session, and open a fresh one for this browser.
 
@@ -181,10 +193,7 @@ class Identity:
         if new == old:
             raise Refusal("account.password_same")
         await self.limiter.demand("password.user", session.user_id)
-        if session.device_id is None:
-            place = at_network(session.shop_id, person["phone_blind"], self._vault.blind("network", visitor.network))
-        else:
-            place = at_device(session.shop_id, person["phone_blind"], session.device_id)
+        place = self._place_of(session, person["phone_blind"], visitor)
         await self._prove(place, person["password_hash"], old, "account.old_password_wrong")
         new_hash = await self.hasher.hash(new)
 
@@ -273,6 +282,11 @@ class Identity:
         """Remove what nobody needs any more (daily work); the number of rows."""
         rows: int = await self._database.transact(lambda tx: tx.value(self._sql.sweep_identity))
         return rows
+
+    def _place_of(self, session: Session, phone_blind: bytes, visitor: Visitor) -> Place:
+        if session.device_id is None:
+            return at_network(session.shop_id, phone_blind, self._vault.blind("network", visitor.network))
+        return at_device(session.shop_id, phone_blind, session.device_id)
 
     async def _prove(self, place: Place, known_hash: str | None, password: str, reason: str) -> None:
         left_count = await take_try(self._database, place)

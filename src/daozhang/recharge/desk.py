@@ -92,15 +92,18 @@ class Desk:
         amount_fen: int | None = None,
         card: tuple[str | None, str | None] = (None, None),
         besides: Sequence[UUID] = (),
+        *,
+        purchase: bool = False,
     ) -> Quote:
         """What the page tells a user, for an amount when there is one, and for a card (bank, class) when one was named.
 
-        `besides`: the order that is to be paid another way; what it uses of the limits itself does not count.
+        `besides`: the order that is to be paid another way; what it uses of the limits itself does not count. `purchase`: the
+        amount is the channel's part of a purchase.
         """  # fmt: skip
         book = await self._books.current(self.shop_id)
         wish = Wish(
             self.shop_id, user_id, amount_fen, page_version=self.page_version, page_current=self.page_version, bank=card[0],
-            instrument=card[1],
+            instrument=card[1], purchase=purchase,
         )  # fmt: skip
         return await quote(self._database, book, self._registry, self._board, wish, besides)
 

@@ -31,6 +31,7 @@ from daozhang.web.front import (
 )
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
+from daozhang.web.shop import purchases, window
 from daozhang.web.status import page as status_page
 
 
@@ -93,6 +94,8 @@ def make_app(house: House) -> ASGIApp:
         *recharge.handlers,
         *orders.handlers,
         *agreement.handlers,
+        *window.handlers,
+        *purchases.handlers,
         *tour.handlers,
         *name.handlers,
         *deceived.handlers,

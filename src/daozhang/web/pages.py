@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 AnyRequest = Request[Any, Any, Any]
 _WORTH_PACKING_BYTES = 600
+BACK = "dz_back"
+"""The cookie that holds where to go on once money has arrived (`shop/back.py`)."""
 
 
 def house_of(request: AnyRequest) -> House:
@@ -78,6 +80,7 @@ def plain_page(request: AnyRequest, template: str, *, status: int = 200, here: s
             house=house,
             shop_name=house.shop_name or reader.t("site.name"),
             request_path=request.url.path,
+            back_to=sessions.safe_next(request.cookies.get(BACK), ""),
             other_lang_url=f"/lang/{reader.t('site.other_code')}?next={quote(_address(request), safe='')}",
             **context,
         )

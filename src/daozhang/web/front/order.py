@@ -194,6 +194,7 @@ async def _credited(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
     at = view.credited_at or view.created_at
     return {
         "wallet": await house_of(request).desk.wallet(view.user_id),
+        "purchase": await house_of(request).purchases.of_order(view.user_id, view.id),
         "took_s": max(0.0, (at - view.created_at).total_seconds()),
         "fresh": (clock.now() - at).total_seconds() < _FRESH_S,
     }

@@ -38,11 +38,11 @@
     });
   }
 
-  if (window.EventSource) listen();
+  if (window.EventSource && !("asks" in box.dataset)) listen();
   else ask();
   /* A page nobody looks at holds no connection; looked at again, the first event tells what it missed. */
   document.addEventListener("visibilitychange", function () {
-    if (done || !window.EventSource) return;
+    if (done || !source) return;
     if (source) source.close();
     if (!document.hidden) listen();
   });

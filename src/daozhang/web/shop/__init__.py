@@ -1,0 +1,1 @@
+"""The shop window: what there is to buy, buying it, and what was bought."""
