@@ -3,7 +3,9 @@
 import asyncio
 import re
 import secrets
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -65,8 +67,6 @@ async def test_the_window_is_open_to_everybody(shop_app: Any, card: int) -> None
 
 @pytest.mark.parametrize("text", ["' or 1=1 --", "%25", "<script>", "\x00", "x" * 400])
 async def test_in_02_what_is_sought_is_a_parameter(buyer: Browser, card: int, text: str) -> None:
-    from urllib.parse import quote
-
     page = await buyer.get(f"/shop?q={quote(text, safe='')}&class={quote(text, safe='')}")
     assert page.status_code == 200
     assert "<script>" not in page.text.replace("<script src", "")
@@ -170,10 +170,8 @@ async def test_fifty_buyers_of_the_last_card_at_the_door(buyer: Browser, stage: 
     )  # fmt: skip
     await shelf.add_codes(stage.house.database, stage.shop.program.vault, 1, goods_id, ["ONLY-ONE"])
     form = await fill(buyer, goods_id)
-    stage.house.limiter.buckets = {
-        **stage.house.limiter.buckets,
-        "place.user": type(stage.house.limiter.buckets["place.user"])(99, 9),
-    }
+    buckets = stage.house.limiter.buckets
+    stage.house.limiter.buckets = {**buckets, "place.user": replace(buckets["place.user"], capacity=99)}
     forms = [form | {"key": secrets.token_urlsafe(18)} for _ in range(50)]
     answers = await asyncio.gather(*(buyer.post(f"/shop/{goods_id}/buy", each) for each in forms))
     assert sorted(answer.status_code for answer in answers) == [303] + [422] * 49

@@ -1,4 +1,4 @@
-/* data-basket: the sum, the button and what the balance pays follow the number of pieces while it is chosen. The server works it out anew. */
+/* data-basket: the sum, the button and what the balance pays follow the number of pieces. The server works it out anew. */
 (function () {
   "use strict";
   const box = document.querySelector("[data-basket]");
