@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-pages chaos pins clean
+.PHONY: help demo test check format bench bench-pages crowd chaos pins clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,9 @@ bench: $(VENV)/.ready-dev ## the figures, each with its yardstick (NAME=credit f
 bench-pages: $(VENV)/.ready-dev ## what each page weighs, how soon it is painted on a slow phone, what axe finds (ONLY=/orders)
 	@tools/browser.sh
 	@$(BIN)/daozhang bench pages $(if $(ONLY),--only $(ONLY)) --json
+
+crowd: $(VENV)/.ready-dev ## buyers who make mistakes, with rules and explanations and without (SEED=1 ORDERS=200)
+	@$(BIN)/daozhang bench crowd --seed $(or $(SEED),1) --orders $(or $(ORDERS),200) --json
 
 chaos: $(VENV)/.ready-dev ## the long counts: kills, races, random stories
 	@DAOZHANG_LONG=1 $(BIN)/pytest tests/chaos tests/flows tests/fuzz tests/postgres -n $(WORKERS) --dist loadgroup

@@ -12,6 +12,7 @@ from daozhang.bench.browse import Look
 from daozhang.simulators.stations import KNOWN
 
 SMALL: dict[str, dict[str, Any]] = {
+    "crowd": {"orders": 20, "sweep": ()},
     "decide": {"orders": 40, "yardstick_s": 0.1, "pure_s": 0.05},
     "notify": {"messages": 60, "singles": 5, "connections": 4, "users": 20, "empty_s": 0.1},
     "pages": {"looks": (Look("zh", 390, dark=False),), "only": "/recharge", "times": 1},
@@ -30,6 +31,12 @@ async def test_a_bench_says_what_it_measured_against_what(name: str) -> None:
     assert found["ratio"] is None or found["ratio"] == pytest.approx(found["figure"] / found["yardstick"], abs=0.001)
     assert {"cpu", "cores", "load", "python", "system"} <= found["machine"].keys()
     json.dumps(found)
+    if name == "crowd":
+        assert (found["money_lost_fen"], found["strange"], found["ok"]) == (0, [], True)
+        assert found["with"]["failed_share"] < found["without"]["failed_share"]
+        assert found["with"]["tries_per_success"] < found["without"]["tries_per_success"]
+        assert found["without"]["explained_share"] == 0
+        assert found["with"]["explained_share"] > 0.5
     if name == "pages":
         assert (found["pages"], found["foreign_requests"], found["console_errors"], found["axe_violations"]) == (1, 0, 0, 0)
         assert found["broken"] == []

@@ -25,7 +25,6 @@ from daozhang.policy.books import Books
 from daozhang.postgres import Database, Unavailable
 from daozhang.providers import rows
 from daozhang.reasons import Refusal, catalogue
-from daozhang.recharge.approve import approve
 from daozhang.recharge.hearing import Hearing
 from daozhang.recharge.model import Basket, OrderView, PlaceRequest
 from daozhang.settings import Settings
@@ -72,11 +71,7 @@ class Story:
     async def reviewed(self) -> None:
         """A person lets the order go that waits for one."""
         assert self.order is not None
-        program = self.world.program
-        place = program.desk.place_order
-        await approve(
-            program.database, Books(program.database), place, __version__, self.order.id, "staff:2", "asked him on the phone"
-        )
+        await self.world.program.desk.resume.approve(self.order.id, "staff:2", "asked him on the phone")
 
     async def seen(self) -> OrderView:
         """The order as it is now."""

@@ -13,17 +13,20 @@ from urllib.parse import quote
 import uvicorn
 from msgspec.structs import replace
 
+from daozhang import clock
 from daozhang.app import Program, open_program
 from daozhang.demo.run import equip
 from daozhang.demo.scenes import SCENES
 from daozhang.demo.world import Guide, World
 from daozhang.policy import places
-from daozhang.postgres import Database
+from daozhang.postgres import Database, statements
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.throwaway import throwaway
 from daozhang.settings import Settings
 from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.stations import KNOWN
+
+sql = statements("daozhang.jobs")
 
 
 class _Server(uvicorn.Server):
@@ -46,6 +49,21 @@ class Booth:
     owner: Database
     url: str
 
+    async def later(self, seconds: float) -> None:
+        """Let time pass for everybody: the database, the program and the channels follow one offset."""
+        database, before_s = self.program.database, clock.now_s()
+        await database.value("select shift_clock($1)", await database.value(sql.clock_offset) + seconds)
+        # The program follows the row by itself; a shift by our hand could be undone by a look that began before it.
+        while clock.now_s() < before_s + seconds:  # noqa: ASYNC110 -- the clock tells it no other way
+            await asyncio.sleep(0.02)
+
+    async def read_only(self, *, on: bool) -> None:
+        """Our database can only be read, or can be written again."""
+        name = await self.owner.value("select current_database()")
+        change = "set default_transaction_read_only = on" if on else "reset default_transaction_read_only"
+        await self.owner.transact(lambda tx: tx.run(f'alter database "{name}" {change}'))
+        await self.program.database.pool.expire_connections()
+
 
 @asynccontextmanager
 async def booth(*, work: bool = True) -> AsyncIterator[Booth]:
@@ -56,7 +74,8 @@ async def booth(*, work: bool = True) -> AsyncIterator[Booth]:
         settings = replace(Settings(data=Path(folder), test_mode=True), port=port)
         async with throwaway() as server, Simulator(kinds=tuple(KNOWN)) as simulator:
             await migrate(server.dsn("owner"))
-            owner = await Database.open(server.dsn("owner"), size=2)
+            owner = await Database.open(server.dsn("owner"), size=1)
+            await owner.transact(lambda tx: tx.run(sql.set_test_mode, settings.test_mode))
             dsn, guide = server.dsn("app"), Guide()
             try:
                 async with open_program(
@@ -69,6 +88,7 @@ async def booth(*, work: bool = True) -> AsyncIterator[Booth]:
                         yield Booth(program, guide.world, simulator, settings, owner, settings.url())
             finally:
                 places.use_places(())
+                clock.shift(0)
                 await owner.close()
 
 

@@ -9,15 +9,17 @@ from daozhang.cli.server import settle
 
 @app.command
 def bench(
-    name: Literal["credit", "decide", "notify", "pages", "place"], /, *, channel: str = "",
-    only: str | None = None, json: bool = False,
+    name: Literal["credit", "crowd", "decide", "notify", "pages", "place"], /, *, channel: str = "",
+    seed: int | None = None, orders: int | None = None, only: str | None = None, json: bool = False,
 ) -> None:  # fmt: skip
     """Measure on a throwaway server of its own; exit 1 when its books do not add up afterwards, or a page misses its yardstick.
 
     Args:
-        name: `credit` (credits), `decide` (checks and their commit), `notify` (callbacks over
+        name: `credit` (credits), `crowd` (buyers who make mistakes), `decide` (checks and their commit), `notify` (callbacks over
             HTTP), `pages` (what each page weighs, how soon it is painted, what is wrong with it), `place` (orders).
         channel: `place`: the kind of channel that orders are placed at; default WeChat Pay.
+        seed: `crowd`: what its chance begins with.
+        orders: `crowd`: how many orders each of its runs has.
         only: `pages`: those whose path holds this.
         json: end with one JSON line.
     """
@@ -25,7 +27,7 @@ def bench(
 
     from daozhang.bench import BenchTrouble, run_bench
 
-    options = _options(name, {"place.channel": channel or None, "pages.only": only})
+    options = _options(name, {"place.channel": channel or None, "pages.only": only, "crowd.seed": seed, "crowd.orders": orders})
     if not json:
         say_error(f"measuring {name}, this takes {'some minutes' if name in _LONG else 'up to a minute'}")
     try:
@@ -45,7 +47,7 @@ def bench(
     sys.exit(0 if found["proof_ok"] and found.get("ok", True) else 1)
 
 
-_LONG = ("pages",)
+_LONG = ("crowd", "pages")
 
 
 def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:
