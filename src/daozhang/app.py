@@ -25,6 +25,7 @@ from daozhang.goods.fulfil import Fulfil
 from daozhang.goods.shelf import watch_stock
 from daozhang.goods.supply import Supply
 from daozhang.identity import Identity, Limiter
+from daozhang.identity.confirm import Confirmations
 from daozhang.identity.staff import Staff
 from daozhang.identity.verify import Verifications
 from daozhang.jobs.clockwork import follow_clock
@@ -38,6 +39,7 @@ from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.providers.rows import Providers
 from daozhang.recharge import anomalies, chase, deceived, hold, inbox, refund, refund_end, waiting
 from daozhang.recharge.bonus import Bonus
+from daozhang.recharge.challenge import Challenges
 from daozhang.recharge.deceived import Deceived, DeceivedVerdict
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
@@ -57,6 +59,8 @@ from daozhang.web.house import House, Tour
 
 log = logging.getLogger(__name__)
 
+SHOP_NAME = "到账"
+"""What messages call the shop while it has no name of its own."""
 SHOP = 1
 """The shop that a migration makes; more shops come with the issue that needs them."""
 LISTEN_S = 2.0
@@ -160,6 +164,7 @@ async def _build(
     cases.on(waiting.REVIEW, ReviewVerdict(desk.resume.in_case, desk.waiting))
     door = Door(database, settle, desk.refunds, registry.get, limiter)
     providers = Providers(SHOP, database, vault, settings)
+    confirmations = Confirmations(database, vault, limiter, providers, lambda: SHOP_NAME)
     verifications = Verifications(database, vault, limiter, providers)
     payouts = Payouts(database, books, accounts, vault, verifications)
     house = House(
@@ -167,6 +172,7 @@ async def _build(
         channels=registry, board=board, history=history, cases=cases, verifications=verifications, books=books,
         purchases=Purchases(SHOP, database, vault, accounts, books),
         deceived=Deceived(SHOP, database, accounts, cases),
+        challenges=Challenges(database, identity, confirmations, desk),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
         console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log),

@@ -5,6 +5,7 @@ so foreign text never reaches them.
 """
 
 import re
+import unicodedata
 from typing import NewType
 
 Fen = NewType("Fen", int)
@@ -26,6 +27,26 @@ def parse_yuan(text: str) -> Fen:
         raise MalformedAmount(text[:32])
     whole, fraction = match.group(1), match.group(2) or ""
     return Fen(int(whole) * 100 + int(fraction.ljust(2, "0")))
+
+
+_MEANT = str.maketrans({"，": ",", "。": ".", "．": ".", "￥": "¥"})
+_AROUND = re.compile(r"(?:¥|rmb|cny)?\s*([0-9][0-9,]*(?:\.[0-9]*)?)\s*(?:元|块|圆|yuan|rmb|cny)?(?:整)?", re.ASCII | re.IGNORECASE)
+
+
+def guess_yuan(text: str) -> Fen | None:
+    """What a person may have meant by a text that is no amount: `５０`, `50元`, `¥ 1,000`. Only ever to be asked back.
+
+    None when nothing can be guessed, or when the text is an amount as it stands.
+    """
+    if len(text) > 32 or _YUAN.fullmatch(text):
+        return None
+    match = _AROUND.fullmatch(unicodedata.normalize("NFKC", text.translate(_MEANT)).strip())
+    if match is None:
+        return None
+    try:
+        return parse_yuan(match.group(1).replace(",", "").rstrip("."))
+    except MalformedAmount:
+        return None
 
 
 def yuan(amount_fen: int, *, grouped: bool = True) -> str:

@@ -3,6 +3,7 @@
 The table is `demo/causes.toml`; for each row the scene of the demo makes the situation, and a cure here does what the cure says.
 """
 
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -240,6 +241,39 @@ async def meet_far_away(story: Story) -> str:
     return str((await story.place(LARGE_FEN, ip=ELSEWHERE)).reason)
 
 
+async def meet_extra_zero(story: Story) -> str:
+    return str((await story.place(66_000)).reason)
+
+
+async def cure_extra_zero(story: Story) -> None:
+    assert story.order is not None
+    await story.world.program.desk.cancel(story.person.user_id, story.order.id)  # it was a mistake
+    await story.world.paid(story.person, await story.place(6_600))
+    again = await story.place(66_000)  # and this time it is meant
+    await story.world.program.house.challenges.sure(again, 66_000)
+    await story.world.paid(story.person, await story.seen())
+
+
+async def meet_code_unfinished(story: Story) -> str:
+    order = await story.newest()
+    assert order.state == "challenged"
+    await story.shop.later(16 * 60)
+    while await story.shop.work():
+        pass
+    assert (await story.seen()).reason == "operation.challenge_unfinished", "left, it ends with a reason of its own"
+    return str((await story.place(story.world.confirm_fen + 10_000)).reason)
+
+
+async def cure_code_unfinished(story: Story) -> None:
+    assert story.order is not None
+    challenges = story.world.program.house.challenges
+    await challenges.send(story.order, "198.51.100.0/24")
+    text = story.shop.sim.services.messages[0].text
+    await challenges.answer(story.order, next(part for part in re.findall(r"[0-9]{6}", text)))
+    await story.world.paid(story.person, await story.seen())
+    await story.shop.later(86_400)  # all of today is confirmed, tomorrow begins anew
+
+
 async def cure_just_unfrozen(story: Story) -> None:
     await story.world.credit(story.person, 5_000)  # what came since is free
     await story.shop.later(defaults().risk.unfrozen_s + 1)
@@ -264,6 +298,8 @@ LIVED: dict[str, tuple[Meet, Cure]] = {
     "page_old": (meet_page_old, nothing),
     "credit_card": (meet_credit_card, cure_credit_card),
     "new_account": (meet_placing, cure_new_account),
+    "extra_zero": (meet_extra_zero, cure_extra_zero),
+    "code_unfinished": (meet_code_unfinished, cure_code_unfinished),
     "five_large": (meet_five_large, cure_review),
     "far_away": (meet_far_away, cure_review),
     "just_unfrozen": (meet_balance_short, cure_just_unfrozen),

@@ -21,7 +21,7 @@ from daozhang import __version__, app, clock, ids
 from daozhang.app import Program, open_program
 from daozhang.channels import console
 from daozhang.identity import Visitor
-from daozhang.policy.book import EligibilityRules, OpenRules, Parameters, defaults
+from daozhang.policy.book import ConfirmRules, EligibilityRules, OpenRules, Parameters, defaults
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
 from daozhang.reasons.refusal import Refusal
@@ -34,12 +34,14 @@ from daozhang.vault import Vault
 
 LICENSED = replace(
     defaults(),
+    amount=replace(defaults().amount, ask_odd=False),
+    confirm=ConfirmRules(from_fen=9_999_999_999, day_fen=9_999_999_999),
     open=OpenRules(most_count=10_000),
     eligibility=EligibilityRules(
         mode="licensed_psp", licence="Z0000000000000", name_from_fen=9_999_999_999, name_warn_fen=9_999_999_999
     ),
 )
-"""The book of most stories: as the defaults, but asking for no name, without a ceiling and for any number of unpaid orders."""
+"""The book of most stories: as the defaults, but asking for no name and nothing else, without a ceiling."""
 PHONE, PASSWORD = "13800138000", "correct horse 7 battery"
 
 

@@ -58,6 +58,8 @@ def sound() -> Facts:
         kind="wechatpay",
         methods=("native", "h5"),
         method="native",
+        recent_fen=(5_000,),
+        confirmed=False,
         amount_fen=5_000,
         no_credit=False,
         limits=(),

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from tests.flows.shop import LICENSED
 
 from daozhang.policy.book import BadBook, Book, checked, defaults, make_book
 from daozhang.policy.decide import UNANSWERED, decide, shown
@@ -11,7 +12,7 @@ from daozhang.policy.model import Facts, Stage
 @pytest.fixture
 def book() -> Book:
     """As every new shop begins."""
-    return make_book(1, 1, defaults())
+    return make_book(1, 1, msgspec.structs.replace(defaults(), confirm=LICENSED.confirm))
 
 
 def with_(facts: Facts, **changes: object) -> Facts:

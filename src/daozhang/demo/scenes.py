@@ -89,6 +89,20 @@ async def credit_card(world: World, person: Person) -> str:  # noqa: ARG001
     return "/recharge?amount=100"
 
 
+async def extra_zero(world: World, person: Person) -> str:
+    """A user who always recharges 66 yuan."""
+    for _ in range(2):
+        await world.credit(person, 6_600)
+    return "/recharge?amount=660"
+
+
+async def code_unfinished(world: World, person: Person) -> str:
+    """An order that waits for the code that was never typed."""
+    await world.verify(person)
+    order = await world.place(person, world.confirm_fen + 10_000)
+    return f"/orders/{order.shown}"
+
+
 async def new_account(world: World, person: Person) -> str:  # noqa: ARG001
     """A user that has bought nothing."""
     return "/recharge"
@@ -120,7 +134,8 @@ async def just_unfrozen(world: World, person: Person) -> str:
 SCENES: dict[str, Scene] = {
     scene.__name__: scene
     for scene in (
-        balance_short, frozen, locked, unverified, maintenance, bank_limit, lost, not_credited, page_old, credit_card, new_account,
+        balance_short, frozen, locked, unverified, maintenance, bank_limit, lost, not_credited, page_old, credit_card, extra_zero,
+        code_unfinished, new_account,
         five_large, far_away, just_unfrozen,
     )
 }  # fmt: skip

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from daozhang.app import SHOP, Program
 from daozhang.channels import console
 from daozhang.demo.causes import ways
-from daozhang.demo.world import GOODS, LARGE_FEN
+from daozhang.demo.world import CONFIRM_FEN, GOODS, LARGE_FEN
 from daozhang.goods import shelf
 from daozhang.limits import rows as limits
 from daozhang.policy import places
-from daozhang.policy.book import defaults
+from daozhang.policy.book import ConfirmRules, defaults
 from daozhang.policy.books import Books
 from daozhang.settings import Settings
 
@@ -55,8 +55,9 @@ async def _book(program: Program) -> None:
         begun,
         risk=replace(begun.risk, large_fen=LARGE_FEN, payer_accounts_count=ONE_PHONE, device_accounts_count=ONE_PHONE),
         eligibility=replace(begun.eligibility, first_purchase=True),
+        confirm=ConfirmRules(from_fen=CONFIRM_FEN, day_fen=CONFIRM_FEN),
     )
-    if (newest.risk, newest.eligibility) != (wanted.risk, wanted.eligibility):
+    if (newest.risk, newest.eligibility, newest.confirm) != (wanted.risk, wanted.eligibility, wanted.confirm):
         await books.publish(SHOP, wanted, version=newest.version + 1, author="demo", note=NOTE)
 
 

@@ -27,6 +27,8 @@ NAME = "王小明"
 PATIENCE_S = 8.0
 LARGE_FEN = 50_000
 """From here on an order is large in the demo's shop, which may hold less than the sum of five of the usual large ones."""
+CONFIRM_FEN = 300_000
+"""Above this an order of the demo's shop, or a day of it, is confirmed by a code."""
 LEAST_STOCK, FILL = 20, 200
 
 
@@ -94,6 +96,7 @@ class World:
 
     password = PASSWORD
     large_fen = LARGE_FEN
+    confirm_fen = CONFIRM_FEN
 
     def __init__(self, program: Program, settings: Settings, simulators: str, scenes: dict[str, Scene]) -> None:
         """`simulators` is the address of the simulated channels, whose dial is turned as a tester would."""

@@ -45,6 +45,11 @@ class Wish(msgspec.Struct, frozen=True):
     agreement: int | None = None
     """The version of the service agreement that was ticked with the wish."""
 
+    sure_fen: int | None = None
+    """The amount that the user confirmed when it looked mistyped."""
+    confirmed: bool = False
+    """The order was confirmed by a second factor."""
+
     purchase: bool = False
     """The money is the channel's part of a purchase."""
 
@@ -165,6 +170,9 @@ def _before(
         amount_fen=wish.amount_fen,
         admitted_fen=row["admitted_fen"],
         day_ends_at=row["day_ends_at"],
+        recent_fen=tuple(row["recent_fen"]),
+        sure_fen=wish.sure_fen,
+        confirmed=wish.confirmed,
         page_version=wish.page_version,
         page_current=wish.page_current,
         database_writes=row["database_writes"],

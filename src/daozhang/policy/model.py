@@ -132,6 +132,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     admitted_fen: int | None = None
     """What today's other orders of the user, not failed and not ended, add up to."""
     day_ends_at: datetime | None = None
+    recent_fen: tuple[int, ...] | None = None
+    """The user's last credited recharges, newest first, at most eight."""
+    sure_fen: int | None = None
+    """The amount that the user was asked about and said yes to; None = nothing was asked."""
+    confirmed: bool | None = None
+    """Whether this very order was confirmed by a code or a look at the face; None = nobody asked yet."""
     page_version: str | None = None
     page_current: str | None = None
     database_writes: bool | None = None

@@ -22,6 +22,8 @@ select
   c.kind, case when w.channel_id is not null then coalesce(c.methods, '{}') end as methods,
   case when w.channel_id is not null then coalesce(c.no_credit, false) end as no_credit,
   a.admitted_fen,
+  array(select f.amount_fen from recharge_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id and f.state = 'credited'
+    order by f.order_id desc limit 8) as recent_fen,
   (business_day(m.at) + 1)::timestamp at time zone 'Asia/Shanghai' as day_ends_at,
   e.verified, e.age, e.bought, e.stored_fen, e.month_fen, e.month_ends_at, e.open_count,
   g.version as agreement_version,

@@ -53,6 +53,8 @@ class PlaceRequest:
     """What the payer says of the card (`limits/model.py`): then the limits of its bank are held too. None = nothing was said."""
     agreement: int | None = None
     """The version of the service agreement that was ticked; None = nothing was."""
+    sure_fen: int | None = None
+    """The amount that the payer was asked about and said yes to."""
     basket: Basket | None = None
     """What the money is for, if not the wallet: then `amount_fen` is the channel's part of its price."""
     offer: int | None = None

@@ -429,6 +429,7 @@ def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: byt
         device_id=UUID(request.device_id) if request.device_id else None, client_ip=request.client_ip, payer=payer,
         agreement=request.agreement, offer=bonus.ask_of(request).campaign_id, coupon=bonus.ask_of(request).code_hash,
         purchase=request.basket is not None or request.for_goods, notify_door=seen.heard,
+        sure_fen=request.sure_fen,
     )  # fmt: skip
 
 

@@ -394,3 +394,6 @@ select id, order_id, review_at, until_at from order_freezes where next_look_at <
 
 -- name: look_at_freeze
 update order_freezes set next_look_at = $2 where id = $1 and lifted_at is null;
+
+-- name: answered_before
+select m.reason from order_moves m where m.order_id = $1 and m.move = 'passed';

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
     from daozhang.identity.verify import Verifications
     from daozhang.policy.books import Books
+    from daozhang.recharge.challenge import Challenges
     from daozhang.recharge.deceived import Deceived
     from daozhang.recharge.desk import Desk
     from daozhang.status import Board, History
@@ -62,6 +63,7 @@ class House:
     diagnoses: "Diagnoses"
     verifications: "Verifications"
     deceived: "Deceived"
+    challenges: "Challenges"
     books: "Books"
     purchases: "Purchases"
     console: "Console | None" = None

@@ -23,6 +23,8 @@ CHECKS: tuple[Check, ...] = (
     channel.DAY,
     channel.MONTH,
     operation.AMOUNT,
+    operation.ODD,
+    operation.CONFIRM,
     operation.DAY,
     operation.OPEN,
     operation.PAGE,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from daozhang.policy.book import Book
-from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Strength
+from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Stage, Strength
 from daozhang.reasons.catalogue import Layer
 
 
@@ -36,6 +36,43 @@ def _open(facts: Facts, book: Book) -> Hit | None:
     if facts.open_count < book.open.most_count:
         return None
     return Hit(Outcome.REFUSE, "operation.open_orders", {"limit_count": book.open.most_count, "open_count": facts.open_count})
+
+
+def _odd(facts: Facts, book: Book) -> Hit | None:
+    """An extra zero, or a lost point: the amount is ten or a hundred times what this user recharges, or what the page offers."""
+    amount_fen, recent_fen = facts.amount_fen, facts.recent_fen
+    assert amount_fen is not None
+    assert recent_fen is not None
+    if (
+        not book.amount.ask_odd
+        or facts.purchase
+        or facts.sure_fen == amount_fen
+        or amount_fen in recent_fen
+        or amount_fen in book.amount.presets_fen
+    ):
+        return None
+    usual_fen = recent_fen or book.amount.presets_fen
+    for times in (10, 100):
+        meant_fen, rest = divmod(amount_fen, times)
+        if not rest and meant_fen in usual_fen and amount_fen > max(usual_fen):
+            return Hit(Outcome.CHALLENGE, "operation.amount_odd", {"amount_fen": amount_fen, "usual_fen": meant_fen})
+    return None
+
+
+def _confirm(facts: Facts, book: Book) -> Hit | None:
+    assert facts.amount_fen is not None
+    assert facts.admitted_fen is not None
+    if facts.confirmed:
+        return None
+    if facts.amount_fen > book.confirm.from_fen:
+        return Hit(Outcome.CHALLENGE, "operation.confirm_needed", {"limit_fen": book.confirm.from_fen})
+    if facts.admitted_fen + facts.amount_fen > book.confirm.day_fen:
+        return Hit(Outcome.CHALLENGE, "operation.confirm_needed", {"limit_fen": book.confirm.day_fen})
+    return None
+
+
+def _tells_confirm(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
+    return {"limit_fen": min(book.confirm.from_fen, book.confirm.day_fen)}
 
 
 def _page(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- every check has the same shape
@@ -96,4 +133,24 @@ PAGE = Check(
     needs=("page_version", "page_current"),
     judge=_page,
     tells=_nothing,
+)
+
+ODD = Check(
+    name="operation.amount_odd",
+    layer=Layer.OPERATION,
+    strength=Strength.SOFT,
+    stages=frozenset({Stage.ASKED, Stage.PLACE}),
+    needs=("amount_fen", "recent_fen"),
+    judge=_odd,
+    tells=_nothing,
+)
+
+CONFIRM = Check(
+    name="operation.confirm",
+    layer=Layer.OPERATION,
+    strength=Strength.FIRM,
+    stages=BEFORE,
+    needs=("amount_fen", "admitted_fen"),
+    judge=_confirm,
+    tells=_tells_confirm,
 )

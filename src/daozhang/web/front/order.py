@@ -13,6 +13,7 @@ from litestar.response import Redirect
 from daozhang import clock, ids
 from daozhang.money import yuan
 from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catalogue
+from daozhang.recharge.challenge import QUESTIONS
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
 from daozhang.web.front import path, refunds
@@ -36,10 +37,12 @@ MOST_OTHERS = 4
 
 
 @get("/orders/{shown:str}")
-async def show(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
+async def show(request: AnyRequest, shown: FromPath[str]) -> Response[Any]:
     """The order's page, whatever stage it is at. Somebody else's order does not exist."""
     session = await sessions.require(request)
     view = await find(request, session, shown)
+    if view.state == "challenged" and view.reason in QUESTIONS:
+        return Redirect(f"/orders/{view.shown}/confirm", status_code=303)
     return await _page(request, session, view)
 
 

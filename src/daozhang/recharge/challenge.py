@@ -1,0 +1,125 @@
+"""An order that asks its owner something before its payment: is the amount right, is it really you. Answered, it goes on.
+
+What was answered before stays answered when another question follows: the moves of the order say which were.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from daozhang.identity import Identity
+from daozhang.identity.confirm import Confirmation, Confirmations, Operation
+from daozhang.identity.consent import FACE, consent, has_consent
+from daozhang.policy.facts import Wish
+from daozhang.postgres import Database, statements
+from daozhang.reasons.refusal import Refusal
+from daozhang.recharge.desk import Desk
+from daozhang.recharge.model import OrderView
+
+sql = statements("daozhang.recharge")
+
+Question = Literal["amount", "confirm"]
+QUESTIONS: dict[str, Question] = {"operation.amount_odd": "amount", "operation.confirm_needed": "confirm"}
+"""What an order asks, by the reason it waits with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an order asks now. `sent` is the confirmation under way, if one is."""
+
+    question: Question
+    sent: Confirmation | None = None
+    face_agreed: bool = False
+
+
+class Challenges:
+    """Asks and hears answers, for the orders of one shop."""
+
+    def __init__(self, database: Database, identity: Identity, confirmations: Confirmations, desk: Desk) -> None:
+        self._database, self._identity, self._confirmations, self._desk = database, identity, confirmations, desk
+
+    async def asked(self, order: OrderView) -> Asked | None:
+        """What the order asks; None when it asks nothing."""
+        question = QUESTIONS.get(order.reason or "")
+        if order.state != "challenged" or question is None:
+            return None
+        if question == "amount":
+            return Asked(question)
+        phone = await self._identity.phone(order.user_id)
+        sent = await self._confirmations.waiting(phone, operation_of(order))
+        return Asked(question, sent, await has_consent(self._database, order.user_id, FACE))
+
+    async def sure(self, order: OrderView, amount_fen: int) -> None:
+        """The amount is right. Raises `operation.not_waiting` for another amount, or an order that asks something else."""
+        if QUESTIONS.get(order.reason or "") != "amount" or order.state != "challenged" or amount_fen != order.amount_fen:
+            raise Refusal("operation.not_waiting")
+        await self._go_on(order, "amount")
+
+    async def send(self, order: OrderView, network: str, locale: str = "zh") -> None:
+        """Send a code to the owner's number, or another one. Raises `operation.too_many`, `provider.missing`, `confirmation.*`."""
+        asked = await self._confirming(order)
+        phone, operation = await self._identity.phone(order.user_id), operation_of(order)
+        if asked.sent is not None and asked.sent.means == "sms" and asked.sent.sends_left > 0:
+            await self._confirmations.resend(asked.sent.id, phone, operation, locale)
+            return
+        shop_id = self._desk.shop_id
+        await self._confirmations.send_code(shop_id, order.user_id, phone, operation, network, locale)
+
+    async def answer(self, order: OrderView, code: str) -> None:
+        """The code that was typed; right, the order goes on. Raises `confirmation.wrong` (tries left), `confirmation.over`."""
+        asked = await self._confirming(order)
+        if asked.sent is None:
+            raise Refusal("confirmation.over")
+        if not asked.sent.passed:
+            await self._confirmations.answer(asked.sent.id, await self._identity.phone(order.user_id), code)
+        await self._passed(order)
+
+    async def face(self, order: OrderView, return_url: str, *, agrees: bool) -> str:
+        """Begin a look at the face, which is never the only way; where to go for it. Raises `confirmation.consent_needed`."""
+        await self._confirming(order)
+        if agrees:
+            await consent(self._database, order.user_id, FACE, given=True)
+        phone = await self._identity.phone(order.user_id)
+        begun = await self._confirmations.begin_face(self._desk.shop_id, order.user_id, phone, operation_of(order), return_url)
+        return begun.url
+
+    async def back(self, order: OrderView) -> bool:
+        """The owner comes back from the look: True when it passed and the order went on. Raises `confirmation.face_failed`."""
+        asked = await self.asked(order)
+        if asked is None or asked.sent is None or asked.sent.means != "face":
+            return False
+        phone = await self._identity.phone(order.user_id)
+        if not asked.sent.passed and not await self._confirmations.look_at_face(asked.sent.id, phone):
+            return False
+        await self._passed(order)
+        return True
+
+    async def _confirming(self, order: OrderView) -> Asked:
+        asked = await self.asked(order)
+        if asked is None or asked.question != "confirm":
+            raise Refusal("operation.not_waiting")
+        return asked
+
+    async def _passed(self, order: OrderView) -> None:
+        """Use the confirmation, once, and let the order go on."""
+        phone, operation = await self._identity.phone(order.user_id), operation_of(order)
+        if not await self._database.transact(lambda tx: self._confirmations.use(tx, phone, operation)):
+            raise Refusal("confirmation.over")
+        await self._go_on(order, "confirm")
+
+    async def _go_on(self, order: OrderView, question: Question) -> None:
+        answered = {row["reason"] for row in await self._database.rows(sql.answered_before, order.id)} | {question}
+
+        def learned(wish: Wish) -> Wish:
+            sure_fen = order.amount_fen if "amount" in answered else wish.sure_fen
+            return msgspec.structs.replace(wish, sure_fen=sure_fen, confirmed="confirm" in answered)
+
+        attempt = await self._desk.resume.go(order.id, "challenged", f"user:{order.user_id}", question, learned)
+        if attempt is not None:
+            await self._desk.place_order.ask(attempt)
+
+
+def operation_of(order: OrderView) -> Operation:
+    """What a confirmation of the order is bound to: its number, which has one way to pay, and its amount."""
+    return Operation("order", order.shown, order.amount_fen)
