@@ -10,6 +10,7 @@ from cyclopts import App
 
 from daozhang.cli.frame import Failed, app, say, say_json
 from daozhang.cli.server import settle
+from daozhang.cli.trail import noted
 
 channel = App(name="channel", help="Channels: merchant accounts at payers' systems.")
 app.command(channel)
@@ -130,7 +131,9 @@ def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
             await prepare(settings, server)
             database = await Database.open(server.direct(), size=2)
             try:
-                return await work(database, await Vault.open(database, settings), settings)
+                vault = await Vault.open(database, settings)
+                async with noted(database):
+                    return await work(database, vault, settings)
             finally:
                 await database.close()
 

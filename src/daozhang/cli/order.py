@@ -8,6 +8,7 @@ from cyclopts import App
 
 from daozhang.cli.frame import Failed, app, say, say_json
 from daozhang.cli.server import settle
+from daozhang.cli.trail import noted
 
 order = App(name="order", help="One order: show it, return its money, or decide about money that waits.")
 app.command(order)
@@ -254,7 +255,7 @@ def on_program(work: Callable[[Any], Awaitable[Any]]) -> Any:
     async def done() -> Any:
         async with find_server(settings) as server:
             same = replace(settings, test_mode=settings.test_mode or await in_test_mode(server))
-            async with open_program(same, server.dsn("app"), server.direct(), work=False) as program:
+            async with open_program(same, server.dsn("app"), server.direct(), work=False) as program, noted(program.database):
                 return await work(program)
 
     try:

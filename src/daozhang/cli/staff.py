@@ -6,6 +6,7 @@ from cyclopts import App
 
 from daozhang.cli.channel import on_database
 from daozhang.cli.frame import Failed, app, say, say_json
+from daozhang.cli.trail import operator
 
 staff = App(name="staff", help="People of the shop: who works at the desk, and what they may do.")
 app.command(staff)
@@ -22,7 +23,7 @@ def add(name: str, /, *, role: tuple[str, ...], json: bool = False) -> None:
         role: owner, support, risk, finance, aml or developer; may be given several times.
         json: end with one JSON line.
     """
-    papers = _with("staff.add", name, f"roles: {', '.join(role)}", lambda people: people.add(SHOP, name, role, _operator()))
+    papers = _with(lambda people: people.add(SHOP, name, role, operator()))
     _hand_over(papers, json)
 
 
@@ -33,7 +34,7 @@ def list_staff(*, json: bool = False) -> None:
     Args:
         json: end with one JSON line.
     """
-    rows = _with("", "", "", lambda people: people.listed(SHOP))
+    rows = _with(lambda people: people.listed(SHOP))
     if json:
         say_json(staff=rows)
         return
@@ -52,7 +53,7 @@ def role(name: str, roles: list[str], /, *, json: bool = False) -> None:
         json: end with one JSON line.
     """
     given = tuple(roles)
-    _with("staff.role", name, f"roles: {', '.join(given)}", lambda people: people.give_roles(SHOP, name, given, _operator()))
+    _with(lambda people: people.give_roles(SHOP, name, given, operator()))
     say_json(name=name, roles=given) if json else say(f"{name} is {', '.join(given)}")
 
 
@@ -64,7 +65,7 @@ def disable(name: str, /, *, json: bool = False) -> None:
         name: who.
         json: end with one JSON line.
     """
-    _with("staff.disable", name, "", lambda people: people.enable(SHOP, name, active=False))
+    _with(lambda people: people.enable(SHOP, name, active=False))
     say_json(name=name, active=False) if json else say(f"{name} is let in no longer")
 
 
@@ -76,7 +77,7 @@ def enable(name: str, /, *, json: bool = False) -> None:
         name: who.
         json: end with one JSON line.
     """
-    _with("staff.enable", name, "", lambda people: people.enable(SHOP, name, active=True))
+    _with(lambda people: people.enable(SHOP, name, active=True))
     say_json(name=name, active=True) if json else say(f"{name} may log in again")
 
 
@@ -88,7 +89,7 @@ def reset(name: str, /, *, json: bool = False) -> None:
         name: who.
         json: end with one JSON line.
     """
-    _hand_over(_with("staff.reset", name, "", lambda people: people.reset(SHOP, name)), json)
+    _hand_over(_with(lambda people: people.reset(SHOP, name)), json)
 
 
 @staff.command
@@ -106,7 +107,7 @@ def code(name: str, /) -> None:
         told: str = await people.code(SHOP, name)
         return told
 
-    say(_with("", name, "", work, whole=True))
+    say(_with(work, whole=True))
 
 
 def _hand_over(papers: Any, json: bool) -> None:  # noqa: FBT001
@@ -122,16 +123,8 @@ def _hand_over(papers: Any, json: bool) -> None:  # noqa: FBT001
     segno.make(papers.address, error="m").terminal(compact=True)
 
 
-def _operator() -> str:
-    """Who sits at the terminal, as the machine knows them."""
-    import getpass
-
-    return f"cli:{getpass.getuser()}"[:64]
-
-
-def _with(action: str, subject: str, reason: str, work: Any, *, whole: bool = False) -> Any:
-    """Do something with the staff of the database; what changes something is a line of the trail."""
-    from daozhang.events.audit import Doer, doing
+def _with(work: Any, *, whole: bool = False) -> Any:
+    """Do something with the staff of the database."""
     from daozhang.identity.hashing import Hasher
     from daozhang.identity.limits import Limiter
     from daozhang.identity.staff import Staff
@@ -140,10 +133,7 @@ def _with(action: str, subject: str, reason: str, work: Any, *, whole: bool = Fa
         hasher = Hasher()
         people = Staff(database, vault, Limiter(database), hasher)
         try:
-            if not action:
-                return await (work(people, database) if whole else work(people))
-            async with doing(database, Doer(SHOP, _operator(), door="cli"), action, f"staff:{subject}", reason=reason):
-                return await work(people)
+            return await (work(people, database) if whole else work(people))
         finally:
             hasher.close()
 

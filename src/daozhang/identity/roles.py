@@ -32,6 +32,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "order.log": _for("support", "risk", "finance", "developer"),
     "order.review": _for("risk"),
     "order.refund": _for("finance"),
+    # What an authority ordered is told to nobody else: neither its name nor its number.
+    "order.freeze": _for("aml"),
     "user.read": _for("support", "risk", "finance", "aml"),
     "user.unmask": _for("support", "risk", "aml"),
     "user.freeze": _for("risk"),
@@ -52,7 +54,9 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "staff.read": _for(),
 }
 
-PROVEN = frozenset({"case.confirm", "order.refund", "rules.approve", "payout.propose", "payout.approve", "payout.pay"})
+PROVEN = frozenset(
+    {"case.confirm", "order.refund", "order.freeze", "rules.approve", "payout.propose", "payout.approve", "payout.pay"}
+)
 
 
 def may(roles: Iterable[str], permission: str) -> bool:

@@ -242,3 +242,22 @@ async def test_alone_a_day_a_notice_and_a_bound(hire: Hire, stage: Stage, owner_
     assert "staff.alone" in {row["kind"] for row in await stage.house.database.rows("select kind from alarms")}
     assert "cases.second_person" in (await boss.do(address, f"{address}/confirm", verdict="approved")).text
     assert (await seen(stage.shop, order)).state == "held"
+
+
+async def test_an_authoritys_order_keeps_held_money_and_is_told_to_nobody_else(hire: Hire, stage: Stage, scene: Scene) -> None:
+    mei, tao, lin = await hire("mei", "aml"), await hire("tao", "aml"), await hire("lin", "support")
+    address = f"/desk/orders/{scene.held.shown}"
+    first = re.search(r'name="review" type="date" required min="(\d{4}-\d\d-\d\d)"', (await mei.get(address)).text)
+    assert first is not None
+    writ = {"authority": "某区法院", "reference": "冻字 2026-17"}
+    assert "freeze.malformed" in (await mei.do(address, f"{address}/freeze", review="", **writ)).text
+    assert (await mei.do(address, f"{address}/freeze", review=first[1], until="", **writ)).status_code == 303
+    assert (await seen(stage.shop, scene.held)).state == "frozen_by_order"
+    assert "冻字 2026-17" in (await mei.get(address)).text
+    page = (await lin.get(address)).text
+    assert "冻字" not in page
+    assert "某区法院" not in page
+    assert (await mei.do(address, f"{address}/lift", why="the court lifted it")).status_code == 303
+    assert "freeze.second_person" in (await mei.do(address, f"{address}/lift", why="again")).text
+    assert (await tao.do(address, f"{address}/lift", why="seen")).status_code == 303
+    assert (await seen(stage.shop, scene.held)).state == "held"

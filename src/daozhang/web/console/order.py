@@ -13,7 +13,9 @@ from daozhang.identity.roles import may
 from daozhang.money import MalformedAmount, parse_yuan
 from daozhang.postgres import statements
 from daozhang.reasons import Refusal
+from daozhang.recharge.freeze import Writ
 from daozhang.web.console import access, told
+from daozhang.web.console.days import end_of_day, tomorrow
 from daozhang.web.front import path
 from daozhang.web.pages import house_of, locale_of, title_of
 from daozhang.web.pages import told as told_of
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 sql = statements("daozhang.web.console")
 
 AnyRequest = Request[Any, Any, Any]
+_LEGAL = frozenset({"order.ordered", "order.lifted"})
+"""Steps whose reason is the number of an authority's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +52,16 @@ async def order(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
     view = await told.order_of(request, shown)
     attempts = await house.database.rows(sql.order_attempts, view.id)
     thread, finding = await house.diagnoses.of_order(view, session.shop_id)
+    legal = may(session.roles, "order.freeze")
     log = await access.console_of(request).interface_log.of_order(view.id) if may(session.roles, "order.log") else []
     return await access.page(
-        request, "order.html", order=view, steps=_steps(view, locale_of(request)), attempts=attempts, log=log,
+        request, "order.html", order=view, steps=_steps(view, locale_of(request), legal=legal), attempts=attempts, log=log,
         decisions=await told.decisions(request, view.id), person=await told.person(request, view.user_id),
         odd=await house.database.rows(sql.order_odd, view.id),
         cases=await house.database.rows(sql.order_cases, session.shop_id, view.shown),
         reason=title_of(request, view.reason) if view.reason else "", number26=ids.text26,
         titles={row["reason"]: title_of(request, row["reason"]) for row in attempts if row["reason"]},
+        writ=await house.database.row(sql.order_freeze, view.id) if legal else None, tomorrow=tomorrow(),
         asked=request.query_params.get("asked") == "1", code=thread.shown, cause=_cause(request, finding.cause),
     )  # fmt: skip
 
@@ -105,9 +111,37 @@ async def refund(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     amount_fen = amount_of(given)
     before = f"{view.state}, returned {view.refunded_fen} fen"
     async with doing(house.database, access.doer(session), "order.refund", view.shown, reason=why, before=before) as deed:
-        made = await house.desk.refund(view.id, amount_fen, why[:80], session.actor)
+        checked = given.get("checked") == "yes"
+        made = await house.desk.refund(view.id, amount_fen, why[:80], session.actor, checked=checked)
         deed.after = f"refund {made.id} of {amount_fen} fen: {made.state}"
     house.hub.tell()
+    return Redirect(f"/desk/orders/{view.shown}", status_code=303)
+
+
+@post("/orders/{shown:str}/freeze", may="order.freeze", status_code=303)
+async def freeze(request: AnyRequest, shown: FromPath[str]) -> Redirect:
+    """Keep held money by order of an authority, at once. The trail names the order's number and nobody whom it is about."""
+    session, given = await access.staff(request), await access.form(request)
+    view, house = await told.order_of(request, shown), house_of(request)
+    review_at = end_of_day(given.get("review", ""))
+    if review_at is None:
+        raise Refusal("freeze.malformed")
+    writ = Writ(
+        given.get("authority", "").strip(), given.get("reference", "").strip(), review_at, end_of_day(given.get("until", ""))
+    )
+    async with doing(house.database, access.doer(session), "order.freeze", view.shown, before=view.state) as deed:
+        await house.desk.freezes.order(view.id, writ, session.actor)
+        deed.after = "frozen_by_order"
+    return Redirect(f"/desk/orders/{view.shown}", status_code=303)
+
+
+@post("/orders/{shown:str}/lift", may="order.freeze", status_code=303)
+async def lift(request: AnyRequest, shown: FromPath[str]) -> Redirect:
+    """Ask for a freeze to end before its time, or confirm it as the second person."""
+    session, given = await access.staff(request), await access.form(request)
+    view, why, house = await told.order_of(request, shown), access.why(given), house_of(request)
+    async with doing(house.database, access.doer(session), "order.lift", view.shown, reason=why, before=view.state) as deed:
+        deed.after = "held" if await house.desk.freezes.lift(view.id, session.actor, why) else "asked for"
     return Redirect(f"/desk/orders/{view.shown}", status_code=303)
 
 
@@ -124,7 +158,7 @@ def amount_of(given: dict[str, str]) -> int:
         raise Refusal("operation.amount.malformed") from None
 
 
-def _steps(view: "OrderView", reader: Any) -> list[Step]:
+def _steps(view: "OrderView", reader: Any, *, legal: bool) -> list[Step]:
     kind = reader.either(f"kind.{view.kind}", "kind.other")
     made = []
     for step in view.steps:
@@ -133,8 +167,9 @@ def _steps(view: "OrderView", reader: Any) -> list[Step]:
         where = reader.either(f"kind.{step.facts['kind']}", "kind.other") if "kind" in step.facts else kind
         said = next((key for key in (f"desk_step.{name}", f"step.{name}") if reader.has(key)), "")
         text = reader.t(said, amount=amount, kind=where) if said else step.what
-        made.append(Step(text, step.at, step.actor, str(step.facts.get("why", "")), "stop" if step.what in path.STOPS else "done"))
+        why = str(step.facts.get("why", "")) if legal or step.what not in _LEGAL else ""
+        made.append(Step(text, step.at, step.actor, why, "stop" if step.what in path.STOPS else "done"))
     return made
 
 
-handlers = [order, ask, let_go, turn_down, refund]
+handlers = [order, ask, let_go, turn_down, refund, freeze, lift]

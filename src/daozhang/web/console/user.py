@@ -1,13 +1,13 @@
 """One user at the desk: standing, orders, cases; freezing with an end, unfreezing by two, a number unmasked on record."""
 
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from daozhang import clock, ids
+from daozhang import ids
 from daozhang.cases.unfreeze import KIND as UNFREEZE
 from daozhang.events.audit import doing
 from daozhang.identity.service import BY_LAW
@@ -16,6 +16,7 @@ from daozhang.postgres import statements
 from daozhang.reasons import Refusal
 from daozhang.recharge.view import shown
 from daozhang.web.console import access, told
+from daozhang.web.console.days import LONGEST_DAYS, end_of_day, tomorrow
 from daozhang.web.pages import house_of, title_of
 
 sql = statements("daozhang.web.console")
@@ -23,7 +24,6 @@ sql = statements("daozhang.web.console")
 AnyRequest = Request[Any, Any, Any]
 WHYS = ("risk_review", "owner_request", "court_order", "other")
 OFFICES = ("risk", "support", "finance", "law")
-LONGEST_DAYS = 366
 
 
 @get("/users/{user_id:int}", may="user.read")
@@ -51,7 +51,7 @@ async def freeze(request: AnyRequest, user_id: FromPath[int]) -> Redirect:
     reason, office = given.get("reason", ""), given.get("office", "")
     if reason not in WHYS or office not in OFFICES:
         raise Refusal("staff.malformed", field="office" if reason in WHYS else "reason")
-    until, review_at = _day(given.get("until", "")), _day(given.get("review", ""))
+    until, review_at = end_of_day(given.get("until", "")), end_of_day(given.get("review", ""))
     if until is None and review_at is None:
         raise Refusal("staff.freeze_endless")
     async with doing(
@@ -91,31 +91,18 @@ async def unfreeze(request: AnyRequest, user_id: FromPath[int]) -> Redirect:
     return Redirect(f"/desk/cases/CA-{ids.text26(case_id)}", status_code=303)
 
 
-def _day(text: str) -> datetime | None:
-    """The end of a day in Shanghai, from tomorrow to a year ahead; None for nothing. Raises `staff.malformed`."""
-    if not text.strip():
-        return None
-    try:
-        moment = datetime.combine(datetime.fromisoformat(text.strip()).date(), time(), clock.SHANGHAI) + timedelta(days=1)
-    except ValueError:
-        raise Refusal("staff.malformed", field="date") from None
-    if not clock.now() < moment < clock.now() + timedelta(days=LONGEST_DAYS):
-        raise Refusal("staff.malformed", field="date")
-    return moment
-
-
 async def _page(request: AnyRequest, user_id: int, *, phone: str = "") -> Response[bytes]:
     session, house = await access.staff(request), house_of(request)
     person = await told.person(request, user_id)
     orders = await house.database.rows(sql.person_orders, user_id, session.shop_id)
-    today = clock.now().astimezone(clock.SHANGHAI).date()
+    first = tomorrow()
     return await access.page(
         request, "user.html", person=person, phone=phone, orders=orders, number=shown,
         titles={row["reason"]: title_of(request, row["reason"]) for row in orders if row["reason"]},
         standings=await house.database.rows(sql.person_standings, user_id),
         cases=await house.database.rows(sql.person_cases, user_id, session.shop_id), whys=WHYS, offices=OFFICES, text26=ids.text26,
-        wallet=await house.desk.wallet(user_id), tomorrow=today + timedelta(days=1), in_a_month=today + timedelta(days=30),
-        latest=today + timedelta(days=LONGEST_DAYS - 2),
+        wallet=await house.desk.wallet(user_id), tomorrow=first, in_a_month=first + timedelta(days=29),
+        latest=first + timedelta(days=LONGEST_DAYS - 3),
     )  # fmt: skip
 
 
