@@ -25,6 +25,7 @@ from daozhang.goods.fulfil import Fulfil
 from daozhang.goods.shelf import watch_stock
 from daozhang.goods.supply import Supply
 from daozhang.identity import Identity, Limiter
+from daozhang.identity.by_code import ByCode
 from daozhang.identity.confirm import Confirmations
 from daozhang.identity.staff import Staff
 from daozhang.identity.verify import Verifications
@@ -173,6 +174,7 @@ async def _build(
         purchases=Purchases(SHOP, database, vault, accounts, books),
         deceived=Deceived(SHOP, database, accounts, cases),
         challenges=Challenges(database, identity, confirmations, desk),
+        by_code=ByCode(database, vault, identity, confirmations),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
         console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log),

@@ -15,6 +15,7 @@ from daozhang.web.console import doors as desk
 from daozhang.web.front import (
     agreement,
     bundle,
+    by_code,
     cases,
     channel,
     confirm,
@@ -102,6 +103,7 @@ def make_app(house: House) -> ASGIApp:
         *deceived.handlers,
         *bundle.handlers,
         *confirm.handlers,
+        *by_code.handlers,
         *cases.handlers,
         *why.handlers,
         *order.handlers,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from daozhang.events.hub import Hub
     from daozhang.goods.buy import Purchases
     from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
+    from daozhang.identity.by_code import ByCode
     from daozhang.identity.verify import Verifications
     from daozhang.policy.books import Books
     from daozhang.recharge.challenge import Challenges
@@ -64,6 +65,7 @@ class House:
     verifications: "Verifications"
     deceived: "Deceived"
     challenges: "Challenges"
+    by_code: "ByCode"
     books: "Books"
     purchases: "Purchases"
     console: "Console | None" = None

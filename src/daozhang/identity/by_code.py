@@ -1,0 +1,112 @@
+"""Logging in, and setting a new password, with a code sent to the number, for who has no password at hand.
+
+A number that nobody registered behaves like one that somebody did: the pages, the answers and the limits are the same, and its code
+is sent to nobody.
+"""
+
+import asyncio
+from typing import Literal
+
+from daozhang import clock, notices
+from daozhang.events.log import Event, append
+from daozhang.identity.confirm import Confirmation, Confirmations, Operation
+from daozhang.identity.model import BUYER, LoggedIn, Visitor
+from daozhang.identity.opening import open_session
+from daozhang.identity.passwords import check_new_password
+from daozhang.identity.phone import read_phone
+from daozhang.identity.service import Identity
+from daozhang.identity.tokens import token_hash
+from daozhang.postgres import Database, Tx, statements
+from daozhang.reasons.refusal import Refusal
+from daozhang.vault import Vault
+
+sql = statements("daozhang.identity")
+
+AT_LEAST_S = 0.4
+"""How long sending takes at least: longer than a messenger usually needs to answer."""
+
+Purpose = Literal["login", "reset"]
+_OPERATIONS: dict[Purpose, Operation] = {"login": Operation("login", "session"), "reset": Operation("reset", "password")}
+
+
+class ByCode:
+    """Codes instead of passwords, for the users of one shop."""
+
+    def __init__(self, database: Database, vault: Vault, identity: Identity, confirmations: Confirmations) -> None:
+        self._database, self._vault, self._identity, self._confirmations = database, vault, identity, confirmations
+
+    async def send(self, shop_id: int, purpose: Purpose, phone: str, visitor: Visitor, locale: str) -> None:
+        """Send a code, or another one. It takes a while whatever is sent: nobody learns from a clock which numbers are known.
+
+        Raises `account.phone_*`, `operation.too_many`, `provider.missing`, `confirmation.unsent`.
+        """
+        await asyncio.gather(self._send(shop_id, purpose, phone, visitor, locale), asyncio.sleep(AT_LEAST_S))
+
+    async def _send(self, shop_id: int, purpose: Purpose, phone: str, visitor: Visitor, locale: str) -> None:
+        number, operation = read_phone(phone), _OPERATIONS[purpose]
+        user_id = await self._identity.find(shop_id, number)
+        waiting = await self._confirmations.waiting(number, operation)
+        if waiting is not None and not waiting.passed and waiting.sends_left > 0:
+            await self._confirmations.resend(waiting.id, number, operation, locale, known=user_id is not None)
+            return
+        await self._confirmations.send_code(
+            shop_id, user_id, number, operation, visitor.network, locale, known=user_id is not None
+        )  # fmt: skip
+
+    async def waiting(self, purpose: Purpose, phone: str) -> Confirmation | None:
+        """The code that was sent and may be typed. Raises `account.phone_*`."""
+        return await self._confirmations.waiting(read_phone(phone), _OPERATIONS[purpose])
+
+    async def login(self, shop_id: int, phone: str, code: str, visitor: Visitor) -> LoggedIn:
+        """Open a session. Raises `confirmation.wrong` (tries left), `confirmation.over`, `account.closed`, `account.phone_*`."""
+        return await self._opened(shop_id, "login", read_phone(phone), code, visitor, None)
+
+    async def reset(self, shop_id: int, phone: str, code: str, password: str, visitor: Visitor) -> LoggedIn:
+        """Set a new password, end every session of the user and open a fresh one for this browser.
+
+        The password is looked at before the code, so that a bad one uses no code up. Raises as `login`, and `account.password_*`.
+        """
+        number = read_phone(phone)
+        check_new_password(password, number)
+        return await self._opened(shop_id, "reset", number, code, visitor, await self._identity.hasher.hash(password))
+
+    async def _opened(
+        self, shop_id: int, purpose: Purpose, number: str, code: str, visitor: Visitor, new_hash: str | None
+    ) -> LoggedIn:
+        operation = _OPERATIONS[purpose]
+        waiting = await self._confirmations.waiting(number, operation)
+        if waiting is None:
+            raise Refusal("confirmation.over")
+        if not waiting.passed:
+            await self._confirmations.answer(waiting.id, number, code)
+        user_id = await self._identity.find(shop_id, number)
+        if user_id is None:
+            raise Refusal("confirmation.over")
+        opened = await self._database.transact(lambda tx: self._open(tx, shop_id, user_id, number, operation, visitor, new_hash))
+        if opened is None:
+            raise Refusal("account.closed")
+        return opened
+
+    async def _open(
+        self, tx: Tx, shop_id: int, user_id: int, number: str, operation: Operation, visitor: Visitor, new_hash: str | None
+    ) -> LoggedIn | None:
+        standing = await tx.value(sql.lock_user, user_id)
+        if not await self._confirmations.use(tx, number, operation):
+            raise Refusal("confirmation.over")
+        if standing == "closed":
+            return None
+        if new_hash is not None:
+            await tx.run(sql.set_password, user_id, new_hash)
+            await tx.value(sql.end_sessions, user_id, None, None, "password_reset")
+        if (old := token_hash(visitor.session_token)) is not None:
+            await tx.value(sql.end_session_of, old, "replaced")
+        if new_hash is not None:
+            await notices.tell(tx, shop_id, user_id, clock.now(), "password_reset", {}, "/me")
+        await append(
+            tx,
+            shop_id,
+            clock.now(),
+            f"user:{user_id}",
+            [Event("user.password_reset" if new_hash else "user.logged_in", None, user_id, '{"by":"code"}')],
+        )
+        return await open_session(tx, self._vault, shop_id, user_id, visitor, BUYER)

@@ -1,0 +1,75 @@
+"""A code instead of a password: it opens once, ends what was open when the password is set anew, and tells nobody which numbers are known."""
+
+import re
+
+import pytest
+from tests.flows.shop import PHONE
+from tests.web.stage import Stage
+from tests.web.test_sessions import Browser
+
+from daozhang import notices
+from daozhang.providers import rows
+
+NEW = "a kettle sings at dusk 9"
+
+
+@pytest.fixture
+async def messenger(stage: Stage) -> None:
+    program = stage.shop.program
+    for card in stage.shop.sim.services.cards():
+        await rows.add(program.database, program.vault, stage.house.settings, 1, rows.ProviderSettings(**card))  # type: ignore[arg-type]
+
+
+def code(stage: Stage) -> str:
+    found = re.search(r"[0-9]{6}", stage.shop.sim.services.messages[0].text)
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.usefixtures("messenger")
+async def test_in_a_code_logs_in_once(stage: Stage, shop_app: object) -> None:
+    browser = Browser(shop_app, ip="198.51.100.7")
+    page = await browser.submit("/login/code", "/login/code", phone=PHONE, send="1")
+    assert "If this number is registered" in page.text or "如果这个号码注册过" in page.text
+    wrong = await browser.submit("/login/code", "/login/code", phone=PHONE, code="000000" if code(stage) != "000000" else "000001")
+    assert wrong.status_code in (401, 403, 409, 422)
+    answer = await browser.submit("/login/code", "/login/code", phone=PHONE, code=code(stage), next="/wallet")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/wallet")
+    assert (await browser.get("/wallet")).status_code == 200
+    other = Browser(shop_app, ip="198.51.100.8")
+    assert (await other.submit("/login/code", "/login/code", phone=PHONE, code=code(stage))).status_code != 303
+
+
+@pytest.mark.usefixtures("messenger")
+async def test_in_an_unknown_number_reads_the_same_and_gets_no_message(stage: Stage, shop_app: object) -> None:
+    seen = []
+    for number in (PHONE, "13700000001"):
+        browser = Browser(shop_app, ip="198.51.100.9")
+        sent = await browser.submit("/login/code", "/login/code", phone=number, send="1")
+        wrong = await browser.submit("/login/code", "/login/code", phone=number, code="000000")
+        seen.append((sent.status_code, wrong.status_code, sent.text.replace(number, "N").count("<input")))
+    assert seen[0] == seen[1]
+    assert [each.to for each in stage.shop.sim.services.messages] == [PHONE]
+
+
+@pytest.mark.usefixtures("messenger")
+async def test_in_a_new_password_ends_every_session_and_the_user_is_told(stage: Stage, buyer: Browser, shop_app: object) -> None:
+    browser = Browser(shop_app, ip="198.51.100.7")
+    await browser.submit("/reset", "/reset", phone=PHONE, send="1")
+    weak = await browser.submit("/reset", "/reset", phone=PHONE, code=code(stage), password="12345678")
+    assert weak.status_code != 303
+    answer = await browser.submit("/reset", "/reset", phone=PHONE, code=code(stage), password=NEW)
+    assert answer.status_code == 303
+    assert (await buyer.get("/wallet")).status_code != 200
+    assert (await browser.get("/wallet")).status_code == 200
+    fresh = Browser(shop_app, ip="198.51.100.10")
+    assert (await fresh.login(PHONE, NEW)).status_code == 303
+    assert [each.kind for each in await notices.unread(stage.shop.program.database, stage.shop.user_id)] == ["password_reset"]
+
+
+@pytest.mark.usefixtures("messenger")
+async def test_rl_a_number_gets_few_codes(shop_app: object) -> None:
+    browser = Browser(shop_app, ip="198.51.100.7")
+    seen = [(await browser.submit("/reset", "/reset", phone=PHONE, send="1")).status_code for _ in range(7)]
+    assert seen[:3] == [303] * 3 or seen[:3] == [200] * 3
+    assert seen[-1] == 429
