@@ -1,4 +1,4 @@
-"""A code instead of a password: it opens once, ends what was open when the password is set anew, and tells nobody which numbers are known."""
+"""A code instead of a password: it opens once, and tells nobody which numbers are known."""
 
 import re
 

@@ -102,11 +102,6 @@ class ByCode:
             await tx.value(sql.end_session_of, old, "replaced")
         if new_hash is not None:
             await notices.tell(tx, shop_id, user_id, clock.now(), "password_reset", {}, "/me")
-        await append(
-            tx,
-            shop_id,
-            clock.now(),
-            f"user:{user_id}",
-            [Event("user.password_reset" if new_hash else "user.logged_in", None, user_id, '{"by":"code"}')],
-        )
+        kind = "user.password_reset" if new_hash else "user.logged_in"
+        await append(tx, shop_id, clock.now(), f"user:{user_id}", [Event(kind, None, user_id, '{"by":"code"}')])
         return await open_session(tx, self._vault, shop_id, user_id, visitor, BUYER)
