@@ -36,6 +36,7 @@ from daozhang.ledger import Accounts
 from daozhang.outbound import Exchange
 from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
+from daozhang.policy.regulation import Feed
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.providers.rows import Providers
 from daozhang.recharge import anomalies, chase, deceived, hold, inbox, refund, refund_end, waiting
@@ -48,6 +49,7 @@ from daozhang.recharge.hearing import Hearing
 from daozhang.recharge.hold import HoldVerdict
 from daozhang.recharge.payout import Payouts
 from daozhang.recharge.refund_end import StuckVerdict
+from daozhang.recharge.regulated import send_back
 from daozhang.recharge.settle import Settle
 from daozhang.recharge.waiting import ReviewVerdict
 from daozhang.settings import Settings
@@ -149,6 +151,9 @@ async def _build(
     board, watch = Board(database, registry.enabled), Watch(database, registry.enabled, sampler)
     await registry.load()
     await board.load()
+    feed = Feed(SHOP, database)
+    board.feed(feed.suspensions)
+    await feed.load()
     history, hearing = History(database, board, registry.enabled), Hearing(database)
     board.listen(hearing.heard)
     hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
@@ -183,29 +188,21 @@ async def _build(
     supply = Supply(SHOP, database, vault, accounts, providers)
     dues = _dues(database, desk, door, fulfil, bonus, supply, cases, house.diagnoses, hub)
     program = Program(
-        asgi,
-        house,
-        database,
-        vault,
-        registry,
-        desk,
-        door,
-        settle,
-        accounts,
-        interface_log,
-        dues,
-        board,
-        watch,
-        payouts,
-        providers,
-    )
+        asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts, providers,
+    )  # fmt: skip
     probes = Probes(database, registry.enabled, registry.get, sampler)
     always: list[Loop] = [
         registry.watch, hub.run, hearing.watch, partial(vault.watch, database, settings), sampler.run, board.watch,
+        feed.watch,
         partial(history.watch, SHOP), partial(watch_places, settings.data),
         partial(follow_clock, database, test_mode=settings.test_mode), partial(_tell_unmapped, database),
     ]  # fmt: skip
-    working = [*(due.run for due in dues), Timetable(database, _entries(identity, vault, cases)).run, watch.run, probes.run]
+    working = [
+        *(due.run for due in dues),
+        Timetable(database, _entries(identity, vault, cases, accounts)).run,
+        watch.run,
+        probes.run,
+    ]
     finish = [desk.drain, interface_log.drain, sampler.flush, registry.close, providers.close]
     return _Built(program, always, working, finish)
 
@@ -220,7 +217,7 @@ def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identi
     }
 
 
-def _entries(identity: Identity, vault: Vault, cases: Cases) -> tuple[Entry, ...]:
+def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts) -> tuple[Entry, ...]:
     """What is done at its hour, by one process for all."""
     return (
         *ENTRIES,
@@ -229,7 +226,12 @@ def _entries(identity: Identity, vault: Vault, cases: Cases) -> tuple[Entry, ...
         Entry("certificates", timedelta(hours=1), partial(watch_certificates, vault)),
         Entry("evidence", timedelta(days=1), _done(cases.forget)),
         Entry("stock", timedelta(minutes=1), watch_stock),
+        Entry("regulation", timedelta(seconds=20), partial(_send_back, accounts, cases)),
     )
+
+
+async def _send_back(accounts: Accounts, cases: Cases, database: Database) -> None:
+    await send_back(database, accounts, cases, SHOP)
 
 
 def _done(sweep: Callable[[], Coroutine[Any, Any, int]]) -> Callable[[Database], Coroutine[Any, Any, None]]:

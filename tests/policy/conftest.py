@@ -86,6 +86,7 @@ def sound() -> Facts:
         offer="none",
         coupon="none",
         offers_stack=True,
+        region_rules=(),
     )
 
 

@@ -172,7 +172,7 @@ def _sound() -> Facts:
         page_version="p", page_current="p", database_writes=True, notify_door=True, limits=(), payer_known=False, pass_fen=0,
         agreement_version=0, agreement_agreed=True, purchase=False, verified=True, age="adult", bought=True, stored_fen=0,
         month_fen=0, month_ends_at=NOW + timedelta(days=8), open_count=0, offer="none", coupon="none", offers_stack=True,
-        recent_fen=(), confirmed=False,
+        recent_fen=(), confirmed=False, region_rules=(),
         signals=Signals(
             user_age_s=10**7, verification="none", large_count=0, orders_hour_count=1, orders_day_count=1,
             orders_day_fen=AMOUNT_FEN, unfrozen_s=NEVER_S, device_known=True, device_s=10**7, device_accounts_count=1,

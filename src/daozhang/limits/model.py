@@ -8,9 +8,12 @@ from typing import Any, Literal
 import msgspec
 
 Owner = Literal["ours", "channel", "bank"]
-Instrument = Literal["debit", "credit", "wallet"]
+Instrument = Literal["debit", "credit", "wallet", "overseas"]
 OWNERS: tuple[Owner, ...] = ("ours", "channel", "bank")
 INSTRUMENTS: tuple[Instrument, ...] = ("debit", "credit", "wallet")
+"""What a row of limits may name."""
+OVERSEAS: Instrument = "overseas"
+"""Issued abroad: a payer may say so; no row of limits names it."""
 
 AXES = ("min", "single", "day", "month", "hours")
 """What a limit may bound, in the order in which a person is told."""
@@ -22,7 +25,7 @@ BANK = re.compile(r"[a-z][a-z0-9_]{1,15}", re.ASCII)
 
 def card_fits(bank: str | None, instrument: str | None) -> bool:
     """Whether what a payer said of the card has the form that rows name cards by."""
-    return (bank is None or BANK.fullmatch(bank) is not None) and (instrument is None or instrument in INSTRUMENTS)
+    return (bank is None or BANK.fullmatch(bank) is not None) and (instrument is None or instrument in (*INSTRUMENTS, OVERSEAS))
 
 
 @dataclass(frozen=True, slots=True)

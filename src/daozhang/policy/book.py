@@ -96,6 +96,8 @@ class EligibilityRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     licence: str = ""
     named_ceiling_fen: int = 500_000
     unnamed_ceiling_fen: int = 100_000
+    cross_border: bool = False
+    """Whether payments with instruments issued abroad, or in another currency, are taken (foreign exchange rules)."""
     first_purchase: bool = False
     """Whether a user has to buy once before recharging."""
     name_from_fen: int = 1_000_000

@@ -10,8 +10,10 @@ from daozhang.limits.model import Limit, Way
 from daozhang.limits.read import read
 from daozhang.offers import Ask, Seen
 from daozhang.offers import read as read_offers
-from daozhang.policy.model import Facts, Signals, Stage
+from daozhang.policy.model import Facts, RegionRule, Signals, Stage
 from daozhang.policy.places import Place, place_of
+from daozhang.policy.regions import code_of
+from daozhang.policy.regulation import class_of, goods_classes, meets, read_rules
 from daozhang.policy.signals import leaving, paid, placed, read_signals, read_signals_paid
 from daozhang.postgres import statements
 
@@ -57,6 +59,12 @@ class Wish(msgspec.Struct, frozen=True):
     """The campaign whose bonus is chosen with the recharge."""
     coupon: bytes | None = None
     """The hash of the coupon that is to be used with it."""
+    currency: str | None = None
+    """What would be paid in, or was; None = nothing was said."""
+    goods_id: int | None = None
+    """What a purchase is of."""
+    kind: str | None = None
+    """The kind of channel that a payment came by; before it, the row of the channel says so."""
 
     def place(self) -> Place | None:
         """Where the address is; None is not known."""
@@ -84,7 +92,7 @@ async def gather(
     if stage is Stage.PAID:
         rows = await reader.rows(sql.facts_paid, wishes[0].shop_id, [wish.user_id for wish in wishes])
         signals = await read_signals_paid(reader, wishes, book)
-        return [_paid(wish, row, each) for wish, row, each in zip(wishes, rows, signals, strict=True)]
+        return [_paid(wish, row, each, _on_its_way(wish, row)) for wish, row, each in zip(wishes, rows, signals, strict=True)]
     if stage in (Stage.SPEND, Stage.REFUND):
         rows = await reader.rows(
             sql.facts_leaving, wishes[0].shop_id, [wish.user_id for wish in wishes], [wish.amount_fen for wish in wishes]
@@ -101,19 +109,47 @@ async def gather(
     limits = await read(reader, ways, besides)
     asks = [Ask(w.user_id, w.amount_fen, w.offer, w.coupon) for w in wishes]
     offers = await read_offers(reader, wishes[0].shop_id, asks, together=stage is Stage.PLACE)
+    laws = await _laws(reader, wishes, rows)
     if book is None:
         return [
-            _before(wish, stage, row, held, offer, None, None)
-            for wish, row, held, offer in zip(wishes, rows, limits, offers, strict=True)
+            _before(wish, stage, row, held, (offer, law), None, None)
+            for wish, row, held, offer, law in zip(wishes, rows, limits, offers, laws, strict=True)
         ]
     signals = await read_signals(reader, wishes, book, besides)
     return [
-        _before(wish, stage, row, held, offer, placed(wish, signal, book), signal["pass_fen"])
-        for wish, row, held, offer, signal in zip(wishes, rows, limits, offers, signals, strict=True)
+        _before(wish, stage, row, held, (offer, law), placed(wish, signal, book), signal["pass_fen"])
+        for wish, row, held, offer, law, signal in zip(wishes, rows, limits, offers, laws, signals, strict=True)
     ]
 
 
-def _paid(wish: Wish, row: Any, signals: Any) -> Facts:
+Law = tuple[str | None, tuple[RegionRule, ...]]
+"""Where the user is, while anything asks for it, and the rows of regulation about the wish."""
+
+
+async def _laws(reader: Reader, wishes: Sequence[Wish], rows: Sequence[Any]) -> list[Law]:
+    """The rows of regulation that are about each wish. While there are none at all, nothing more is read."""
+    rules = read_rules(rows[0]["region_rules"])
+    if not rules:
+        return [(None, ())] * len(wishes)
+    goods = [wish.goods_id for wish in wishes if wish.goods_id is not None]
+    classes = await goods_classes(reader, goods) if goods else {}
+    return [
+        (
+            code_of(row["region"]),
+            tuple(r for r in rules if meets(r, class_of(row["kind"]), classes.get(wish.goods_id or 0), purchase=wish.purchase)),
+        )
+        for wish, row in zip(wishes, rows, strict=True)
+    ]
+
+
+def _on_its_way(wish: Wish, row: Any) -> Law:
+    """The rows that say something of money that was on its way when they took effect: not those that let it finish."""
+    rules = [r for r in read_rules(row["region_rules"]) if r.in_flight != "finish"]
+    about = tuple(r for r in rules if meets(r, class_of(wish.kind), None, purchase=wish.purchase))
+    return (code_of(row["region"]), about) if about else (None, ())
+
+
+def _paid(wish: Wish, row: Any, signals: Any, law: Law) -> Facts:
     return Facts(
         at=row["at"],
         shop_id=wish.shop_id,
@@ -126,6 +162,10 @@ def _paid(wish: Wish, row: Any, signals: Any) -> Facts:
         method=wish.method,
         amount_fen=wish.amount_fen,
         payer_known=wish.payer is not None,
+        instrument=wish.instrument,
+        currency=wish.currency,
+        region=law[0],
+        region_rules=law[1],
         signals=paid(wish, signals),
     )
 
@@ -150,8 +190,10 @@ def _leaving(wish: Wish, stage: Stage, row: Any) -> Facts:
 
 
 def _before(
-    wish: Wish, stage: Stage, row: Any, limits: tuple[Limit, ...], offer: Seen, signals: Signals | None, pass_fen: int | None
-) -> Facts:
+    wish: Wish, stage: Stage, row: Any, limits: tuple[Limit, ...], more: tuple[Seen, Law], signals: Signals | None,
+    pass_fen: int | None,
+) -> Facts:  # fmt: skip
+    offer, law = more
     methods = row["methods"]
     return Facts(
         at=row["at"],
@@ -196,6 +238,9 @@ def _before(
         agreement_version=row["agreement_version"],
         agreement_ticked=wish.agreement,
         agreement_agreed=_agreed(wish, row, stage),
+        currency=wish.currency,
+        region=law[0],
+        region_rules=law[1],
         offer=offer.offer,
         offer_fen=offer.offer_fen,
         coupon=offer.coupon,

@@ -110,6 +110,16 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     """What is left of the small-amount budget: the least of the account's, the device's and the payer's."""
 
 
+class RegionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One dated row of regulation in force: a class of channels that may not be used in a region, for a class of goods."""
+
+    id: int
+    region: str
+    channel_class: str
+    goods_class: str
+    in_flight: str
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """All that policy knows of one user's wish or payment at one moment. Stored with the decision, so that it can be replayed."""
 
@@ -179,6 +189,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     month_ends_at: datetime | None = None
     open_count: int | None = None
     """How many other orders of the user wait for their payment."""
+    currency: str | None = None
+    """What the payer would pay in, where the wish or the payment says it; None = nothing was said."""
+    region: str | None = None
+    """Where the user is, by the first digits of a code of GB/T 2260; empty = not known. Read only while a row asks."""
+    region_rules: tuple[RegionRule, ...] | None = None
+    """The rows of regulation in force that are about this way to pay for this."""
     offer: str | None = None
     """How the chosen campaign stands, `none` when none was chosen (`offers/model.py`)."""
     offer_fen: int | None = None

@@ -15,8 +15,11 @@ with moment as (
 ), wishes as (
   select w.place, w.shop_id, w.user_id, w.channel_id
   from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality as w (shop_id, user_id, channel_id, place)
+), laws as materialized (
+  select regulation_now(($1::bigint[])[1]) as rules
 )
 select
+  l.rules::text as region_rules, case when l.rules <> '[]' then region_of_user(w.user_id) end as region,
   m.at, i.standing, i.standing_why, i.standing_until, i.standing_review_at, i.locked_until,
   case when w.channel_id is not null then coalesce(c.enabled and c.keyed, false) end as channel_enabled,
   c.kind, case when w.channel_id is not null then coalesce(c.methods, '{}') end as methods,
@@ -31,6 +34,7 @@ select
   not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes
 from wishes w
 cross join moment m
+cross join laws l
 cross join lateral present_agreement(w.shop_id) as g (version)
 left join lateral (select * from identity_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id limit 1) i on true
 left join lateral (select * from channels_facts f where f.channel_id = w.channel_id and f.shop_id = w.shop_id limit 1) c on true
@@ -44,10 +48,14 @@ order by w.place
 -- A look by key for each user (`limit 1` leaves the planner no other way), and one moment for all.
 with moment as materialized (
   select clock_now() as at
+), laws as materialized (
+  select regulation_now($1) as rules
 )
-select m.at, i.standing, i.standing_why, i.standing_until, i.standing_review_at
+select l.rules::text as region_rules, case when l.rules <> '[]' then region_of_user(w.user_id) end as region, m.at,
+  i.standing, i.standing_why, i.standing_until, i.standing_review_at
 from unnest($2::bigint[]) with ordinality as w (user_id, place)
 cross join moment m
+cross join laws l
 left join lateral (select * from identity_facts f where f.user_id = w.user_id and f.shop_id = $1 limit 1) i on true
 order by w.place
 
@@ -142,3 +150,55 @@ select rule, count(*) as count from rule_trials where shop_id = $1 and at >= $2 
 
 -- name: frauds
 select order_id from policy_losses where label = 'fraud'
+
+-- name: add_region_rule
+insert into region_rules (shop_id, region, channel_class, goods_class, reference, notice_zh, notice_en, in_flight, from_at, until_at, urgent,
+  proposed_by, proposed_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id
+
+-- name: lock_region_rule
+select proposed_by, proposed_at, approved_at, ending_by, ending_at, ended_at from lock_region_rule($1, $2)
+
+-- name: approve_region_rule
+select approve_region_rule($1, $2, $3)
+
+-- name: end_region_rule
+select end_region_rule($1, $2, $3, $4, $5)
+
+-- name: region_rules_listed
+select r.id,
+  case
+    when r.ended_at is not null or r.until_at <= clock_now()
+      or (r.approved_at is null and r.urgent and r.proposed_at + interval '48 hours' <= clock_now())
+      then 'over'
+    when r.ending_at is not null then 'ending'
+    when r.approved_at is null and not r.urgent then 'proposed'
+    when r.from_at > clock_now() then 'waiting'
+    else 'in_force'
+  end as state,
+  r.region, r.channel_class, r.goods_class, r.reference, r.notice_zh, r.notice_en, r.in_flight, r.from_at, r.until_at, r.urgent, r.proposed_by,
+  r.proposed_at, r.approved_by, r.ended_by, r.why
+from region_rules r where r.shop_id = $1 order by r.id desc limit $2
+
+-- name: declare_region
+insert into user_regions (id, shop_id, user_id, region, actor, at) values ($1, $2, $3, $4, $5, $6)
+
+-- name: regulation_of_user
+select r.rules::text as rules, case when r.rules <> '[]' then region_of_user($2) end as region from (select regulation_now($1) as rules) r
+
+-- name: notices_of
+select region, reference, notice_zh as text_zh, notice_en as text_en, from_at from region_rules where id = any ($1) order by id
+
+-- name: closed_everywhere
+select r.channel_class, r.reference, r.notice_en, greatest(r.from_at, coalesce(r.approved_at, r.proposed_at)) as from_at
+from region_rules r join jsonb_array_elements(regulation_now($1)) n on (n.value ->> 'id')::bigint = r.id
+where r.region = '*' and r.goods_class in ('*', 'wallet')
+
+-- name: classes_of_goods
+select goods_id, class from goods_facts where goods_id = any ($1)
+
+-- name: orders_to_return
+select o.id as order_id from orders o where o.shop_id = $1 and o.state = 'held' and o.reason = $2 order by o.id limit $3
+
+-- name: declared_region
+select region from user_regions where user_id = $1 order by id desc limit 1

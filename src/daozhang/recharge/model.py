@@ -57,6 +57,8 @@ class PlaceRequest:
     """The amount that the payer was asked about and said yes to."""
     basket: Basket | None = None
     """What the money is for, if not the wallet: then `amount_fen` is the channel's part of its price."""
+    currency: str | None = None
+    """What the payer would pay in, where the door was told; None = yuan, as everybody does."""
     offer: int | None = None
     """The campaign whose bonus is chosen."""
     coupon: str = ""

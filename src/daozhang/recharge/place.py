@@ -427,7 +427,9 @@ def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: byt
         page_current, bank=request.bank, instrument=request.instrument,
         channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
         device_id=UUID(request.device_id) if request.device_id else None, client_ip=request.client_ip, payer=payer,
-        agreement=request.agreement, offer=bonus.ask_of(request).campaign_id, coupon=bonus.ask_of(request).code_hash,
+        agreement=request.agreement, currency=request.currency,
+        goods_id=request.basket.goods_id if request.basket else None, offer=bonus.ask_of(request).campaign_id,
+        coupon=bonus.ask_of(request).code_hash,
         purchase=request.basket is not None or request.for_goods, notify_door=seen.heard,
         sure_fen=request.sure_fen,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from daozhang.policy.decide import decide, stops
 from daozhang.policy.facts import Wish, gather
 from daozhang.policy.model import Decision, Outcome, Stage, Verdict
 from daozhang.policy.record import judged, store
+from daozhang.policy.regulation import closed
 from daozhang.postgres import Database
 from daozhang.reasons.catalogue import Layer, catalogue
 from daozhang.recharge.bonus import code_hash
@@ -42,6 +43,7 @@ class Asker:
     instrument: str | None = None
     offer: int | None = None
     coupon: str = ""
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ async def preflight(
     ways: Sequence[tuple[int, str]] | None = None,
 ) -> list[Answer]:  # fmt: skip
     """Answer for some ways to pay, by default for every one that is switched on. A way that is not there is answered, too."""
+    if ways is None:
+        # What regulation closes for this user is not among the ways; who asks about one of them by name is answered.
+        shut = await closed(database, asker.shop_id, asker.user_id)
+        ways = [(row.id, method) for row in registry.enabled(asker.shop_id) if not shut.closes(row.kind) for method in row.methods]
     asked, wishes, kinds = _wished(registry, board, asker, amount_fen, ways)
     facts = await gather(database, wishes, Stage.ASKED, book)
     records = [judged(Stage.ASKED, each, book) for each in facts]
@@ -112,7 +118,7 @@ def _wished(
                 asker.shop_id, asker.user_id, amount_fen, channel_id, method, asker.page_version, asker.page_version,
                 bank=asker.bank, instrument=asker.instrument, device_id=asker.device_id, client_ip=asker.client_ip,
                 channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
-                offer=asker.offer, coupon=code_hash(asker.coupon),
+                offer=asker.offer, coupon=code_hash(asker.coupon), currency=asker.currency,
                 notify_door=seen.heard,
             )
         )  # fmt: skip

@@ -4,7 +4,7 @@ select lock_for_settlement($1);
 -- name: read_for_settlement
 -- One look by key for each number: `limit 1` keeps the planner from reading a whole table that it has no statistics of yet.
 select a.id, a.order_id, a.user_id, a.channel_id, a.method, a.merchant, a.app, a.currency, a.amount_fen, a.state, a.version,
-  a.channel_txn, o.state as order_state, o.version as order_version, o.expires_at, o.created_at, u.place,
+  a.channel_txn, o.state as order_state, o.version as order_version, o.purpose, o.expires_at, o.created_at, u.place,
   f.channel_txn is not null as fact_known, f.attempt_id as fact_attempt
 from unnest($1::uuid[], spread($2::bigint[], cardinality($1::uuid[])), $3::text[]) with ordinality as u (id, channel_id, txn, place)
 cross join lateral (select * from attempts where id = u.id limit 1) a

@@ -15,6 +15,7 @@ from daozhang.policy.book import Book
 from daozhang.policy.decide import shown as shown_verdicts
 from daozhang.policy.facts import Wish, gather
 from daozhang.policy.model import Stage, Verdict
+from daozhang.policy.regulation import NOTHING_CLOSED, Closed, closed
 from daozhang.postgres import Database
 from daozhang.recharge.route import OPEN, MethodChoice, Standing, choice
 
@@ -45,6 +46,8 @@ class Quote:
     cards: tuple[Card, ...] = ()
     agreement: int = 0
     """The version of the service agreement that is still to be ticked; 0 = none."""
+    closed: Closed = NOTHING_CLOSED
+    """What regulation closes here: its ways are not among `methods`."""
 
 
 def standing_of(board: Board | None, shop_id: int) -> Mapping[tuple[int, str], Standing]:
@@ -69,7 +72,8 @@ async def quote(
 
     `besides`: an order whose own use of the limits does not count, because it is the one to be paid another way.
     """
-    ways = [(row, method) for row in registry.enabled(wish.shop_id) for method in row.methods]
+    shut = await closed(database, wish.shop_id, wish.user_id)
+    ways = [(row, method) for row in registry.enabled(wish.shop_id) if not shut.closes(row.kind) for method in row.methods]
     standings = standing_of(board, wish.shop_id)
     heard = [seen.heard for seen in standings.values() if seen.heard is not None]
     # The rules are told for any amount: one that is too large is cured at its field, and stops no page.
@@ -94,4 +98,5 @@ async def quote(
         wish.amount_fen,
         tuple(await cards(database, wish.shop_id)),
         0 if facts.agreement_agreed else facts.agreement_version or 0,
+        shut,
     )

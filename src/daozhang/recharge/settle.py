@@ -20,6 +20,7 @@ from daozhang.cases import Cases
 from daozhang.channels.port import Channel, Report
 from daozhang.events import log as events
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
+from daozhang.limits.model import OVERSEAS
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import enforce
@@ -37,6 +38,9 @@ from daozhang.recharge.states import ENDED_UNPAID
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
+
+SCHEMES = frozenset({"visa", "mastercard", "jcb", "amex", "diners", "discover"})
+"""What a channel calls the bank of a card that was issued abroad: the scheme's name."""
 
 ACTOR = "channel"
 
@@ -247,7 +251,11 @@ class Settle:
     def _wish(self, shop_id: int, attempt: Row, report: Report) -> Wish:
         channel = self._channel(report.channel_id)
         payer = payer_index(self._vault, channel.kind, report.payer) if channel and report.payer else None
-        return Wish(shop_id, attempt["user_id"], attempt["amount_fen"], attempt["channel_id"], attempt["method"], payer=payer)
+        return Wish(
+            shop_id, attempt["user_id"], attempt["amount_fen"], attempt["channel_id"], attempt["method"], payer=payer,
+            instrument=OVERSEAS if report.bank in SCHEMES else None, kind=channel.kind if channel else None,
+            purchase=attempt["purpose"] == "purchase",
+        )  # fmt: skip
 
     def _payments(self, booked: Sequence[Case]) -> list[moves.Paid]:
         paid = []

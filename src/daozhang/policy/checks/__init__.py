@@ -6,7 +6,7 @@ This is the only list of checks; rules of risk are data in the book and are judg
 asks, enforces or explains goes through it.
 """
 
-from daozhang.policy.checks import account, channel, eligibility, offers, operation, platform, risk
+from daozhang.policy.checks import account, channel, eligibility, offers, operation, platform, regulation, risk
 from daozhang.policy.model import Check, Stage
 
 CHECKS: tuple[Check, ...] = (
@@ -33,11 +33,14 @@ CHECKS: tuple[Check, ...] = (
     eligibility.CEILING,
     eligibility.MINOR,
     eligibility.NAMED,
+    eligibility.CROSS_BORDER,
     offers.OFFER,
     offers.COUPON,
     offers.STACK,
     risk.SIGNALS,
     risk.FAMILY,
+    regulation.REGION,
+    regulation.IN_FLIGHT,
     risk.LEGAL,
     platform.DATABASE,
     platform.NOTIFY_DOOR,

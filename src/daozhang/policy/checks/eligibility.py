@@ -3,7 +3,7 @@
 from typing import Any
 
 from daozhang.policy.book import Book
-from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Strength
+from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Stage, Strength
 from daozhang.reasons.catalogue import Layer
 
 
@@ -85,6 +85,16 @@ def _named(facts: Facts, book: Book) -> Hit | None:
     return None
 
 
+OVERSEAS = "overseas"
+"""The instrument of whoever pays with a card or wallet issued abroad: said by the payer, or by the channel with the payment."""
+
+
+def _cross_border(facts: Facts, book: Book) -> Hit | None:
+    """By what is paid with and in what currency; never by an address, which says where a network ends and not whose money it is."""
+    abroad = facts.instrument == OVERSEAS or facts.currency not in (None, "CNY")
+    return Hit(Outcome.REFUSE, "eligibility.cross_border", {}) if abroad and not book.eligibility.cross_border else None
+
+
 def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
     return {}
 
@@ -110,6 +120,16 @@ def _tells_named(facts: Facts, book: Book) -> dict[str, Any]:
 def _tells_agreement(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
     return {"version": facts.agreement_version} if facts.agreement_version else {}
 
+
+CROSS_BORDER = Check(
+    name="eligibility.cross_border",
+    layer=Layer.ELIGIBILITY,
+    strength=Strength.HARD,
+    stages=BEFORE | {Stage.PAID},
+    needs=(),
+    judge=_cross_border,
+    tells=_nothing,
+)
 
 AGREEMENT = Check(
     name="eligibility.agreement",

@@ -34,6 +34,7 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     instrument: str | None = None
     offer: int | None = None
     coupon: str = ""
+    currency: str | None = None
 
 
 @post("/v1/preflight", status_code=200)
@@ -61,6 +62,7 @@ async def ask(request: AnyRequest) -> Response[bytes]:
         asked.instrument,
         asked.offer,
         asked.coupon,
+        asked.currency,
     )
     ways = None if asked.ways is None else [(way.channel_id, way.method) for way in asked.ways]
     answers = await house.desk.preflight(asker, amount_fen, ways)
@@ -90,7 +92,7 @@ async def _read(request: AnyRequest) -> _Asked:
         raise Refusal("operation.form_malformed")
     if len(asked.coupon) > 64 or (asked.offer is not None and not 0 < asked.offer < 2**63):
         raise Refusal("operation.form_malformed")
-    if any(word is not None and len(word) > 32 for word in (asked.bank, asked.instrument)):
+    if any(word is not None and len(word) > 32 for word in (asked.bank, asked.instrument, asked.currency)):
         raise Refusal("operation.form_malformed")
     return asked
 

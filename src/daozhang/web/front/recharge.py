@@ -14,7 +14,7 @@ from daozhang.reasons import Refusal
 from daozhang.recharge.model import PlaceRequest
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
-from daozhang.web.front import checks, offers
+from daozhang.web.front import checks, offers, region
 from daozhang.web.front.device import Choice, left_out, offered
 from daozhang.web.pages import house_of, locale_of, page, plain_page, told
 
@@ -30,6 +30,7 @@ _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _FIELD_REASONS = ("operation.amount.", "limits.", "channel.limit.")
 """Refusals that one changed field cures: they are told at that field, on the form, with everything kept."""
 _NOTICE_REASONS = {
+    "eligibility.cross_border",
     "eligibility.no_stack",
     "eligibility.offer_over",
     "eligibility.offer_gone",
@@ -194,6 +195,7 @@ async def _form(
         presets=[(str(fen // 100), fen) for fen in quote.presets_fen],
         initial_fen=_initial(draft),
         methods=methods,
+        regulation=region.notices(quote.closed, locale_of(request)),
         gifts=await offers.shown(request, session, _initial(draft), draft.offer),
         chosen=_chosen(methods, draft),
         left_out=left_out(request, quote.methods),

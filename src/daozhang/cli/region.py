@@ -1,0 +1,144 @@
+"""The commands of regulation: which class of channels may not be used where, written by one person and confirmed by another."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from cyclopts import App
+
+from daozhang.cli.channel import on_database
+from daozhang.cli.frame import Failed, app, say, say_json
+
+region = App(name="region", help="Regulation: classes of channels that may not be used in a region, from a moment on.")
+app.command(region)
+
+SHOP = 1
+
+
+@region.command
+def add(
+    where: str, channel_class: str, reference: str, /, *, notice_zh: str, notice_en: str,
+    in_flight: Literal["finish", "refund", "hold"],
+    author: str, goods: str = "*", begins: str = "", ends: str = "", urgent: bool = False, json: bool = False,
+) -> None:  # fmt: skip
+    """Write a row. It holds once somebody else confirms it; an urgent one at once, for two days unless it is confirmed.
+
+    Args:
+        where: * for everywhere, the first digits of a code of GB/T 2260 (44), or a country (HK).
+        channel_class: * for all, or wallet, card, aggregator, other.
+        reference: the number of the document.
+        notice_zh: what people read, with the alternatives that there are.
+        notice_en: the same in English.
+        in_flight: what becomes of money of orders that were there before: finish, refund or hold.
+        author: who writes it.
+        goods: * for everything, wallet for recharges of a balance, or a class of goods.
+        begins: from when, such as 2026-12-01T00:00+08:00; now by default.
+        ends: until when; until it is ended by default.
+        urgent: it holds at once.
+        json: end with one JSON line.
+    """
+    from daozhang import clock
+    from daozhang.policy import regulation
+
+    from_at = _moment(begins) or clock.now()
+    draft = regulation.Draft(
+        where, channel_class, goods, reference, notice_zh, notice_en, in_flight, from_at, _moment(ends), urgent=urgent
+    )
+    number = on_database(lambda database, _vault, _settings: regulation.propose(database, SHOP, draft, author))
+    if json:
+        say_json(id=number, urgent=urgent)
+    else:
+        holds = "holds now, for two days unless it is confirmed" if urgent else "waits"
+        say(f"row {number} {holds}; somebody else confirms it with: daozhang region approve {number} --approver NAME")
+
+
+@region.command
+def approve(rule_id: int, /, *, approver: str, json: bool = False) -> None:
+    """Confirm a row. The author alone has to wait a day.
+
+    Args:
+        rule_id: its number.
+        approver: who confirms it.
+        json: end with one JSON line.
+    """
+    from daozhang.policy import regulation
+
+    on_database(lambda database, _vault, _settings: regulation.approve(database, SHOP, rule_id, approver))
+    say_json(id=rule_id, approved=True) if json else say(f"row {rule_id} is confirmed")
+
+
+@region.command
+def end(rule_id: int, why: str = "", /, *, actor: str, json: bool = False) -> None:
+    """Ask that a row ends; the same command by somebody else, or a day later, ends it.
+
+    Args:
+        rule_id: its number.
+        why: for the record.
+        actor: who asks, or confirms.
+        json: end with one JSON line.
+    """
+    from daozhang.policy import regulation
+
+    over = on_database(lambda database, _vault, _settings: regulation.end(database, SHOP, rule_id, actor, why))
+    if json:
+        say_json(id=rule_id, ended=over)
+    else:
+        say(f"row {rule_id} is over" if over else f"row {rule_id} ends when somebody else says so with the same command")
+
+
+@region.command(name="list")
+def list_rules(*, json: bool = False) -> None:
+    """List the rows, newest first.
+
+    Args:
+        json: end with one JSON line.
+    """
+    from daozhang.policy import regulation
+    from daozhang.policy.regions import name_of
+
+    rows = on_database(lambda database, _vault, _settings: regulation.listed(database, SHOP))
+    if json:
+        say_json(rules=rows)
+        return
+    for row in rows:
+        what = f"{name_of(row.region, 'en')} / {row.channel_class} / {row.goods_class}"
+        say(f"{row.id:>4}  {row.state:8}  {what}  from {row.from_at:%Y-%m-%d %H:%M}  in flight: {row.in_flight}  {row.reference}")
+
+
+@region.command
+def declare(phone: str, code: str, /, *, actor: str = "operator", json: bool = False) -> None:
+    """Keep where a user says to live.
+
+    Args:
+        phone: the user's phone number.
+        code: the first two digits of the code of the province.
+        actor: who was told.
+        json: end with one JSON line.
+    """
+    from daozhang.identity import Identity, Limiter
+    from daozhang.policy import regulation
+
+    async def work(database: Any, vault: Any, _settings: Any) -> None:
+        identity = Identity(database, vault, Limiter(database))
+        try:
+            user_id = await identity.find(SHOP, phone)
+        finally:
+            identity.hasher.close()
+        if user_id is None:
+            raise Failed("nobody of this shop has that phone number")
+        await regulation.declare(database, SHOP, user_id, code, actor)
+
+    on_database(work)
+    say_json(region=code) if json else say(f"kept: {code}")
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    said = "a moment is written with its time zone, such as 2026-12-01T00:00+08:00"
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Failed(said) from None
+    if moment.tzinfo is None:
+        raise Failed(said)
+    return moment

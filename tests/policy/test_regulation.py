@@ -1,0 +1,210 @@
+"""What a dated row of regulation closes: for whom, from when, by whom it is confirmed, and what becomes of money on its way."""
+
+import asyncio
+import secrets
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests.flows.conftest import enrolment, shop, stranger  # noqa: F401 -- fixtures of the flows
+from tests.flows.shop import Shop, refuses
+
+from daozhang import __version__, clock
+from daozhang.policy import regulation
+from daozhang.policy.book import Book
+from daozhang.policy.decide import decide
+from daozhang.policy.model import Facts, Outcome, RegionRule, Stage
+from daozhang.policy.regions import code_of, names
+from daozhang.policy.regulation import Draft, Feed
+from daozhang.postgres import Database
+from daozhang.recharge.model import OrderView, PlaceRequest
+from daozhang.recharge.preflight import Asker
+from daozhang.recharge.regulated import send_back
+
+
+def draft(region: str = "*", channel_class: str = "wallet", goods: str = "*", in_flight: Any = "finish", **more: Any) -> Draft:
+    return Draft(
+        region, channel_class, goods, "某局发〔2026〕7号", "暂停这类渠道，可用银行卡付款。",
+        "These are closed; bank cards are open.", in_flight, more.pop("from_at", clock.now() - timedelta(seconds=1)), **more,
+    )  # fmt: skip
+
+
+async def force(database: Database, wanted: Draft) -> int:
+    number = await regulation.propose(database, 1, wanted, "anna")
+    await regulation.approve(database, 1, number, "ben")
+    return number
+
+
+async def place(shop: Shop, **more: Any) -> OrderView:  # noqa: F811
+    return await shop.program.desk.place(
+        PlaceRequest(1, shop.user_id, 5_000, shop.channel_id, "native", secrets.token_hex(16), __version__, "203.0.113.9", **more)
+    )
+
+
+def rule(region: str = "*", in_flight: str = "finish") -> RegionRule:
+    return RegionRule(id=1, region=region, channel_class="wallet", goods_class="*", in_flight=in_flight)
+
+
+@pytest.mark.parametrize(
+    ("region", "rules", "reason"),
+    [
+        ("", (), None),
+        ("", (rule(),), "regulation.suspended"),
+        ("44", (rule("44"),), "regulation.suspended"),
+        ("44", (rule("45"),), None),
+        ("44", (rule("4403"),), None),
+        ("", (rule("44"),), "regulation.region_unknown"),
+    ],
+)
+def test_a_row_is_about_those_who_are_there(sound: Facts, book: Book, region: str, rules: Any, reason: str | None) -> None:
+    assert decide(Stage.PLACE, replace(sound, region=region, region_rules=rules), book).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        ((rule(in_flight="hold"),), "regulation.suspended"),
+        ((rule(in_flight="refund"),), "regulation.returned"),
+        ((rule(in_flight="refund"), rule(in_flight="hold")), "regulation.suspended"),
+        ((rule("44", "refund"),), None),
+    ],
+)
+def test_money_on_its_way_is_held_or_goes_back(sound: Facts, book: Book, rules: Any, reason: str | None) -> None:
+    decision = decide(Stage.PAID, replace(sound, region="", region_rules=rules), book)
+    assert (decision.outcome, decision.reason) == (Outcome.HOLD if reason else Outcome.ADMIT, reason)
+
+
+def test_nobody_is_told_of_the_law_beforehand(sound: Facts, book: Book) -> None:
+    verdicts = decide(Stage.SHOWN, replace(sound, region="", region_rules=(rule(),)), book).verdicts
+    assert not [each for each in verdicts if each.shown and each.reason and each.reason.startswith("regulation.")]
+
+
+def test_a_hard_check_without_its_facts_never_fails_open(sound: Facts, book: Book) -> None:
+    assert decide(Stage.PLACE, replace(sound, region_rules=None), book).reason == "platform.check_unanswered"
+
+
+def test_regions_are_known_by_code_and_by_the_names_of_files() -> None:
+    told = ("44", "广东省", "广东", "内蒙古自治区", "HK", "Mars", None)
+    assert [code_of(each) for each in told] == ["44", "44", "44", "15", "HK", "", ""]
+    assert names("zh").keys() == names("en").keys()
+
+
+@pytest.mark.parametrize("stage", [Stage.PLACE, Stage.PAID])
+def test_payment_from_abroad_goes_by_instrument_and_currency_and_never_by_address(sound: Facts, book: Book, stage: Stage) -> None:
+    assert decide(stage, replace(sound, instrument="overseas"), book).reason == "eligibility.cross_border"
+    assert decide(stage, replace(sound, currency="USD"), book).reason == "eligibility.cross_border"
+    assert decide(stage, replace(sound, instrument="debit", currency="CNY"), book).reason is None
+    assert sound.signals is not None
+    abroad = replace(sound, signals=replace(sound.signals, place_abroad=True))
+    assert "eligibility.cross_border" not in {each.reason for each in decide(stage, abroad, book).verdicts}
+    open_book = replace(book, eligibility=replace(book.eligibility, cross_border=True))
+    assert decide(stage, replace(sound, instrument="overseas"), open_book).reason is None
+
+
+async def test_a_row_closes_pages_pre_flight_and_orders_at_the_next_request(shop: Shop) -> None:  # noqa: F811
+    desk, database = shop.program.desk, shop.program.database
+    asker = Asker(1, shop.user_id, __version__)
+    assert (await desk.quote(shop.user_id)).methods
+    assert await desk.preflight(asker, 5_000)
+    number = await regulation.propose(database, 1, draft(), "anna")
+    assert (await place(shop)).state == "awaiting_payment", "a row that nobody confirmed closes nothing"
+    await regulation.approve(database, 1, number, "ben")
+    quote = await desk.quote(shop.user_id)
+    assert quote.methods == ()
+    assert [(each.reference, each.text_en) for each in quote.closed.notices] == [
+        ("某局发〔2026〕7号", "These are closed; bank cards are open.")
+    ]
+    assert await desk.preflight(asker, 5_000) == []
+    (answer,) = await desk.preflight(asker, 5_000, [(shop.channel_id, "native")])
+    assert (answer.go, [each.reason for each in answer.because], answer.instead) == ("no", ["regulation.suspended"], ())
+    refused = await place(shop)
+    assert (refused.state, refused.reason, refused.reason_facts) == ("refused", "regulation.suspended", {})
+    feed = Feed(1, database)
+    await feed.load()
+    assert [each.channel_class for each in feed.suspensions()] == ["wallet"]
+    assert await regulation.end(database, 1, number, "anna", "lifted") is False
+    assert (await place(shop)).reason == "regulation.suspended"
+    with refuses("regulation.second_person"):
+        await regulation.end(database, 1, number, "Anna", "lifted")
+    assert await regulation.end(database, 1, number, "ben", "lifted") is True
+    assert (await place(shop)).state == "awaiting_payment"
+
+
+async def test_the_status_board_hears_of_it_without_a_list_of_its_own(shop: Shop) -> None:  # noqa: F811
+    await force(shop.program.database, draft())
+    standing = shop.program.board.now(1)[shop.channel_id, "native"]
+    assert standing.usable
+    board = shop.program.board
+    feed = Feed(1, shop.program.database)
+    board.feed(feed.suspensions)
+    await feed.load()
+    assert (board.now(1)[shop.channel_id, "native"].status, board.now(1)[shop.channel_id, "native"].usable) == ("suspended", False)
+
+
+async def test_who_says_where_he_lives_may_go_on_and_an_address_says_nothing(shop: Shop) -> None:  # noqa: F811
+    database = shop.program.database
+    await force(database, draft("44"))
+    assert (await place(shop)).reason == "regulation.region_unknown"
+    assert (await shop.program.desk.quote(shop.user_id)).closed.region_needed
+    await regulation.declare(database, 1, shop.user_id, "33", "user:1")
+    assert (await place(shop)).state == "awaiting_payment"
+    await regulation.declare(database, 1, shop.user_id, "44", "user:1")
+    assert (await place(shop)).reason == "regulation.suspended"
+    assert (await shop.program.desk.quote(shop.user_id)).methods == ()
+    with refuses("regulation.malformed"):
+        await regulation.declare(database, 1, shop.user_id, "99", "user:1")
+
+
+@pytest.mark.parametrize(("in_flight", "state"), [("finish", "credited"), ("hold", "held"), ("refund", "refunded")])
+async def test_orders_on_their_way_follow_the_row_and_end(shop: Shop, in_flight: str, state: str) -> None:  # noqa: F811
+    order = await place(shop)
+    await force(shop.program.database, draft(in_flight=in_flight))
+    await shop.pay(order)
+    if state == "refunded":
+        await shop.reach(order.id, "held")
+        program = shop.program
+        assert await send_back(program.database, program.accounts, program.house.cases, 1) == 1
+        assert await send_back(program.database, program.accounts, program.house.cases, 1) == 0
+        for _ in range(20):
+            await shop.work()
+            if (await shop.order(order.id)).state == "refunded":
+                break
+            await shop.later(61)
+            await asyncio.sleep(0.02)
+    await shop.reach(order.id, state)
+
+
+async def test_an_urgent_row_holds_at_once_and_lapses_unless_it_is_confirmed(shop: Shop) -> None:  # noqa: F811
+    database = shop.program.database
+    number = await regulation.propose(database, 1, draft(urgent=True), "anna")
+    assert (await place(shop)).reason == "regulation.suspended"
+    await shop.later(48 * 3_600 + 1)
+    assert (await place(shop)).state == "awaiting_payment"
+    assert {row.id: row.state for row in await regulation.listed(database, 1)} == {number: "over"}
+
+
+async def test_one_person_alone_waits_a_day(shop: Shop) -> None:  # noqa: F811
+    database = shop.program.database
+    number = await regulation.propose(database, 1, draft(from_at=clock.now() + timedelta(hours=30)), "anna")
+    with refuses("regulation.second_person"):
+        await regulation.approve(database, 1, number, "anna")
+    await shop.later(86_401)
+    await regulation.approve(database, 1, number, "anna")
+    assert (await place(shop)).state == "awaiting_payment", "it begins at its moment"
+    assert [row.state for row in await regulation.listed(database, 1)] == ["waiting"]
+    await shop.later(31 * 3_600)
+    assert (await place(shop)).reason == "regulation.suspended"
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted"),
+    [
+        ("region", draft("4")), ("region", draft("99")), ("channel_class", draft(channel_class="bank")),
+        ("in_flight", draft(goods="game_card", in_flight="refund")), ("until_at", draft(until_at=clock.now() - timedelta(days=2))),
+    ],
+)  # fmt: skip
+async def test_a_row_that_does_not_hold_together_is_refused(database: Database, field: str, wanted: Draft) -> None:
+    with refuses("regulation.malformed") as refused:
+        await regulation.propose(database, 1, wanted, "anna")
+    assert refused.value.facts == {"field": field}

@@ -1,0 +1,40 @@
+"""Regulation on the pages: closed ways are gone, their notice with its reference is there, and saying where one lives cures."""
+
+from tests.policy.test_regulation import draft, force
+from tests.web.stage import Stage
+from tests.web.test_recharge import fill
+from tests.web.test_sessions import Browser
+
+
+async def test_a_closed_way_is_gone_and_the_notice_says_by_which_reference(buyer: Browser, stage: Stage) -> None:
+    form = await fill(buyer)
+    await force(stage.house.database, draft())
+    text = (await buyer.get("/recharge")).text
+    assert "某局发〔2026〕7号: rules for nationwide since" in text
+    assert "These are closed; bank cards are open." in text
+    assert 'name="method"' not in text
+    answer = await buyer.post("/recharge", form)
+    assert answer.status_code == 303
+    page = (await buyer.get(answer.headers["location"])).text
+    assert "Under the rules this cannot be done now" in page
+
+
+async def test_the_region_is_asked_for_once_and_cures(buyer: Browser, stage: Stage) -> None:
+    form = await fill(buyer)
+    await force(stage.house.database, draft("44"))
+    assert 'href="/region"' in (await buyer.get("/recharge")).text
+    page = await buyer.get((await buyer.post("/recharge", form)).headers["location"])
+    assert "Please say where you live" in page.text
+    csrf = {"csrf": form["csrf"]}
+    assert (await buyer.post("/region", csrf | {"region": "33"})).status_code == 303
+    assert 'value="33" selected' in (await buyer.get("/region?done=1")).text
+    assert 'href="/region"' not in (await buyer.get("/recharge")).text
+    answer = await buyer.post("/recharge", await fill(buyer))
+    assert "Scan with WeChat Pay" in (await buyer.get(answer.headers["location"])).text
+    assert (await buyer.post("/region", csrf | {"region": "99"})).status_code == 422
+
+
+async def test_a_card_issued_abroad_is_refused_on_the_form(buyer: Browser) -> None:
+    answer = await buyer.post("/recharge", await fill(buyer, card=":overseas"))
+    assert answer.status_code == 422
+    assert "Payment from abroad is not supported" in answer.text
