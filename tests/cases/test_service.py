@@ -13,6 +13,7 @@ from tests.flows.shop import make_users, refuses
 from daozhang import clock, ids
 from daozhang.cases import KINDS, Case, Cases
 from daozhang.cases.model import MOVES, Verdict
+from daozhang.cases.service import ALONE_CAP_FEN
 from daozhang.postgres import Database, Tx
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.reasons.refusal import Refusal
@@ -168,6 +169,25 @@ async def test_a_shop_of_one_waits_a_day(database: Database, settings: Settings,
     clock.shift(timedelta(hours=24, minutes=1).total_seconds())
     await alone.confirm(case_id, "staff:1")
     assert spy.done == [("RC-1", "approved", "staff:1")]
+
+
+async def test_a_shop_of_one_lets_go_within_a_bound_and_sends_back_whatever_it_is(
+    database: Database, settings: Settings, cases: Cases, user_id: int, spy: Spy
+) -> None:
+    alone = Cases(database, await Vault.open(database, settings), {"hold": spy}, alone=True)
+    large = {"amount_fen": ALONE_CAP_FEN + 1}
+    for about, verdict in (("RC-7", "approved"), ("RC-8", "rejected")):
+        case_id = await database.transact(lambda tx, about=about: alone.open(tx, 1, user_id, "hold", about, "purpose", large))
+        await alone.propose(case_id, "staff:1", verdict, "yes")  # type: ignore[arg-type]
+    clock.shift(timedelta(hours=25).total_seconds())
+    for case in await alone.unfinished(1):
+        if case.verdict == "approved":
+            with refuses("cases.alone_capped"):
+                await alone.confirm(case.id, "staff:1")
+        else:
+            await alone.confirm(case.id, "staff:1")
+    assert spy.done == [("RC-8", "rejected", "staff:1")]
+    assert await database.value("select times from alarms where kind = 'staff.alone' and key like 'CA-%' limit 1") == 1
 
 
 async def test_held_money_is_not_taken_back_a_complaint_is(database: Database, cases: Cases, user_id: int, spy: Spy) -> None:

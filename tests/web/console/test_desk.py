@@ -123,6 +123,9 @@ async def test_the_orders_page_tells_everything_and_no_personal_data(hire: Hire,
     for part in ("NO_AUTH", "138****8000", "Interface log", "place_order" if "place_order" in page else "POST", "rules, version 1"):
         assert part in page, part
     assert "13800138000" not in page
+    kept = await owner.get(f"/desk/orders/{scene.failed.shown}/evidence.json")
+    assert len(kept.json()["sha256"]) == 64
+    assert "13800138000" not in kept.text
     assert (await owner.do(f"/desk/orders/{scene.credited.shown}", f"/desk/orders/{scene.credited.shown}/ask")).status_code == 303
 
 
@@ -179,7 +182,7 @@ async def test_a_change_of_the_rules_is_held_tried_proposed_and_approved_by_anot
     other = text.replace('"large_count": 5', '"large_count": 4')
     tried = await rui.do("/desk/rules/edit", "/desk/rules/try", text=other)
     assert tried.status_code == 200
-    assert "orders of 30 days" in tried.text
+    assert "Orders of 30 days: " in tried.text
     assert "&#34;large_count&#34;: 4" in tried.text
     answer = await rui.do("/desk/rules/edit", "/desk/rules/propose", text=other, note="four are enough")
     proposal = answer.headers["location"]

@@ -8,7 +8,9 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang import ids
+from daozhang.diagnosis.bundle import bundle
 from daozhang.events.audit import doing
+from daozhang.identity import mask_phone
 from daozhang.identity.roles import may
 from daozhang.money import MalformedAmount, parse_yuan
 from daozhang.postgres import statements
@@ -64,6 +66,19 @@ async def order(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
         writ=await house.database.row(sql.order_freeze, view.id) if legal else None, tomorrow=tomorrow(),
         asked=request.query_params.get("asked") == "1", code=thread.shown, cause=_cause(request, finding.cause),
     )  # fmt: skip
+
+
+@get("/orders/{shown:str}/evidence.json", may="order.log")
+async def evidence(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
+    """The evidence of an order in one piece with its hash, masked, as its owner can have it: to hand to a channel."""
+    session, house = await access.staff(request), house_of(request)
+    view = await told.order_of(request, shown)
+    async with doing(house.database, access.doer(session), "order.evidence", view.shown):
+        code = await house.diagnoses.code_of(session.shop_id, view.user_id, view.id)
+        account = mask_phone(await house.identity.phone(view.user_id))
+        made = await bundle(house.database, view, code, account)
+    headers = {"cache-control": "no-store", "content-disposition": f'attachment; filename="{view.shown}.json"'}
+    return Response(made.document(), media_type="application/json", headers=headers)
 
 
 @post("/orders/{shown:str}/ask", may="order.ask", status_code=303)
@@ -172,4 +187,4 @@ def _steps(view: "OrderView", reader: Any, *, legal: bool) -> list[Step]:
     return made
 
 
-handlers = [order, ask, let_go, turn_down, refund, freeze, lift]
+handlers = [order, evidence, ask, let_go, turn_down, refund, freeze, lift]

@@ -1,0 +1,41 @@
+"""Paying back by hand at the desk: one proposes, another approves, the account is shown on record, the bank's number ends it."""
+
+import re
+
+from tests.flows.test_payouts import NAME, closed, verified
+from tests.web.console.conftest import Hire
+from tests.web.stage import Stage
+
+from daozhang.events.audit import trail
+
+ACCOUNT = {"name": NAME, "bank": "工商银行北京分行", "number": "6222020200012345678"}
+
+
+async def test_two_people_pay_back_by_hand(hire: Hire, stage: Stage) -> None:
+    fen, wei = await hire("fen", "finance"), await hire("wei", "owner")
+    await verified(stage.shop, NAME)
+    order = await closed(stage.shop)
+    asked = {"order": order.shown, "amount": "50.00", "why": "the payer's account is gone", **ACCOUNT}
+    wrong = await fen.do("/desk/payouts", "/desk/payouts", **{**asked, "name": "王小明"})
+    assert "payout.other_name" in wrong.text
+    assert (await fen.do("/desk/payouts", "/desk/payouts", **asked)).status_code == 303
+    page = (await fen.get("/desk/payouts")).text
+    found = re.search(r"/desk/payouts/([0-9a-f-]+)/reject", page)
+    assert found is not None
+    address = f"/desk/payouts/{found[1]}"
+    assert f'action="{address}/approve"' not in page, "who proposed is not offered to approve"
+    assert "payout.same_person" in (await fen.do("/desk/payouts", f"{address}/approve")).text
+    assert (await wei.do("/desk/payouts", f"{address}/approve")).status_code == 303
+    assert ACCOUNT["number"] not in (await fen.get("/desk/payouts")).text
+    shown = (await fen.do("/desk/payouts", f"{address}/account")).text
+    assert ACCOUNT["number"] in shown
+    assert "payout.malformed" in (await fen.do("/desk/payouts", f"{address}/paid", reference="?")).text
+    assert (await fen.do("/desk/payouts", f"{address}/paid", reference="ICBC20261128001")).status_code == 303
+    assert address not in (await fen.get("/desk/payouts")).text
+    lines = [(line.action, line.outcome) for line in await trail(stage.house.database, 1, subject=f"payout {found[1]}")]
+    assert lines == [
+        ("payout.paid", "done"), ("payout.paid", "refused"), ("payout.account", "done"), ("payout.approve", "done"),
+        ("payout.approve", "refused"),
+    ]  # fmt: skip
+    held = str([dict(row) for row in await stage.house.database.rows("select * from staff_actions")])
+    assert ACCOUNT["number"] not in held
