@@ -16,10 +16,15 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Any
 
+from msgspec.structs import replace
+
+from daozhang.app import SHOP
 from daozhang.bench.booth import Booth, booth
 from daozhang.bench.errand import Errand, Try
 from daozhang.bench.machine import machine
-from daozhang.bench.mistakes import EXTRA_ZERO, Mistake, mistakes
+from daozhang.bench.mistakes import Mistake, mistakes
+from daozhang.demo import shelf
+from daozhang.policy.books import Books
 from daozhang.proof import prove
 from daozhang.reasons import Refusal
 
@@ -79,7 +84,9 @@ async def bench(
     drawn = draw(seed, orders)
     tell(_HEAD)
     async with booth() as shop:
+        await _guard(shop, on=False)
         without = await _run(shop, drawn, seed, Tally(0.0, shown=False), tell)
+        await _guard(shop, on=True)
         runs = {obeys: await _run(shop, drawn, seed, Tally(obeys, shown=True), tell) for obeys in sorted({*sweep, OBEYS})}
         lost_fen = await _lost_fen(shop)
         proof = await prove(shop.program.database)
@@ -108,6 +115,14 @@ async def bench(
         "proof_ok": proof.ok,
         "machine": machine(),
     }
+
+
+async def _guard(shop: Booth, *, on: bool) -> None:
+    """Whether an amount ten times the usual one is asked about before it is paid."""
+    books, wanted = Books(shop.program.database), shelf.book()
+    version = (await books.current(SHOP)).version + 1
+    changed = replace(wanted, amount=replace(wanted.amount, ask_odd=on))
+    await books.publish(SHOP, changed, version=version, author="bench", note="the guard of the amount")
 
 
 def draw(seed: int, orders: int) -> list[tuple[Mistake, ...]]:
@@ -156,14 +171,14 @@ async def _errand(shop: Booth, mistake: Mistake | None, chance: random.Random, t
         # What was broken for this buyer is whole again for the next one.
         await shop.read_only(on=False) if mistake and mistake.id == "database" else None
     seen.update(orders=1, failed=int(failures > 0))
-    tally.paid_twice += len(errand.paid) > 1 and not errand.gave_back
+    tally.paid_twice += len(errand.paid) > 1
     return failures, ended
 
 
 async def _warned(errand: Errand, mistake: Mistake, chance: random.Random, tally: Tally, seen: Counter[str]) -> bool:
-    """Whether he was told beforehand, and did what it says. The form always reads an amount back."""
+    """Whether he was told beforehand, and did what it says."""
     obeys = chance.random() < tally.obeys
-    if not tally.shown or not (mistake.id == EXTRA_ZERO or mistake.reason in await errand.shown()):
+    if not tally.shown or mistake.reason not in await errand.shown():
         return False
     tally.warned += 1
     seen["warned"] += 1
@@ -190,8 +205,9 @@ async def _after(
             tally.took_s.append(told.took_s)
     tally.right += right
     seen["right"] += right
-    # A wrong amount that was paid is not tried again by anybody: he asks for it back.
-    if mistake.id != EXTRA_ZERO and chance.random() >= (tally.obeys if right else GUESS):
+    # A wrong amount that was paid is not tried again by anybody: he asks for the rest of it back.
+    paid = tried.order is not None and tried.order.state == "credited"
+    if not paid and chance.random() >= (tally.obeys if right else GUESS):
         return False
     with suppress(Refusal):
         await mistake.cure(errand)

@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import re
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -26,12 +27,18 @@ ARRIVES_S = 4.0
 """How long a buyer watches the page after paying, before he says that nothing has arrived."""
 SILENCE_S = 0.2
 """How long he watches when the channel's messages are lost: nothing would come, a longer wait would only make the bench slow."""
+_CODE = re.compile(r"[0-9]{6}")
+_SHORT = re.compile(r"\bdata-short>")
+"""The good's page says what the balance lacks."""
 _BANK = "icbc"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the form holds, and what will go wrong with it on the way. `meant_fen` is the amount that was meant, if another."""
+    """What the form holds, and what will go wrong with it on the way.
+
+    `meant_fen` is the amount that was meant, if another; `codes`: he types the codes that are asked for.
+    """
 
     amount_fen: int = BASE_FEN
     way: tuple[str, str] | None = None
@@ -42,6 +49,7 @@ class Wish:
     trick: str = ""
     losing: bool = False
     meant_fen: int = 0
+    codes: bool = False
 
 
 class Try(NamedTuple):
@@ -73,7 +81,6 @@ class Errand:
         self._wish, self._orders, self._token = Wish(), list[OrderView](), ""
         self.paid: set[str] = set()
         """The orders that he has paid, by their number."""
-        self.gave_back = False
 
     @property
     def world(self) -> World:
@@ -91,9 +98,18 @@ class Errand:
 
     async def shown(self) -> set[str]:
         """The codes of what the recharge page tells before anything is sent: rules, ways to pay, the pre-flight for this amount."""
-        wish, desk = self._wish, self.shop.program.desk
+        wish = self._wish
         if wish.goods:
-            return set()
+            page = await self._read(f"/shop/{(await self.world.good('card')).id}")
+            return {"goods.balance_short"} if _SHORT.search(page) else set()
+        try:
+            return await self._told(wish)
+        except Unavailable:
+            # The page does not open then, and says why.
+            return {"platform.database"}
+
+    async def _told(self, wish: Wish) -> set[str]:
+        desk = self.shop.program.desk
         kind, method = wish.way or ways().main
         card = (_BANK, wish.instrument) if wish.instrument else (None, None)
         asker = Asker(1, self.person.user_id, desk.page_version, None, wish.ip, *card)
@@ -116,6 +132,8 @@ class Errand:
             return _ended(reason="platform.database")
         if order is None:
             return _ended(ok=True)
+        if wish.codes:
+            order = await self._answer(order)
         if order.state != "awaiting_payment" or order.action is None:
             return _ended(order)
         order = await self._pay(order)
@@ -137,7 +155,9 @@ class Errand:
 
         After paying the page has one button, "I have paid": it is right when the money is there then.
         """
-        if tried.order and tried.order.shown in self.paid and reason:
+        if tried.order and tried.order.state == "credited":
+            return Told(right=False, took_s=None)
+        if tried.order and tried.order.shown in self.paid:
             await self.ask_the_channel()
             seen = await self.shop.program.desk.order(self.person.user_id, tried.order.id)
             return Told(seen is not None and seen.state == "credited", time.perf_counter() - tried.ended_s)
@@ -145,18 +165,25 @@ class Errand:
         if known is None or (self._wish.goods and tried.order is None):
             # The refusal itself is the answer of the form: no second page is asked for.
             return Told(known is not None and tried.reason == reason and bool(known.zh.cure), None)
-        path = f"/orders/{tried.order.shown}/why" if tried.order else "/why"
-        if not self._token:
-            visitor = Visitor(HOME_IP, "198.51.100.0/24")
-            self._token = (await self.shop.program.house.identity.login(1, self.person.phone, PASSWORD, visitor)).token
+        text = await self._read(f"/orders/{tried.order.shown}/why" if tried.order else "/why")
+        # A title is compared up to its first fact, which a page may write in its own way.
+        return Told(known.zh.title.partition("{")[0] in text and tried.reason in {reason, ""}, time.perf_counter() - tried.ended_s)
+
+    async def _read(self, path: str) -> str:
+        """A page as he reads it, in Chinese."""
+        await self.enter()
         headers = {"cookie": f"__Host-dz_session={self._token}", "accept-language": "zh-CN"}
         async with (
             aiohttp.ClientSession(trust_env=False) as client,
             client.get(self.shop.url + path, headers=headers) as answer,
         ):
-            text = html.unescape(await answer.text())
-        # A title is compared up to its first fact, which a page may write in its own way.
-        return Told(known.zh.title.partition("{")[0] in text and tried.reason in {reason, ""}, time.perf_counter() - tried.ended_s)
+            return html.unescape(await answer.text())
+
+    async def enter(self) -> None:
+        """Log in, once."""
+        if not self._token:
+            visitor = Visitor(HOME_IP, "198.51.100.0/24")
+            self._token = (await self.shop.program.house.identity.login(1, self.person.phone, PASSWORD, visitor)).token
 
     async def ask_the_channel(self) -> None:
         """Say that it is paid: the channel is asked now; an order that it does not know well enough is sent again."""
@@ -175,14 +202,31 @@ class Errand:
                 return True
         return False
 
-    async def give_back(self) -> None:
-        """What was recharged beyond what was meant goes back the way it came; then the wish is fulfilled."""
-        wish = self._wish
+    async def correct(self, amount_fen: int) -> None:
+        """The amount as it was meant: an order that asks is left, and of one that was paid the rest goes back the way it came."""
+        desk = self.shop.program.desk
         for order in self._orders[-1:]:
-            if order.state == "credited" and order.amount_fen > wish.meant_fen > 0:
-                await self.shop.program.desk.refund(order.id, order.amount_fen - wish.meant_fen, "a zero too many", "staff:bench")
-                self.gave_back = True
-        self.wish(meant_fen=0)
+            if order.state == "challenged":
+                await desk.cancel(self.person.user_id, order.id)
+            if order.state == "credited" and order.amount_fen > amount_fen:
+                await desk.refund(order.id, order.amount_fen - amount_fen, "a zero too many", "staff:bench")
+        self.wish(amount_fen=amount_fen, meant_fen=0)
+
+    async def confirm(self) -> None:
+        """Type the code of a confirmation when one is asked for, now and from now on."""
+        self.wish(codes=True)
+        for order in self._orders[-1:]:
+            await self._answer(order)
+
+    async def _answer(self, order: OrderView) -> OrderView:
+        """The order after its code was read on the phone and typed; as it is when it does not ask for one."""
+        program = self.shop.program
+        if order.state != "challenged" or order.reason != "operation.confirm_needed":
+            return order
+        await program.house.challenges.send(order, "198.51.100.0/24")
+        (code,) = _CODE.findall(self.shop.simulator.services.messages[0].text)[:1]
+        await program.house.challenges.answer(order, code)
+        return await program.desk.order(self.person.user_id, order.id) or order
 
     async def _place(self) -> OrderView:
         wish = self._wish

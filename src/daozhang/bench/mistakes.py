@@ -8,11 +8,11 @@ from daozhang.bench.errand import BASE_FEN, Errand
 from daozhang.cases import unfreeze
 from daozhang.demo.causes import causes, ways
 from daozhang.demo.scenes import SCENES
-from daozhang.demo.world import HOME_IP, LARGE_FEN
+from daozhang.demo.world import CONFIRM_FEN, HOME_IP, LARGE_FEN
 from daozhang.policy.places import note_login
 
-EXTRA_ZERO = "extra_zero"
-"""The amount typed with a zero too many: a mistake that no check can know, only its owner."""
+USUAL_FEN = 6_600
+"""What the buyer of the scene always recharges, who types a zero too many."""
 ELSEWHERE = "203.0.113.9"
 OLD_PAGE = "0.0.1"
 LOCKED_S, WINDOW_S, DOUBT_S = 16 * 60, 11 * 60, 6
@@ -158,6 +158,7 @@ async def _spend_new_money(errand: Errand) -> None:
 
 
 async def _break_the_database(errand: Errand) -> None:
+    await errand.enter()
     await errand.shop.read_only(on=True)
 
 
@@ -167,17 +168,26 @@ async def _come_back_later(errand: Errand) -> None:
 
 
 async def _type_a_zero_too_many(errand: Errand) -> None:
-    errand.wish(amount_fen=BASE_FEN * 10, meant_fen=BASE_FEN)
+    await SCENES["extra_zero"](errand.world, errand.person)
+    errand.wish(amount_fen=USUAL_FEN * 10, meant_fen=USUAL_FEN)
 
 
-@_cures(EXTRA_ZERO, _type_a_zero_too_many)
+@_cures("extra_zero", _type_a_zero_too_many)
 async def _correct_the_amount(errand: Errand) -> None:
     """Before paying the amount is typed anew; afterwards what is too much goes back the way it came."""
-    errand.wish(amount_fen=BASE_FEN)
-    await errand.give_back()
+    await errand.correct(USUAL_FEN)
+
+
+async def _leave_the_code(errand: Errand) -> None:
+    await errand.world.verify(errand.person)
+    errand.wish(amount_fen=CONFIRM_FEN + 10_000)
+
+
+@_cures("code_unfinished", _leave_the_code)
+async def _type_the_code(errand: Errand) -> None:
+    await errand.confirm()
 
 
 def mistakes() -> tuple[Mistake, ...]:
-    """Every mistake, in the order of the causes, the one of the amount last."""
-    reasons = {cause.id: cause.reason for cause in causes()} | {EXTRA_ZERO: ""}
-    return tuple(Mistake(name, reason, *_cures.found[name], fresh=name == "new_account") for name, reason in reasons.items())
+    """Every mistake, in the order of the causes."""
+    return tuple(Mistake(each.id, each.reason, *_cures.found[each.id], fresh=each.id == "new_account") for each in causes())

@@ -14,7 +14,7 @@ from daozhang.demo.world import CONFIRM_FEN, GOODS, LARGE_FEN
 from daozhang.goods import shelf
 from daozhang.limits import rows as limits
 from daozhang.policy import places
-from daozhang.policy.book import ConfirmRules, defaults
+from daozhang.policy.book import ConfirmRules, Parameters, defaults
 from daozhang.policy.books import Books
 from daozhang.settings import Settings
 
@@ -46,17 +46,21 @@ async def furnish(program: Program, settings: Settings) -> None:
     places.use_places(tuple(sorted(places.folder_of(settings.data).glob("*.xdb"))))
 
 
-async def _book(program: Program) -> None:
+def book() -> Parameters:
     """Recharging opens with the first purchase, 500 yuan are a large order, and one phone pays for every visitor's users."""
-    books = Books(program.database)
-    newest = await books.current(SHOP)
     begun = defaults()
-    wanted = replace(
+    return replace(
         begun,
         risk=replace(begun.risk, large_fen=LARGE_FEN, payer_accounts_count=ONE_PHONE, device_accounts_count=ONE_PHONE),
         eligibility=replace(begun.eligibility, first_purchase=True),
         confirm=ConfirmRules(from_fen=CONFIRM_FEN, day_fen=CONFIRM_FEN),
     )
+
+
+async def _book(program: Program) -> None:
+    """Publish the demo's book, unless it holds already."""
+    books, wanted = Books(program.database), book()
+    newest = await books.current(SHOP)
     if (newest.risk, newest.eligibility, newest.confirm) != (wanted.risk, wanted.eligibility, wanted.confirm):
         await books.publish(SHOP, wanted, version=newest.version + 1, author="demo", note=NOTE)
 
