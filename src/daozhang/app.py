@@ -27,6 +27,7 @@ from daozhang.goods.supply import Supply
 from daozhang.identity import Identity, Limiter
 from daozhang.identity.by_code import ByCode
 from daozhang.identity.confirm import Confirmations
+from daozhang.identity.devices import Devices
 from daozhang.identity.staff import Staff
 from daozhang.identity.verify import Verifications
 from daozhang.jobs.clockwork import follow_clock
@@ -180,6 +181,7 @@ async def _build(
         deceived=Deceived(SHOP, database, accounts, cases),
         challenges=Challenges(database, identity, confirmations, desk),
         by_code=ByCode(database, vault, identity, confirmations),
+        devices=Devices(database, identity, confirmations),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
         console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log),

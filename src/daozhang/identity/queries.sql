@@ -206,3 +206,14 @@ where s.shop_id = $1 and r.role = any ($2) and (s.active or s.moved_at > $3::tim
 
 -- name: set_password
 update credentials set password_hash = $2, changed_at = clock_now() where user_id = $1;
+
+-- name: devices_of
+select d.id, d.agent, d.first_seen_at, d.seen_at,
+  (select c.changed_at from credentials c where c.user_id = d.user_id) < d.first_seen_at as password_older
+from devices d where d.user_id = $1 and d.unbound_at is null order by d.seen_at desc limit 50;
+
+-- name: unbind_device
+select unbind_device($1, $2, $3);
+
+-- name: sessions_on
+select id from sessions where user_id = $1 and device_id = $2 and ended_at is null limit 100;

@@ -51,6 +51,8 @@ class RiskRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     device_young_s: int = 86_400
     settled_s: int = 604_800
     """From this age on an account is expected to have devices of its own."""
+    unbound_s: int = 86_400
+    """How long large spending waits after a device was unbound."""
     unfrozen_s: int = 259_200
     """How long money that was there when a freeze ended cools down."""
     near_fen: int = 450_000

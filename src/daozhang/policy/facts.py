@@ -10,7 +10,7 @@ from daozhang.limits.model import Limit, Way
 from daozhang.limits.read import read
 from daozhang.offers import Ask, Seen
 from daozhang.offers import read as read_offers
-from daozhang.policy.model import Facts, RegionRule, Signals, Stage
+from daozhang.policy.model import NEVER_S, Facts, RegionRule, Signals, Stage
 from daozhang.policy.places import Place, place_of
 from daozhang.policy.regions import code_of
 from daozhang.policy.regulation import class_of, goods_classes, meets, read_rules
@@ -181,6 +181,7 @@ def _leaving(wish: Wish, stage: Stage, row: Any) -> Facts:
         standing_review_at=row["standing_review_at"],
         locked_until_at=row["locked_until"],
         amount_fen=wish.amount_fen,
+        unbound_s=NEVER_S if row["unbound_s"] is None else row["unbound_s"],
         # A bonus is spent beside the cash and never goes back as money.
         available_fen=row["available_fen"] + (row["bonus_fen"] if stage is Stage.SPEND else 0),
         database_writes=row["database_writes"],

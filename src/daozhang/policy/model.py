@@ -146,6 +146,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """The user's last credited recharges, newest first, at most eight."""
     sure_fen: int | None = None
     """The amount that the user was asked about and said yes to; None = nothing was asked."""
+    unbound_s: int | None = None
+    """Since the user unbound a device; NEVER_S if none was."""
     confirmed: bool | None = None
     """Whether this very order was confirmed by a code or a look at the face; None = nobody asked yet."""
     page_version: str | None = None

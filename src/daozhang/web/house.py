@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from daozhang.goods.buy import Purchases
     from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
     from daozhang.identity.by_code import ByCode
+    from daozhang.identity.devices import Devices
     from daozhang.identity.verify import Verifications
     from daozhang.policy.books import Books
     from daozhang.recharge.challenge import Challenges
@@ -66,6 +67,7 @@ class House:
     deceived: "Deceived"
     challenges: "Challenges"
     by_code: "ByCode"
+    devices: "Devices"
     books: "Books"
     purchases: "Purchases"
     console: "Console | None" = None

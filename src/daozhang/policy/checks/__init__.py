@@ -13,6 +13,7 @@ CHECKS: tuple[Check, ...] = (
     account.STANDING,
     account.LOCKOUT,
     account.BALANCE,
+    account.COOLING,
     account.REFUNDABLE,
     channel.CONFIGURED,
     channel.METHOD,

@@ -40,6 +40,15 @@ def _balance(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
     return Hit(Outcome.REFUSE, "goods.balance_short", {"short_fen": short_fen, "balance_fen": facts.available_fen})
 
 
+def _cooling(facts: Facts, book: Book) -> Hit | None:
+    assert facts.unbound_s is not None
+    assert facts.amount_fen is not None
+    if facts.unbound_s >= book.risk.unbound_s or facts.amount_fen < book.risk.large_fen:
+        return None
+    told = {"wait_s": book.risk.unbound_s - facts.unbound_s, "limit_fen": book.risk.large_fen}
+    return Hit(Outcome.HOLD, "account.cooling", told)
+
+
 def _refundable(facts: Facts, book: Book) -> Hit | None:
     # A closed account gets its money back; one that is frozen keeps it until the freeze ends.
     return None if facts.standing == "closed" else _standing(facts, book)
@@ -76,6 +85,16 @@ BALANCE = Check(
     stages=frozenset({Stage.SPEND}),
     needs=("available_fen", "amount_fen"),
     judge=_balance,
+    tells=_nothing,
+)
+
+COOLING = Check(
+    name="account.cooling",
+    layer=Layer.ACCOUNT,
+    strength=Strength.FIRM,
+    stages=frozenset({Stage.SPEND}),
+    needs=("unbound_s", "amount_fen"),
+    judge=_cooling,
     tells=_nothing,
 )
 
