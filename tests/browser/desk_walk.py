@@ -61,8 +61,9 @@ async def walk(page: Page, shop: Shop, scene: Scene) -> AsyncIterator[str]:
         ("order-review", f"/desk/orders/{scene.asked.shown}"), ("user-frozen", f"/desk/users/{scene.frozen_id}"),
         ("user", f"/desk/users/{shop.stage.shop.user_id}"), ("alarms", "/desk/alarms"), ("anomalies", "/desk/anomalies"),
         ("payouts", "/desk/payouts"), ("failures", "/desk/failures"), ("rules", "/desk/rules"),
-        ("version", "/desk/rules/versions/1"), ("editor", "/desk/rules/edit"), ("limits", "/desk/limits"), ("audit", "/desk/audit"),
-        ("staff", "/desk/staff"), ("again", "/desk/again"), ("nothing", "/desk/find?q=RC-0"), ("refusal", "/desk/orders/RC-1"),
+        ("version", "/desk/rules/versions/1"), ("editor", "/desk/rules/edit"), ("limits", "/desk/limits"),
+        ("regions", "/desk/regions"), ("audit", "/desk/audit"), ("staff", "/desk/staff"), ("again", "/desk/again"),
+        ("nothing", "/desk/find?q=RC-0"), ("refusal", "/desk/orders/RC-1"),
     ):  # fmt: skip
         await page.goto(shop.url + path)
         yield name

@@ -41,6 +41,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "rules.propose": _for("risk"),
     "rules.approve": _for("risk"),
     "limits.read": _for("support", "risk", "finance", "aml", "developer"),
+    "region.read": _for("support", "risk", "finance", "aml"),
+    "region.decide": _for("aml"),
     "alarm.read": _for("support", "risk", "finance", "developer"),
     "alarm.close": _for("risk", "finance", "developer"),
     "anomaly.read": _for("support", "risk", "finance"),
@@ -55,7 +57,16 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
 }
 
 PROVEN = frozenset(
-    {"case.confirm", "order.refund", "order.freeze", "rules.approve", "payout.propose", "payout.approve", "payout.pay"}
+    {
+        "case.confirm",
+        "order.refund",
+        "order.freeze",
+        "region.decide",
+        "rules.approve",
+        "payout.propose",
+        "payout.approve",
+        "payout.pay",
+    }
 )
 
 

@@ -1,0 +1,33 @@
+"""Regulation at the desk: a row is written by one, confirmed by another, and ended by two."""
+
+import re
+
+from tests.web.console.conftest import Hire
+from tests.web.stage import Stage
+
+ROW = {
+    "region": "44", "channel_class": "wallet", "goods_class": "", "reference": "粤金〔2026〕17号", "begins": "", "until": "",
+    "in_flight": "finish", "notice_zh": "广东暂停钱包类充值，可改用银行卡。",
+    "notice_en": "Wallets are closed in Guangdong; cards work.",
+}  # fmt: skip
+
+
+async def test_a_row_takes_two_people_to_begin_and_two_to_end(hire: Hire, stage: Stage) -> None:
+    mei, tao, lin = await hire("mei", "aml"), await hire("tao", "aml"), await hire("lin", "support")
+    assert (await mei.do("/desk/regions", "/desk/regions", **{**ROW, "region": "99"})).status_code == 422
+    assert (await mei.do("/desk/regions", "/desk/regions", **{**ROW, "begins": "soon"})).status_code == 422
+    assert (await mei.do("/desk/regions", "/desk/regions", **ROW)).status_code == 303
+    page = (await tao.get("/desk/regions")).text
+    found = re.search(r"/desk/regions/(\d+)/approve", page)
+    assert found is not None
+    assert "Guangdong" in page
+    assert found[0] not in (await mei.get("/desk/regions")).text
+    assert found[0] not in (await lin.get("/desk/regions")).text
+    assert "regulation.second_person" in (await mei.do("/desk/regions", found[0])).text
+    assert (await tao.do("/desk/regions", found[0])).status_code == 303
+    assert "in force" in (await lin.get("/desk/regions")).text
+    end = f"/desk/regions/{found[1]}/end"
+    assert (await mei.do("/desk/regions", end, why="the letter was withdrawn")).status_code == 303
+    assert "to be ended" in (await lin.get("/desk/regions")).text
+    assert (await tao.do("/desk/regions", end, why="seen")).status_code == 303
+    assert end not in (await mei.get("/desk/regions")).text
