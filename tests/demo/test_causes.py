@@ -46,14 +46,14 @@ class Story:
 
     async def place(
         self, amount_fen: int = 5_000, *, kind: str = "wechatpay", method: str = "native", version: str = __version__,
-        instrument: str | None = None, ip: str = HOME_IP,
+        instrument: str | None = None, ip: str = HOME_IP, offer: int | None = None, coupon: str = "",
     ) -> OrderView:  # fmt: skip
         """Recharge as the page would."""
         bank = "icbc" if instrument else None
         self.order = await self.world.program.desk.place(
             PlaceRequest(
                 1, self.person.user_id, amount_fen, self.shop.channels[kind], method, secrets.token_hex(16), version, ip,
-                bank=bank, instrument=instrument,
+                bank=bank, instrument=instrument, offer=offer, coupon=coupon,
             )
         )  # fmt: skip
         return self.order
@@ -241,6 +241,37 @@ async def meet_far_away(story: Story) -> str:
     return str((await story.place(LARGE_FEN, ip=ELSEWHERE)).reason)
 
 
+async def meet_coupon_stack(story: Story) -> str:
+    code = await story.world.give_coupon(story.person)
+    return str((await story.place(10_000, offer=await story.world.campaign("bonus"), coupon=code)).reason)
+
+
+async def cure_coupon_stack(story: Story) -> None:
+    await story.world.paid(story.person, await story.place(10_000, offer=await story.world.campaign("bonus")))
+    wallet = await story.world.program.desk.wallet(story.person.user_id)
+    assert (wallet.cash_fen, wallet.bonus_fen) == (10_000, 1_000)
+
+
+async def meet_cross_border(story: Story) -> str:
+    return str((await story.place(10_000, instrument="overseas")).reason)
+
+
+async def cure_cross_border(story: Story) -> None:
+    await story.world.paid(story.person, await story.place(10_000, instrument="debit", ip="192.0.2.77"))
+
+
+async def meet_region_suspended(story: Story) -> str:
+    quote = await story.world.program.desk.quote(story.person.user_id)
+    kinds = {each.kind for each in quote.methods if each.open}
+    assert "epay" not in kinds, "gone from the page"
+    assert "wechatpay" in kinds
+    return str((await story.place(kind="epay", method="page")).reason)
+
+
+async def cure_region_suspended(story: Story) -> None:
+    await story.world.paid(story.person, await story.place(kind="wechatpay"))
+
+
 async def meet_extra_zero(story: Story) -> str:
     return str((await story.place(66_000)).reason)
 
@@ -300,6 +331,9 @@ LIVED: dict[str, tuple[Meet, Cure]] = {
     "new_account": (meet_placing, cure_new_account),
     "extra_zero": (meet_extra_zero, cure_extra_zero),
     "code_unfinished": (meet_code_unfinished, cure_code_unfinished),
+    "coupon_stack": (meet_coupon_stack, cure_coupon_stack),
+    "cross_border": (meet_cross_border, cure_cross_border),
+    "region_suspended": (meet_region_suspended, cure_region_suspended),
     "five_large": (meet_five_large, cure_review),
     "far_away": (meet_far_away, cure_review),
     "just_unfrozen": (meet_balance_short, cure_just_unfrozen),

@@ -6,8 +6,9 @@ from datetime import timedelta
 from daozhang import clock
 from daozhang.app import SHOP
 from daozhang.demo.causes import ways
-from daozhang.demo.world import HOME_IP, Person, Scene, World
+from daozhang.demo.world import CLOSED_REGION, HOME_IP, Person, Scene, World
 from daozhang.identity import Visitor
+from daozhang.policy import regulation
 from daozhang.policy.places import note_login
 from daozhang.reasons import Refusal
 from daozhang.status import calendar
@@ -108,6 +109,23 @@ async def new_account(world: World, person: Person) -> str:  # noqa: ARG001
     return "/recharge"
 
 
+async def coupon_stack(world: World, person: Person) -> str:
+    """A coupon of one's own, beside a bonus that does not go with it."""
+    await world.give_coupon(person)
+    return "/recharge?amount=100"
+
+
+async def cross_border(world: World, person: Person) -> str:  # noqa: ARG001
+    """Exchange control looks at the card, not at the place."""
+    return "/recharge?amount=100"
+
+
+async def region_suspended(world: World, person: Person) -> str:
+    """A user who lives where a class of channels was just closed."""
+    await regulation.declare(world.program.database, SHOP, person.user_id, CLOSED_REGION, "demo")
+    return "/recharge"
+
+
 async def five_large(world: World, person: Person) -> str:
     """A user with a name, and four large orders within a minute; the next is the fifth."""
     await world.verify(person)
@@ -135,7 +153,7 @@ SCENES: dict[str, Scene] = {
     scene.__name__: scene
     for scene in (
         balance_short, frozen, locked, unverified, maintenance, bank_limit, lost, not_credited, page_old, credit_card, extra_zero,
-        code_unfinished, new_account,
+        code_unfinished, new_account, coupon_stack, cross_border, region_suspended,
         five_large, far_away, just_unfrozen,
     )
 }  # fmt: skip

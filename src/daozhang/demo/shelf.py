@@ -1,19 +1,24 @@
 """What the demo's shop has besides its channels: its book, its goods, and an atlas of the addresses that documentation uses."""
 
 import struct
+from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from msgspec.structs import replace
 
+from daozhang import clock
 from daozhang.app import SHOP, Program
 from daozhang.channels import console
+from daozhang.channels.catalogue import KINDS
 from daozhang.demo.causes import ways
-from daozhang.demo.world import CONFIRM_FEN, GOODS, LARGE_FEN
+from daozhang.demo.world import CLOSED_REGION, CONFIRM_FEN, GOODS, LARGE_FEN
 from daozhang.goods import shelf
 from daozhang.limits import rows as limits
-from daozhang.policy import places
+from daozhang.offers import campaigns
+from daozhang.offers.model import Terms, Tier
+from daozhang.policy import places, regulation
 from daozhang.policy.book import ConfirmRules, Parameters, defaults
 from daozhang.policy.books import Books
 from daozhang.settings import Settings
@@ -28,6 +33,7 @@ REGIONS = (
 )
 """Addresses of documentation and of this machine, in provinces of our choosing: sorted, each within one /16."""
 _HEAD, _ROWS = 256, 65_536
+RUNS, BUDGET_FEN = timedelta(days=365), 10_000_000
 
 
 async def furnish(program: Program, settings: Settings) -> None:
@@ -35,6 +41,8 @@ async def furnish(program: Program, settings: Settings) -> None:
     await limits.ship(program.database, "demo")
     await _book(program)
     await _goods(program)
+    await _offers(program)
+    await _regions(program)
     for row in await console.listed(program.database):
         if row.kind == ways().main[0] and row.enabled and not row.no_credit:
             await console.refuse_credit(program.database, row.id)
@@ -63,6 +71,33 @@ async def _book(program: Program) -> None:
     newest = await books.current(SHOP)
     if (newest.risk, newest.eligibility, newest.confirm) != (wanted.risk, wanted.eligibility, wanted.confirm):
         await books.publish(SHOP, wanted, version=newest.version + 1, author="demo", note=NOTE)
+
+
+async def _offers(program: Program) -> None:
+    """A bonus and coupons that do not go together, each put forward by one and let run by another."""
+    database, at = program.database, clock.now()
+    running = {each.form for each in await campaigns.listed(database, SHOP) if each.state == "running" and each.ends_at > at}
+    for form, zh, en in (("bonus", "充 100 送 10", "Recharge ¥100, get ¥10"), ("coupon", "满 100 减 5 券", "Coupon: ¥5 on ¥100")):
+        if form not in running:
+            tiers = (Tier(10_000, 1_000 if form == "bonus" else 500),)
+            terms = Terms(form, zh, en, at, at + RUNS, tiers, budget_fen=BUDGET_FEN)  # type: ignore[arg-type]
+            number = await campaigns.propose(database, SHOP, terms, "staff:anna")
+            await campaigns.approve(database, SHOP, number, "staff:ben")
+
+
+async def _regions(program: Program) -> None:
+    """One class of channels is closed in one region, by a made-up order."""
+    database = program.database
+    if any(row.region == CLOSED_REGION and row.state == "in_force" for row in await regulation.listed(database, SHOP)):
+        return
+    classes = KINDS[ways().small[0]].channel_class
+    zh, en = (
+        "示例公告：海南暂停聚合类充值通道，微信支付、支付宝和云闪付照常可用。",
+        "An example: aggregators are closed in Hainan; the wallets and UnionPay are open.",
+    )
+    draft = regulation.Draft(CLOSED_REGION, classes, "*", "示例〔2026〕1号", zh, en, "finish", clock.now())
+    number = await regulation.propose(database, SHOP, draft, "staff:anna")
+    await regulation.approve(database, SHOP, number, "staff:ben")
 
 
 async def _goods(program: Program) -> None:

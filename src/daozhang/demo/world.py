@@ -16,6 +16,8 @@ from daozhang.goods import shelf
 from daozhang.goods.model import Good
 from daozhang.identity import LoggedIn, Visitor
 from daozhang.identity.verify import Verifications
+from daozhang.offers import campaigns
+from daozhang.policy import regulation
 from daozhang.providers.rows import Providers
 from daozhang.recharge.model import Basket, OrderView, PlaceRequest
 from daozhang.settings import Settings
@@ -24,6 +26,8 @@ PASSWORD = "daozhang-demo-2026"  # noqa: S105 -- of users that only the demo has
 HOME_IP = "198.51.100.7"
 """Where the users of the demo are at home: an address of documentation, which the demo's own atlas puts in Zhejiang."""
 NAME = "王小明"
+HOME_REGION, CLOSED_REGION = "33", "46"
+"""Where the users of the demo say to live, and the region in which a class of channels is closed (GB/T 2260)."""
 PATIENCE_S = 8.0
 LARGE_FEN = 50_000
 """From here on an order is large in the demo's shop, which may hold less than the sum of five of the usual large ones."""
@@ -134,7 +138,22 @@ class World:
         user_id = await identity.find(SHOP, phone)
         if user_id is None:
             raise SceneTrouble("no new user")
+        await regulation.declare(self.program.database, SHOP, user_id, HOME_REGION, "demo")
         return Person(user_id, phone)
+
+    async def campaign(self, form: str) -> int:
+        """The running campaign of a form: `bonus` or `coupon`. Raises `SceneTrouble`."""
+        for each in await campaigns.listed(self.program.database, SHOP):
+            if each.form == form and each.state == "running":
+                return each.id
+        raise SceneTrouble(f"no {form} runs")
+
+    async def give_coupon(self, person: Person) -> str:
+        """A coupon for this user alone; its code."""
+        (made,) = await campaigns.issue(
+            self.program.database, SHOP, await self.campaign("coupon"), 1, "demo", user_id=person.user_id
+        )  # fmt: skip
+        return made.code
 
     async def verify(self, person: Person) -> None:
         """The user proves a name at the simulated register, with a number that nobody has."""
