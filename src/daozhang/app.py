@@ -34,6 +34,7 @@ from daozhang.jobs.clockwork import follow_clock
 from daozhang.jobs.due import Due
 from daozhang.jobs.timetable import ENTRIES, Entry, Timetable
 from daozhang.ledger import Accounts
+from daozhang.mine import Leaving
 from daozhang.outbound import Exchange
 from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
@@ -181,7 +182,7 @@ async def _build(
         deceived=Deceived(SHOP, database, accounts, cases),
         challenges=Challenges(database, identity, confirmations, desk),
         by_code=ByCode(database, vault, identity, confirmations),
-        devices=Devices(database, identity, confirmations),
+        devices=Devices(database, identity, confirmations), leaving=Leaving(SHOP, database, identity, accounts),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
         console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log),
@@ -189,6 +190,7 @@ async def _build(
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
     supply = Supply(SHOP, database, vault, accounts, providers)
     dues = _dues(database, desk, door, fulfil, bonus, supply, cases, house.diagnoses, hub)
+    dues = (*dues, Due("closing", database, house.leaving.claim, _ended(house.leaving)))
     program = Program(
         asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts, providers,
     )  # fmt: skip
@@ -273,6 +275,13 @@ async def _tell_odd_money(database: Database) -> None:
 
 def _notify_url(url: str) -> Callable[[Channel], str]:
     return lambda channel: f"{url}/notify/{channel.kind}/{channel.id}"
+
+
+def _ended(leaving: Leaving) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    async def look(row: Any) -> None:
+        await leaving.look(row)
+
+    return look
 
 
 def _dues(

@@ -24,6 +24,7 @@ join postings p on p.account_id = a.id
 join transfers t on t.id = p.transfer_id
 where a.shop_id = $1 and a.address = $2
   and ($3::uuid is null or p.version < (select b.version from postings b where b.transfer_id = $3 and b.account_id = a.id order by b.line limit 1))
+  and ($5::text = '' or ($5 = 'in') = (p.amount_fen > 0))
 order by p.version desc
 limit $4;
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from daozhang.ledger import accounts
@@ -10,6 +11,7 @@ from daozhang.postgres import Database, statements
 sql = statements("daozhang.ledger")
 
 PAGE = 100
+Only = Literal["", "in", "out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,10 @@ async def wallet(database: Database, shop_id: int, user_id: int) -> Wallet:
 
 
 async def statement(
-    database: Database, shop_id: int, user_id: int, before: UUID | None = None, limit: int = PAGE
+    database: Database, shop_id: int, user_id: int, before: UUID | None = None, limit: int = PAGE, only: Only = ""
 ) -> list[StatementLine]:
-    """The cash account's postings, newest first; `before` is the id the last page ended with."""
-    rows = await database.rows(sql.statement, shop_id, accounts.cash(user_id), before, min(limit, PAGE))
+    """The cash account's postings, newest first; `before` is the id the last page ended with, `only` what came in or went out."""
+    rows = await database.rows(sql.statement, shop_id, accounts.cash(user_id), before, min(limit, PAGE), only)
     return [
         StatementLine(r["id"], r["booked_at"], r["kind"], r["amount_fen"], r["balance_after_fen"], r["source_id"]) for r in rows
     ]

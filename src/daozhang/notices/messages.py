@@ -38,6 +38,11 @@ async def unread(database: Database, user_id: int, limit: int = MOST) -> list[No
     return [_notice(row) for row in await database.rows(sql.unread, user_id, min(limit, MOST))]
 
 
+async def recent(database: Database, user_id: int, limit: int = MOST) -> list[Notice]:
+    """A user's messages, read ones too, newest first."""
+    return [_notice(row) for row in await database.rows(sql.recent, user_id, min(limit, MOST))]
+
+
 async def unread_count(database: Database, user_id: int) -> int:
     """How many messages wait, at most `MOST`."""
     return int(await database.value(sql.count_unread, user_id, MOST))

@@ -9,3 +9,6 @@ select count(*) from (select from notices where user_id = $1 and read_at is null
 
 -- name: mark_read
 update notices set read_at = $2 where user_id = $1 and read_at is null and ($3::uuid is null or id = $3);
+
+-- name: recent
+select id, kind, facts::text as facts, link, at, read_at from notices where user_id = $1 order by id desc limit $2;

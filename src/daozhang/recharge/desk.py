@@ -24,7 +24,7 @@ from daozhang.recharge.approve import Resume, decided, lately_approved
 from daozhang.recharge.chase import Chase
 from daozhang.recharge.freeze import Freezes
 from daozhang.recharge.fulfilment import Fulfilment
-from daozhang.recharge.model import Considered, OrderLine, OrderView, PlaceRequest, RefundView
+from daozhang.recharge.model import EVERYTHING, Considered, OrderLine, OrderView, PlaceRequest, RefundView, Sought, Tried
 from daozhang.recharge.place import LIFETIME, Place, Try, wish_of
 from daozhang.recharge.preflight import Answer, Asker, consider, preflight
 from daozhang.recharge.quote import Board, Quote, quote, standing
@@ -130,17 +130,25 @@ class Desk:
         """An order of this user; None for anything else."""
         return await view.order_view(self._database, order_id, user_id)
 
-    async def orders(self, user_id: int, before: UUID | None = None, limit: int = view.PAGE) -> list[OrderLine]:
-        """This user's orders, newest first."""
-        return await view.order_lines(self._database, self.shop_id, user_id, before, limit)
+    async def orders(
+        self, user_id: int, before: UUID | None = None, limit: int = view.PAGE, sought: Sought = EVERYTHING
+    ) -> list[OrderLine]:
+        """This user's orders, newest first; those that are sought."""
+        return await view.order_lines(self._database, self.shop_id, user_id, before, limit, sought)
+
+    async def tries(self, order_id: UUID) -> list[Tried]:
+        """Every attempt of an order. The caller has made sure whose it is."""
+        return await view.order_tries(self._database, order_id)
 
     async def wallet(self, user_id: int) -> Wallet:
         """This user's balances."""
         return await ledger_statement.wallet(self._database, self.shop_id, user_id)
 
-    async def statement(self, user_id: int, before: UUID | None = None, limit: int = ledger_statement.PAGE) -> list[StatementLine]:
-        """This user's cash statement, newest first, each line with the order behind it."""
-        lines = await ledger_statement.statement(self._database, self.shop_id, user_id, before, limit)
+    async def statement(
+        self, user_id: int, before: UUID | None = None, limit: int = ledger_statement.PAGE, only: ledger_statement.Only = ""
+    ) -> list[StatementLine]:
+        """This user's cash statement, newest first, each line with the order behind it; `only` what came in, or went out."""
+        lines = await ledger_statement.statement(self._database, self.shop_id, user_id, before, limit, only)
         rows = await self._database.rows(sql.orders_behind, [line.source_id for line in lines])
         behind = {row["source_id"]: view.shown(row["order_id"]) for row in rows if row["order_id"]}
         return [replace(line, order_shown=behind.get(line.source_id, "")) for line in lines]

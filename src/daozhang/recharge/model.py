@@ -129,6 +129,31 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """What is looked for among orders: states (none = any), and an amount."""
+
+    states: tuple[str, ...] = ()
+    amount_fen: int | None = None
+
+
+EVERYTHING = Sought()
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt as its order's owner may see it."""
+
+    id: UUID
+    kind: str
+    method: str
+    state: str
+    reason: str
+    native_code: str
+    created_at: datetime
+    moved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RefundView:
     """A refund. `state`: reserved, sent, done, failed.
 

@@ -183,7 +183,13 @@ from orders o
 left join lateral (
   select t.kind, t.state from attempts t where t.order_id = o.id and t.id >= o.id order by (t.state = 'paid') desc, t.id desc limit 1
 ) a on true
-where o.user_id = $1 and o.shop_id = $2 and ($3::uuid is null or o.id < $3) order by o.id desc limit $4;
+where o.user_id = $1 and o.shop_id = $2 and ($3::uuid is null or o.id < $3) and ($5::text[] is null or o.state = any ($5))
+  and ($6::bigint is null or o.amount_fen = $6)
+order by o.id desc limit $4;
+
+-- name: order_tries
+select a.id, a.kind, a.method, a.state, a.reason, a.native_code, a.created_at, a.moved_at from attempts a
+where a.order_id = $1 and a.id >= $1 order by a.id limit 50;
 
 -- name: order_version
 select o.version, o.state, o.moved_at,

@@ -7,7 +7,7 @@ import msgspec
 
 from daozhang import ids
 from daozhang.postgres import Database, statements
-from daozhang.recharge.model import OrderLine, OrderView, Payout, RefundView, Step
+from daozhang.recharge.model import EVERYTHING, OrderLine, OrderView, Payout, RefundView, Sought, Step, Tried
 from daozhang.recharge.states import CHARGED, ORDER_STATES, Money
 
 sql = statements("daozhang.recharge")
@@ -77,9 +77,12 @@ def refund_view(row: Any) -> RefundView:
     )  # fmt: skip
 
 
-async def order_lines(database: Database, shop_id: int, user_id: int, before: UUID | None, limit: int) -> list[OrderLine]:
-    """A user's orders, newest first."""
-    rows = await database.rows(sql.order_lines, user_id, shop_id, before, min(limit, PAGE))
+async def order_lines(
+    database: Database, shop_id: int, user_id: int, before: UUID | None, limit: int, sought: Sought = EVERYTHING
+) -> list[OrderLine]:
+    """A user's orders, newest first; those that are sought."""
+    states = list(sought.states) if sought.states else None
+    rows = await database.rows(sql.order_lines, user_id, shop_id, before, min(limit, PAGE), states, sought.amount_fen)
     return [
         OrderLine(
             id=row["id"],
@@ -94,6 +97,11 @@ async def order_lines(database: Database, shop_id: int, user_id: int, before: UU
         )
         for row in rows
     ]
+
+
+async def order_tries(database: Database, order_id: UUID) -> list[Tried]:
+    """Every attempt of an order, oldest first, the refused ones too."""
+    return [Tried(**{**row, "reason": row["reason"] or ""}) for row in await database.rows(sql.order_tries, order_id)]
 
 
 def money_of(state: str, *, in_doubt: bool) -> Money:

@@ -35,8 +35,10 @@ from daozhang.web.front import (
 )
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
+from daozhang.web.me import pages as me_pages
 from daozhang.web.shop import purchases, window
 from daozhang.web.status import page as status_page
+from daozhang.web.truth import pages as truth_pages
 
 
 @get("/static/{name:path}", sync_to_thread=False)
@@ -101,6 +103,8 @@ def make_app(house: House) -> ASGIApp:
         *region.handlers,
         *window.handlers,
         *purchases.handlers,
+        *truth_pages.handlers,
+        *me_pages.handlers,
         *tour.handlers,
         *name.handlers,
         *deceived.handlers,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from daozhang.identity.by_code import ByCode
     from daozhang.identity.devices import Devices
     from daozhang.identity.verify import Verifications
+    from daozhang.mine import Leaving
     from daozhang.policy.books import Books
     from daozhang.recharge.challenge import Challenges
     from daozhang.recharge.deceived import Deceived
@@ -70,6 +71,7 @@ class House:
     devices: "Devices"
     books: "Books"
     purchases: "Purchases"
+    leaving: "Leaving"
     console: "Console | None" = None
     """What the desk of the staff needs beside; without it there is no desk."""
     shop_id: int = 1

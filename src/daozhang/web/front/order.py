@@ -20,7 +20,7 @@ from daozhang.web.front import path, refunds
 from daozhang.web.front.device import Choice, in_wechat, offered, on_phone
 from daozhang.web.front.finding import shown as told_finding
 from daozhang.web.locale import Locale
-from daozhang.web.pages import house_of, locale_of, page
+from daozhang.web.pages import house_of, locale_of, page, title_of
 
 if TYPE_CHECKING:
     from daozhang.recharge.model import OrderView
@@ -131,6 +131,7 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
         "path": path.steps(view, reader),
         "backs_lines": refunds.lines(view, reader),
         **await _FACTS.get(face, _nothing)(request, view),
+        **await _tries(request, view),
     }
     template = "waiting" if face in {"preparing", "closing", "checking"} else face
     return await page(request, f"front/order/{template}.html", here="orders", session=session, **context)
@@ -238,6 +239,12 @@ def _way_on(reason: Reason | None, amount_text: str) -> dict[str, str]:
     if reason is not None and reason.retry is Retry.NEVER:
         return {"way_on": "/wallet", "way_on_text": "result.wallet"}
     return {"way_on": f"/recharge?amount={amount_text}", "way_on_text": "order.back"}
+
+
+async def _tries(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
+    """Every attempt of the order with why it came to nothing; one is told by the page itself."""
+    tries = await house_of(request).desk.tries(view.id)
+    return {"tries": tries, "tries_said": {each.id: title_of(request, each.reason) if each.reason else "" for each in tries}}
 
 
 async def _nothing(_request: AnyRequest, _view: "OrderView") -> dict[str, Any]:

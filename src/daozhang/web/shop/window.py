@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from daozhang import announcements
 from daozhang.goods import shelf
 from daozhang.goods.model import MOST_PIECES
 from daozhang.goods.targets import TARGETS
@@ -69,6 +70,7 @@ async def window(request: AnyRequest) -> Response[bytes]:
         chosen=chosen,
         words=words,
         few=FEW,
+        news=await announcements.current(house.database, house.shop_id),
     )
 
 
@@ -89,7 +91,7 @@ async def shortfall(request: AnyRequest, goods_id: FromPath[int]) -> Redirect:
     draft = Draft(count=request.query_params.get("count", "1")[:3])
     wallet = await house_of(request).desk.wallet(session.user_id)
     least_fen = (await house_of(request).books.current(session.shop_id)).amount.min_fen
-    short_fen = max(good.price_fen * draft.pieces - wallet.cash_fen, least_fen)
+    short_fen = max(good.price_fen * draft.pieces - wallet.cash_fen - wallet.bonus_fen, least_fen)
     answer = Redirect(f"/recharge?amount={yuan(short_fen, grouped=False)}", status_code=303)
     back.remember(request, answer, f"/shop/{goods_id}?count={draft.pieces}")
     return answer
@@ -168,9 +170,9 @@ async def _sum(request: AnyRequest, session: "Session", good: "Good", draft: Dra
 
 
 def parts(total_fen: int, wallet: "Wallet", least_fen: int) -> Sum:
-    """How a sum is shared between the balance and a channel."""
+    """How a sum is shared between the balance and a channel: cash and bonus pay the whole together, of a part only the cash."""
     rest_fen = max(total_fen - wallet.cash_fen, min(least_fen, total_fen))
-    return Sum(total_fen, total_fen - rest_fen, rest_fen, max(0, total_fen - wallet.cash_fen))
+    return Sum(total_fen, total_fen - rest_fen, rest_fen, max(0, total_fen - wallet.cash_fen - wallet.bonus_fen))
 
 
 async def _form(request: AnyRequest, good: "Good", draft: Draft, refusal: Refusal | None = None) -> Response[bytes]:

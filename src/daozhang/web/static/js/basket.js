@@ -8,6 +8,7 @@
   if (!count || !button) return;
   const price = Number(box.dataset.price);
   const cash = Number(box.dataset.cash);
+  const there = Number(box.dataset.there);
   const least = Number(box.dataset.least);
   const short = box.querySelector("[data-short]");
   const mixed = box.querySelector("[data-mixed]");
@@ -27,8 +28,8 @@
     const rest = Math.max(total - cash, Math.min(least, total));
     button.textContent = button.dataset.buy.replace("{amount}", yuan(total));
     if (short) {
-      short.hidden = total <= cash;
-      short.textContent = words.replace(/¥[0-9,.]+/, yuan(Math.max(0, total - cash)));
+      short.hidden = total <= there;
+      short.textContent = words.replace(/¥[0-9,.]+/, yuan(Math.max(0, total - there)));
     }
     if (mixed) mixed.textContent = mixed.dataset.mixed.replace("{amount}", yuan(total - rest)).replace("{rest}", yuan(rest));
   }

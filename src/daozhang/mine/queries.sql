@@ -1,0 +1,43 @@
+-- name: payments
+-- What a user's credited payments may still give back, the newest first: money goes back the way it came.
+select f.order_id, a.kind, a.method, a.paid_fen, a.paid_fen - f.refunded_fen - paid_out_of(f.order_id) as left_fen,
+  f.refunded_fen + paid_out_of(f.order_id) as returned_fen, a.moved_at as paid_at
+from recharge_facts f
+join attempts_facts a on a.order_id = f.order_id and a.state = 'paid'
+where f.user_id = $1 and f.shop_id = $2 and f.state = 'credited' and a.paid_fen > f.refunded_fen
+  and not exists (select from anomalies_facts n where n.attempt_id = a.attempt_id and n.kind = 'twice')
+order by f.order_id desc limit $3;
+
+-- name: ask_to_leave
+insert into closings (id, shop_id, user_id, asked_at, next_look_at) values ($1, $2, $3, $4, $4)
+on conflict (user_id) where ended is null do nothing returning id;
+
+-- name: open_closing
+select id, user_id, asked_at from closings where user_id = $1 and ended is null;
+
+-- name: due_closings
+select id, user_id, next_look_at from closings where next_look_at <= $1 order by next_look_at limit $2 for update skip locked;
+
+-- name: postpone_closing
+update closings set next_look_at = $2 where id = $1 and ended is null;
+
+-- name: end_closing
+update closings set ended = $2, ended_at = $3, next_look_at = null where id = $1 and ended is null returning user_id;
+
+-- name: lock_user
+select lock_users(array[$1::bigint]);
+
+-- name: still_here
+-- What still keeps an account: money in any of its places, orders and purchases under way, cases that are open.
+select
+  coalesce((select sum(l.balance_fen) from ledger_facts l where l.shop_id = $2 and l.address = 'user:' || $1::bigint || ':cash'), 0)::bigint as cash_fen,
+  coalesce((select sum(l.balance_fen) from ledger_facts l where l.shop_id = $2 and l.address = 'user:' || $1::bigint || ':bonus'), 0)::bigint as bonus_fen,
+  coalesce((select sum(l.balance_fen) from ledger_facts l where l.shop_id = $2
+    and l.address in ('user:' || $1::bigint || ':reserved', 'user:' || $1::bigint || ':review')), 0)::bigint as waiting_fen,
+  (select count(*) from recharge_facts f where f.user_id = $1::bigint and f.shop_id = $2
+    and f.state not in ('credited', 'refunded', 'refused', 'abandoned', 'failed', 'expired', 'cancelled'))::integer as orders,
+  (select count(*) from purchases_facts p where p.user_id = $1::bigint and p.shop_id = $2 and p.state in ('reserved', 'supplying'))::integer as purchases,
+  (select i.standing from identity_facts i where i.user_id = $1::bigint and i.shop_id = $2 limit 1) as standing;
+
+-- name: note_export
+insert into exports (id, shop_id, user_id, session_id, sha256, at) values ($1, $2, $3, $4, $5, $6);
