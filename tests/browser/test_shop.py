@@ -1,0 +1,143 @@
+"""The shop as people walk through it: look, buy, see the codes, fall short and come back; with and without scripts."""
+
+import re
+
+import msgspec
+import pytest
+from playwright.async_api import Browser, Page, expect
+from tests.browser.conftest import Shop, audit, context_for, log_in
+from tests.browser.test_flow import pay_on_the_phone
+from tests.web.stage import PASSWORD, PHONE
+
+from daozhang.goods import demo, shelf
+from daozhang.providers import rows
+
+SAID = {
+    "zh": {"buy": "购买 ¥49.50", "two": "购买 ¥99.00", "done": "已交付", "copied": "已复制", "way": "正在充值", "back": "回到购买"},
+    "en": {"buy": "Buy for ¥49.50", "two": "Buy for ¥99.00", "done": "Delivered", "copied": "Copied", "way": "On its way",
+           "back": "Back to the purchase"},
+}  # fmt: skip
+TRUTH = ("/safety", "/rules", "/announcements", "/help", "/help/channel.down", "/agreement")
+MINE = ("/me", "/me/messages", "/me/limits", "/me/refund", "/me/data", "/me/close", "/wallet", "/orders", "/shop/purchases")
+
+
+async def stock(shop: Shop, balance_fen: int = 0) -> dict[str, int]:
+    """The demo's shelf and its supplier; the numbers of the goods by class, the dearest of each."""
+    program = shop.stage.shop.program
+    for card in shop.stage.sim.services.cards():
+        if card["purpose"] == "supplier":
+            wanted = msgspec.convert(card, rows.ProviderSettings)
+            await rows.add(program.database, program.vault, program.house.settings, 1, wanted)
+    await demo.furnish(program.database, program.vault, 1)
+    if balance_fen:
+        placed = await shop.stage.shop.place(balance_fen)
+        await shop.stage.pay(placed.id)
+    goods = sorted(await shelf.shelf(program.database, 1), key=lambda each: -each.price_fen)
+    return {each.goods_class: each.id for each in goods}
+
+
+def listen(page: Page, shop: Shop) -> list[str]:
+    """What must not happen: faults in the console, and requests that leave the house."""
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda each: faults.append(each.text) if each.type == "error" and "422" not in each.text else None)
+    page.on(
+        "request",
+        lambda asked: faults.append(asked.url) if not asked.url.startswith((shop.url, shop.stage.sim.url)) else None,
+    )
+    return faults
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "dark"), [("zh", 390, False), ("en", 1280, False), ("en", 390, True), ("zh", 1280, True)]
+)
+async def test_a_buyer_looks_buys_with_one_tap_and_sees_the_code(
+    chromium: Browser, shop: Shop, axe: str, language: str, width: int, *, dark: bool
+) -> None:
+    said, goods = SAID[language], await stock(shop, 20_000)
+    context = await context_for(chromium, language=language, width=width, dark=dark)
+    page = await context.new_page()
+    faults = listen(page, shop)
+    await page.goto(f"{shop.url}/shop")
+    assert await audit(page, axe) == []
+    await log_in(page, shop, PHONE, PASSWORD)
+    await page.goto(f"{shop.url}/shop")
+    await page.click(f".ticket a[href='/shop/{goods['game_card']}']")
+    await expect(page.locator("[data-buy]")).to_have_text(said["buy"])
+    await page.click("[data-step='1']")
+    await expect(page.locator("[data-buy]")).to_have_text(said["two"])
+    await page.click("[data-step='-1']")
+    assert await audit(page, axe) == []
+    await page.click("[data-buy]")
+    await page.wait_for_url("**/shop/purchases/PU-*")
+    await expect(page.locator(".answer .chip")).to_have_text(said["done"])
+    assert await audit(page, axe) == []
+    await page.fill("#f-password", PASSWORD)
+    await page.click("#codes button[type=submit]")
+    await expect(page.locator("#codes code")).to_have_text(re.compile(r"^[0-9A-F]{4}(-[0-9A-F]{4}){3}$"))
+    assert await audit(page, axe) == []
+    await page.click("#codes [data-copy]")
+    await expect(page.locator("#codes [data-copy]")).to_have_text(said["copied"])
+
+    await page.goto(f"{shop.url}/shop/{goods['phone_topup']}")
+    await page.fill("#target", "13800138001")
+    await page.click("[data-buy]")
+    await page.wait_for_url("**/shop/purchases/PU-*")
+    await expect(page.locator(".answer .chip")).to_have_text(said["done"], timeout=20_000)
+    for path in (*MINE, *TRUTH):
+        await page.goto(shop.url + path)
+        assert await audit(page, axe) == [], path
+    assert faults == []
+    await context.close()
+
+
+@pytest.mark.parametrize(("language", "width"), [("zh", 390), ("en", 1280)])
+async def test_without_scripts_a_shortfall_is_paid_at_the_channel(chromium: Browser, shop: Shop, language: str, width: int) -> None:
+    said, goods = SAID[language], await stock(shop, 2_000)
+    context = await context_for(chromium, language=language, width=width, java_script_enabled=False)
+    page = await context.new_page()
+    await log_in(page, shop, PHONE, PASSWORD)
+    await page.goto(f"{shop.url}/shop/{goods['game_card']}")
+    assert await page.is_checked("#mixed")
+    await page.click("[data-buy]")
+    await page.wait_for_url("**/orders/RC-*")
+    await pay_on_the_phone(page)
+    await page.click("form[action$='/check'] button")
+    await page.click("a[href^='/shop/purchases/PU-']")
+    await expect(page.locator(".answer .chip")).to_have_text(said["done"])
+    await page.fill("#f-password", PASSWORD)
+    await page.click("#codes button[type=submit]")
+    await expect(page.locator("#codes code")).to_be_visible()
+    await context.close()
+
+
+async def test_who_recharges_for_something_is_led_back_to_it(chromium: Browser, shop: Shop) -> None:
+    goods = await stock(shop)
+    context = await context_for(chromium, language="zh", width=390)
+    page = await context.new_page()
+    await log_in(page, shop, PHONE, PASSWORD)
+    await page.goto(f"{shop.url}/shop/{goods['game_card']}?count=2")
+    await page.click("label[for=pay-balance]")
+    await page.click("[data-buy]")
+    await page.click(f"a[href='/shop/{goods['game_card']}/recharge?count=2']")
+    await page.wait_for_url("**/recharge?amount=99.00")
+    await page.click("[data-go]")
+    await page.wait_for_url("**/orders/RC-*")
+    await pay_on_the_phone(page)
+    await page.bring_to_front()
+    await page.click(f"text={SAID['zh']['back']}", timeout=15_000)
+    await page.wait_for_url(f"**/shop/{goods['game_card']}?count=2")
+    await expect(page.locator("[data-buy]")).to_have_text(SAID["zh"]["two"])
+    await context.close()
+
+
+async def test_no_page_of_these_is_wider_than_the_screen(chromium: Browser, shop: Shop) -> None:
+    goods = await stock(shop, 5_000)
+    for language, width in (("zh", 320), ("en", 320), ("en", 390), ("en", 768)):
+        context = await context_for(chromium, language=language, width=width)
+        page = await context.new_page()
+        await log_in(page, shop, PHONE, PASSWORD)
+        for path in ("/shop", f"/shop/{goods['phone_topup']}", *MINE, *TRUTH):
+            await page.goto(shop.url + path)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, (path, language, width)
+        await context.close()
