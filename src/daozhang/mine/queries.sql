@@ -28,16 +28,23 @@ update closings set ended = $2, ended_at = $3, next_look_at = null where id = $1
 select lock_users(array[$1::bigint]);
 
 -- name: still_here
--- What still keeps an account: money in any of its places, orders and purchases under way, cases that are open.
-select
-  coalesce((select sum(l.balance_fen) from ledger_facts l where l.shop_id = $2 and l.address = 'user:' || $1::bigint || ':cash'), 0)::bigint as cash_fen,
-  coalesce((select sum(l.balance_fen) from ledger_facts l where l.shop_id = $2 and l.address = 'user:' || $1::bigint || ':bonus'), 0)::bigint as bonus_fen,
-  coalesce((select sum(l.balance_fen) from ledger_facts l where l.shop_id = $2
-    and l.address in ('user:' || $1::bigint || ':reserved', 'user:' || $1::bigint || ':review')), 0)::bigint as waiting_fen,
+-- What still keeps an account: money in any of its places, orders and purchases under way.
+with money as (
+  select coalesce(sum(l.balance_fen) filter (where l.address = 'user:' || $1::bigint || ':cash'), 0)::bigint as cash_fen,
+    coalesce(sum(l.balance_fen) filter (where l.address = 'user:' || $1::bigint || ':bonus'), 0)::bigint as bonus_fen,
+    coalesce(sum(l.balance_fen) filter (where l.address in ('user:' || $1::bigint || ':reserved', 'user:' || $1::bigint || ':review')), 0)::bigint
+      as waiting_fen
+  from ledger_facts l where l.shop_id = $2 and l.address = any (array[
+    'user:' || $1::bigint || ':cash', 'user:' || $1::bigint || ':bonus', 'user:' || $1::bigint || ':reserved',
+    'user:' || $1::bigint || ':review'])
+)
+select m.cash_fen, m.bonus_fen, m.waiting_fen,
   (select count(*) from recharge_facts f where f.user_id = $1::bigint and f.shop_id = $2
     and f.state not in ('credited', 'refunded', 'refused', 'abandoned', 'failed', 'expired', 'cancelled'))::integer as orders,
-  (select count(*) from purchases_facts p where p.user_id = $1::bigint and p.shop_id = $2 and p.state in ('reserved', 'supplying'))::integer as purchases,
-  (select i.standing from identity_facts i where i.user_id = $1::bigint and i.shop_id = $2 limit 1) as standing;
+  (select count(*) from purchases_facts p where p.user_id = $1::bigint and p.shop_id = $2
+    and p.state in ('reserved', 'supplying'))::integer as purchases,
+  (select i.standing from identity_facts i where i.user_id = $1::bigint and i.shop_id = $2 limit 1) as standing
+from money m;
 
 -- name: note_export
 insert into exports (id, shop_id, user_id, session_id, sha256, at) values ($1, $2, $3, $4, $5, $6);

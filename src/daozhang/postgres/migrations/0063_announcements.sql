@@ -1,4 +1,4 @@
--- Announcements: what the shop tells everybody, from when until when. A line is never edited; one that was wrong is withdrawn and another one written.
+-- Announcements: what the shop tells everybody, from when until when. One is never edited: it is withdrawn, and another one written.
 
 create table announcements (
   id uuid primary key,
