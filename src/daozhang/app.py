@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from litestar.types import ASGIApp
 
 from daozhang import __version__
+from daozhang.aml import large, retention
 from daozhang.cases import Cases, Effect, escalated, unfreeze
 from daozhang.cases.unfreeze import UnfreezeVerdict
 from daozhang.channels.port import Channel
@@ -185,7 +186,7 @@ async def _build(
         devices=Devices(database, identity, confirmations), leaving=Leaving(SHOP, database, identity, accounts),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
-        console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log),
+        console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log, vault),
     )  # fmt: skip
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
     supply = Supply(SHOP, database, vault, accounts, providers)
@@ -230,8 +231,18 @@ def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts)
         Entry("certificates", timedelta(hours=1), partial(watch_certificates, vault)),
         Entry("evidence", timedelta(days=1), _done(cases.forget)),
         Entry("stock", timedelta(minutes=1), watch_stock),
+        Entry("retention", timedelta(hours=1), _forget),
+        Entry("large values", timedelta(hours=6), _note_large),
         Entry("regulation", timedelta(seconds=20), partial(_send_back, accounts, cases)),
     )
+
+
+async def _forget(database: Database) -> None:
+    await retention.forget(database, SHOP)
+
+
+async def _note_large(database: Database) -> None:
+    await large.note(database, Books(database), SHOP)
 
 
 async def _send_back(accounts: Accounts, cases: Cases, database: Database) -> None:

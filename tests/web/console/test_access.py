@@ -19,7 +19,7 @@ from daozhang.web.doors import make_app
 GHOST = ids.text26(ids.new_id())
 FILLED = {
     "shown:str": f"RC-{GHOST}", "user_id:int": "999999", "number:int": "1", "row_id:int": "999999",
-    **{f"{name}:uuid": str(ids.new_id()) for name in ("evidence", "proposal", "payout", "anomaly", "alarm")},
+    **{f"{name}:uuid": str(ids.new_id()) for name in ("evidence", "proposal", "payout", "anomaly", "alarm", "suspicion")},
 }  # fmt: skip
 
 

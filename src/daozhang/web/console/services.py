@@ -7,6 +7,7 @@ from typing import NamedTuple
 from daozhang.events.interface_log import InterfaceLog
 from daozhang.identity.staff import Staff
 from daozhang.recharge.payout import Payouts
+from daozhang.vault import Vault
 
 
 class DemoLogin(NamedTuple):
@@ -24,5 +25,6 @@ class Console:
     staff: Staff
     payouts: Payouts
     interface_log: InterfaceLog
+    vault: Vault
     demo_logins: Sequence[DemoLogin] = ()
     demo_code: Callable[[str], Awaitable[str]] | None = None
