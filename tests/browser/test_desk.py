@@ -21,10 +21,11 @@ def listen(page: Page, shop: Shop) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("language", "width", "dark"), [("zh", 390, False), ("en", 1280, False), ("zh", 1280, True), ("en", 390, True)]
+    ("language", "width", "dark", "short"),
+    [("zh", 390, False, False), ("en", 1280, True, False), ("zh", 1280, False, True), ("en", 390, True, True)],
 )
 async def test_every_page_of_the_desk_is_sound(
-    chromium: Browser, shop: Shop, axe: str, language: str, width: int, *, dark: bool
+    chromium: Browser, shop: Shop, axe: str, language: str, width: int, *, dark: bool, short: bool
 ) -> None:
     scene = await furnish(shop.stage.shop)
     telephone = Telephone(await hire(shop, "chen", "owner"))
@@ -34,7 +35,7 @@ async def test_every_page_of_the_desk_is_sound(
     await page.goto(f"{shop.url}/desk/login")
     found = {"login": await audit(page, axe)}
     await enter(page, shop, telephone)
-    async for name in walk(page, shop, scene):
+    async for name in walk(page, shop, scene, short=short):
         await page.evaluate(UNFOLD)
         found[name] = await audit(page, axe)
         if await page.evaluate(WIDE):

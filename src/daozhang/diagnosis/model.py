@@ -101,6 +101,8 @@ class Freeze(msgspec.Struct, frozen=True):
     since_at: datetime
     until_at: datetime | None
     ended: bool
+    office: str = ""
+    """Which office froze it, never which person."""
 
 
 class Failed(msgspec.Struct, frozen=True):

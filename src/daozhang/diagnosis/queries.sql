@@ -23,7 +23,8 @@ select standing, standing_why, standing_until from identity_facts where user_id 
 -- name: freezes_of
 -- Each freeze with its end: the next move that is none, or the end it was given.
 select m.why, m.at, m.until_at,
-  (select min(n.at) from standings_facts n where n.user_id = m.user_id and n.id > m.id and n.to_standing <> 'frozen') as ended_at
+  (select min(n.at) from standings_facts n where n.user_id = m.user_id and n.id > m.id and n.to_standing <> 'frozen') as ended_at,
+  (select s.office from standing_facts s where s.user_id = m.user_id and s.at = m.at and s.to_standing = 'frozen' limit 1) as office
 from standings_facts m where m.user_id = $1 and m.to_standing = 'frozen' order by m.id desc limit 10;
 
 -- name: failures_of

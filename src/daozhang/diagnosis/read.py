@@ -124,4 +124,4 @@ class Reader:
 def _freeze(row: Any, at: Any) -> Freeze:
     lapsed = row["until_at"] if row["until_at"] is not None and row["until_at"] <= at else None
     ended_at = min((each for each in (row["ended_at"], lapsed) if each is not None), default=None)
-    return Freeze(row["why"], row["at"], ended_at or row["until_at"], ended=ended_at is not None)
+    return Freeze(row["why"], row["at"], ended_at or row["until_at"], ended=ended_at is not None, office=row["office"] or "")

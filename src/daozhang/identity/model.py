@@ -35,6 +35,8 @@ class Session:
     verification: str
     created_at: datetime
     ends_at: datetime
+    standing_office: str | None = None
+    """The office that froze the account, never a person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_now(), clock_now(), clock_now(
 -- name: session_by_token
 select s.id, s.shop_id, s.user_id, s.device_id, s.created_at, s.ends_at, u.locale, u.verification,
   case when u.standing = 'frozen' and u.standing_until <= clock_now() then 'active' else u.standing end as standing,
-  u.standing_why, u.standing_until, u.standing_review_at,
+  u.standing_why, u.standing_office, u.standing_until, u.standing_review_at,
   s.seen_at < clock_now() - interval '1 minute' as unseen
 from sessions s join users u on u.id = s.user_id
 where s.token_hash = $1 and s.ended_at is null and s.ends_at > clock_now()

@@ -138,6 +138,7 @@ class Identity:
             verification=row["verification"],
             created_at=row["created_at"],
             ends_at=row["ends_at"],
+            standing_office=row["standing_office"] if frozen else None,
         )
 
     async def logout(self, token: str) -> None:

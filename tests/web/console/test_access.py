@@ -1,6 +1,7 @@
 """The doors of the desk: every one with every role, codes that open once, foreign forms, what is proved anew for money."""
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from daozhang.identity.roles import PERMISSIONS, ROLES, may
 from daozhang.postgres import Database
 from daozhang.web.console.access import OPEN
 from daozhang.web.console.doors import HANDLERS
+from daozhang.web.console.services import DemoLogin
 from daozhang.web.doors import make_app
 
 GHOST = ids.text26(ids.new_id())
@@ -174,3 +176,27 @@ async def test_az_11_nobody_is_staff_before_the_operator_says_so(stage: Stage, s
 def test_a_house_without_a_desk_has_no_doors_to_it(stage: Stage) -> None:
     bare = type(stage.house)(**{**{f: getattr(stage.house, f) for f in stage.house.__dataclass_fields__}, "console": None})
     assert make_app(bare) is not None
+
+
+async def test_only_a_demo_shows_logins_and_codes_and_they_open(hire: Hire, stage: Stage) -> None:
+    ann = await hire("ann", "owner", form=True)
+    assert "Demo logins" not in (await ann.get("/desk/login")).text
+    console = stage.house.console
+    assert console is not None
+    console.demo_logins = [DemoLogin("ann", ann.papers.password, "owner")]
+    console.demo_code = partial(console.staff.code, 1)
+    page = (await ann.get("/desk/login")).text
+    found = re.search(r'data-label="Code"><code class="code">(\d{6})<', page)
+    assert found is not None
+    answer = await ann.do("/desk/login", "/desk/login", name="ann", password=ann.papers.password, code=found[1])
+    assert answer.headers["location"] == "/desk"
+
+
+async def test_a_frozen_user_reads_the_office_and_never_the_person(hire: Hire, stage: Stage, buyer: Browser) -> None:
+    rui = await hire("rui", "risk")
+    await stage.house.identity.freeze(stage.shop.user_id, actor=rui.actor, reason="risk_review", note="secret note", office="law")
+    for path in ("/me", "/why"):
+        page = (await buyer.get(path)).text
+        assert "the legal office" in page, path
+        assert "rui" not in page
+        assert "secret note" not in page

@@ -143,7 +143,7 @@ async def _me(request: AnyRequest, session: Session, refusal: Refusal | None = N
     identity, reader = house_of(request).identity, locale_of(request)
     frozen = None
     if session.standing == "frozen":
-        moments = {"until_at": session.standing_until, "review_at": session.standing_review_at}
+        moments = {"until_at": session.standing_until, "review_at": session.standing_review_at, "office": session.standing_office}
         frozen = told(request, "account.frozen", {"why": session.standing_why} | {k: v for k, v in moments.items() if v})
     done = request.query_params.get("done", "")
     return await page(
