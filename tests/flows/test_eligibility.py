@@ -119,3 +119,28 @@ async def test_a_minor_is_known_by_the_verified_number(card_shop: Shop, settings
     for _ in range(4):
         await recharged(card_shop, await place(card_shop, 5_000))
     assert (await place(card_shop, 100)).reason == "eligibility.minor_month"
+
+
+async def test_a_minors_month_holds_however_many_ask_at_once(card_shop: Shop, settings: Settings) -> None:
+    await verify(card_shop, settings, numbered("20150601"))
+    placed = await asyncio.gather(*(place(card_shop, 5_000) for _ in range(40)))
+    assert sorted(order.state for order in placed) == ["awaiting_payment"] * 4 + ["refused"] * 36
+    assert "eligibility.minor_month" in {order.reason for order in placed if order.state == "refused"}
+
+
+async def test_the_sum_that_needs_a_name_holds_however_many_ask_at_once(
+    database: Database, settings: Settings, enrolment: Enrolment
+) -> None:
+    begun = defaults()
+    asks = replace(begun.eligibility, mode="licensed_psp", licence="Z1", name_from_fen=20_000, name_warn_fen=15_000)
+    async with open_shop(database, settings, enrolment=enrolment, rules=replace(begun, eligibility=asks)) as shop:
+        placed = await asyncio.gather(*(place(shop, 6_000) for _ in range(40)))
+        going = [order for order in placed if order.state == "awaiting_payment"]
+        assert len(going) == 3
+        assert "eligibility.name_needed" in {order.reason for order in placed if order.state == "refused"}
+        for order in going:
+            await shop.pay(order)
+            await shop.reach(order.id, "credited")
+        assert (await place(shop, 6_000)).reason == "eligibility.name_needed"
+        await verify(shop, settings)
+        await recharged(shop, await place(shop, 6_000))

@@ -7,18 +7,21 @@ from typing import Any
 
 import pytest
 from tests.flows.conftest import enrolment, proved, shop, stranger  # noqa: F401 -- fixtures of the flows
-from tests.flows.shop import Shop, make_users, refuses
+from tests.flows.shop import Shop, make_users, open_shop, refuses
 
 from daozhang import __version__, clock
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
 from daozhang.offers import campaigns
 from daozhang.offers.model import Terms, Tier
+from daozhang.policy.book import defaults
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.recharge.model import Basket, OrderView, PlaceRequest
 from daozhang.recharge.release import release
+from daozhang.settings import Settings
+from daozhang.simulators.merchant import Enrolment
 
 
 def terms(
@@ -200,6 +203,30 @@ async def test_coupons_are_issued_within_the_budget(shop: Shop) -> None:  # noqa
     assert len({each.code for each in await campaigns.issue(database, 1, number, 2, "anna")}) == 2
     with refuses("offers.budget"):
         await campaigns.issue(database, 1, number, 1, "anna")
+
+
+async def test_forty_issues_at_once_stay_within_the_budget(shop: Shop) -> None:  # noqa: F811
+    database = shop.program.database
+    number = await run(database, terms("coupon", Tier(5_000, 500), budget_fen=5_200))
+    issued = await asyncio.gather(*(campaigns.issue(database, 1, number, 1, "anna") for _ in range(40)), return_exceptions=True)
+    assert sum(isinstance(each, list) for each in issued) == 10
+    assert await used_fen(shop, number) == 5_000
+
+
+async def test_the_ceiling_of_a_card_holds_with_what_comes_on_top(
+    database: Database,
+    settings: Settings,
+    enrolment: Enrolment,  # noqa: F811
+) -> None:
+    async with open_shop(database, settings, enrolment=enrolment, rules=defaults()) as opened:
+        number = await run(database, terms("bonus", Tier(10_000, 1_000)))
+        await credited(opened, await place(opened, 80_000, offer=number))
+        refused = await place(opened, 19_000, offer=number)
+        assert (refused.reason, refused.reason_facts["left_fen"]) == ("eligibility.ceiling_unnamed", 18_000)
+        placed = await asyncio.gather(*(place(opened, 10_000, offer=number) for _ in range(8)))
+        assert sorted(order.state for order in placed) == ["awaiting_payment"] + ["refused"] * 7
+        await credited(opened, next(order for order in placed if order.state == "awaiting_payment"))
+        assert await wallet(opened) == (90_000, 2_000)
 
 
 async def test_money_is_given_away_by_two_or_by_one_who_slept_over_it(shop: Shop) -> None:  # noqa: F811

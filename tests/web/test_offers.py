@@ -32,6 +32,8 @@ async def test_the_best_campaign_is_chosen_and_a_coupon_beside_it_is_refused_on_
     assert issued.code in answer.text, "what was typed is kept"
     answer = await buyer.post("/recharge", await fill(buyer, offer="none", coupon=issued.code))
     assert answer.status_code == 303
+    page = (await buyer.get(answer.headers["location"])).text
+    assert "¥5.00 on top, given when the money arrives." in page
     assert await database.value("select coupon_id = $1 from bonus_promises", issued.id)
 
 

@@ -7,7 +7,7 @@ was given for.
 from daozhang.offers.codes import digest
 from daozhang.offers.give import ended, grant, promise, renew
 from daozhang.offers.model import Ask, Campaign, Given, OwnCoupon, Page, Seen, Terms
-from daozhang.offers.quote import quote
+from daozhang.offers.quote import given, quote
 from daozhang.offers.read import lock, read
 from daozhang.offers.take_back import begin_taking, end_taking
 
@@ -23,6 +23,7 @@ __all__ = [
     "digest",
     "end_taking",
     "ended",
+    "given",
     "grant",
     "lock",
     "promise",

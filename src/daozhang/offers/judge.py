@@ -42,6 +42,7 @@ def judge(row: Mapping[str, Any], ask: Ask, taken: Taken | None) -> Seen:
         coupon_from_fen=row["coupon_from_fen"],
         coupon_until_at=row["coupon_expires_at"],
         stacks=bool(row["stacks"] and row["coupon_stacks"]) if ask.campaign_id is not None and ask.code_hash is not None else True,
+        promised_fen=row["user_promised_fen"],
         campaign_id=row["campaign_id"],
         coupon_id=row["coupon_id"],
         coupon_campaign_id=row["coupon_campaign_id"],

@@ -88,6 +88,8 @@ class Seen:
     coupon_until_at: datetime | None = None
     stacks: bool = True
     """Whether both may be had at once."""
+    promised_fen: int = 0
+    """What other open orders of the user were promised."""
     campaign_id: int | None = None
     coupon_id: UUID | None = None
     coupon_campaign_id: int | None = None

@@ -5,6 +5,8 @@ select lock_offers($1, $2, $3)
 -- How each chosen campaign and coupon stands. A coupon that a dead order reserves is free for the next one.
 select clock_now() as at, c.id as campaign_id, c.state, c.begins_at, c.ends_at, c.tier_from_fen, c.tier_bonus_fen, c.budget_fen, c.used_fen,
   c.user_fen, c.user_count, c.stacks, u.used_fen as user_used_fen, u.used_count as user_used_count,
+  (select coalesce(sum(p.bonus_fen), 0)::bigint from bonus_promises p
+    where p.user_id = w.user_id and p.state = 'promised') as user_promised_fen,
   k.id as coupon_id, k.user_id as coupon_user_id, k.state as coupon_state, k.expires_at as coupon_expires_at,
   k.state = 'reserved' and not order_is_dead(k.order_id) as coupon_busy,
   kc.id as coupon_campaign_id, kc.tier_from_fen[1] as coupon_from_fen, kc.tier_bonus_fen[1] as coupon_bonus_fen, kc.stacks as coupon_stacks

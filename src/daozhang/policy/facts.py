@@ -249,6 +249,7 @@ def _before(
         coupon_from_fen=offer.coupon_from_fen,
         coupon_until_at=offer.coupon_until_at,
         offers_stack=offer.stacks,
+        offers_fen=offer.promised_fen,
         pass_fen=pass_fen,
     )
 

@@ -207,6 +207,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     coupon_from_fen: int | None = None
     """The least recharge that the coupon is for."""
     coupon_until_at: datetime | None = None
+    offers_fen: int | None = None
+    """What other open orders of the user were promised on top; read only when this one asks for something, too."""
     offers_stack: bool | None = None
     """Whether campaign and coupon may be had together."""
     pass_fen: int | None = None

@@ -36,9 +36,11 @@ def _ceiling(facts: Facts, book: Book) -> Hit | None:
     limit_fen = _ceiling_fen(facts, book)
     # What is too much for one recharge is told as that.
     wanted_fen = min(facts.amount_fen, book.amount.max_fen) if facts.amount_fen is not None else book.amount.min_fen
-    if limit_fen is None or facts.stored_fen + wanted_fen <= limit_fen:
+    # What comes on top is on the card as well.
+    gift_fen = (facts.offer_fen or 0) + (facts.coupon_fen or 0) + (facts.offers_fen or 0)
+    if limit_fen is None or facts.stored_fen + gift_fen + wanted_fen <= limit_fen:
         return None
-    left_fen = max(0, limit_fen - facts.stored_fen)
+    left_fen = max(0, limit_fen - facts.stored_fen - gift_fen)
     if facts.verified:
         return Hit(Outcome.REFUSE, "eligibility.ceiling_named", {"limit_fen": limit_fen, "left_fen": left_fen})
     named_fen = book.eligibility.named_ceiling_fen

@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from litestar import Request
 
-from daozhang.offers import quote
+from daozhang.offers import given, quote
 from daozhang.web.pages import house_of, locale_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,25 @@ async def shown(request: Request[Any, Any, Any], session: "Session", amount_fen:
     marked = chosen if chosen in (*open_ones, NO_OFFER) else next(iter(open_ones), NO_OFFER)
     offers = tuple(_offer(each, marked, reader) for each in page.offers)
     return Gifts(offers, tuple(_coupon(each, reader) for each in page.coupons), marked == NO_OFFER, page.coupons_run)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What an order brings on top, as its page says it."""
+
+    name: str
+    text: str
+
+
+async def lines(request: Request[Any, Any, Any], order_id: UUID) -> list[Line]:
+    """What an order was promised, was given, and gave back."""
+    reader, made = locale_of(request), []
+    for each in await given(house_of(request).database, order_id):
+        said = reader.t(f"offers.{each.state}", gift=reader.money(each.bonus_fen))
+        if each.taken_fen:
+            said = reader.joined(said, reader.t("offers.taken", gift=reader.money(each.taken_fen)))
+        made.append(Line(each.name_en if reader.code == "en" else each.name_zh, said))
+    return made
 
 
 def _offer(offer: "Offer", marked: str, reader: "Locale") -> Choice:

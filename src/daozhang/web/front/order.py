@@ -16,7 +16,7 @@ from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catal
 from daozhang.recharge.challenge import QUESTIONS
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
-from daozhang.web.front import path, refunds
+from daozhang.web.front import offers, path, refunds
 from daozhang.web.front.device import Choice, in_wechat, offered, on_phone
 from daozhang.web.front.finding import shown as told_finding
 from daozhang.web.locale import Locale
@@ -129,6 +129,7 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
         "told": reason.told(reader.code, view.reason_facts) if reason else None,
         "anomalies": [_anomaly(kind, view, reader) for kind in view.anomalies],
         "path": path.steps(view, reader),
+        "gift_lines": await offers.lines(request, view.id),
         "backs_lines": refunds.lines(view, reader),
         **await _FACTS.get(face, _nothing)(request, view),
         **await _tries(request, view),
