@@ -148,7 +148,7 @@ async def test_closing_gives_the_money_back_waits_for_it_and_ends_for_good(
     assert answer.headers["location"] == "/me/close", "an order still waits for its payment"
     page = await buyer.get("/me/close")
     assert "Closing" in page.text
-    assert "1 orders have no end yet" in page.text
+    assert "Orders without an end: 1" in page.text
     assert await stage.shop.cash() == 0
     await stage.shop.program.desk.cancel(stage.shop.user_id, waiting.id)
     for _ in range(4):

@@ -86,7 +86,7 @@ async def test_one_tap_from_the_balance_and_the_codes_after_the_password(buyer: 
     shown = await buyer.submit(path, f"{path}/codes", password=PASSWORD)
     assert (shown.status_code, len(code.findall(shown.text))) == (200, 1)
     assert shown.headers["cache-control"] == "no-store"
-    assert "Seen 1 times" in (await buyer.get(path)).text
+    assert "Looks so far: 1" in (await buyer.get(path)).text
     assert await stage.house.database.value("select count(*) from card_views") == 1
     assert await stage.shop.cash() == 10_000 - PRICE_FEN
 

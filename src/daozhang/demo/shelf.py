@@ -14,6 +14,7 @@ from daozhang.channels import console
 from daozhang.channels.catalogue import KINDS
 from daozhang.demo.causes import ways
 from daozhang.demo.world import CLOSED_REGION, CONFIRM_FEN, GOODS, LARGE_FEN
+from daozhang.goods import demo as window
 from daozhang.goods import shelf
 from daozhang.limits import rows as limits
 from daozhang.offers import campaigns
@@ -41,6 +42,7 @@ async def furnish(program: Program, settings: Settings) -> None:
     await limits.ship(program.database, "demo")
     await _book(program)
     await _goods(program)
+    await window.furnish(program.database, program.vault, SHOP)
     await _offers(program)
     await _regions(program)
     for row in await console.listed(program.database):

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from daozhang import alarms, clock, ids
+from daozhang import alarms, clock, ids, notices
 from daozhang.events import log as events
 from daozhang.goods.buy import target_place
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
@@ -112,6 +112,9 @@ class Supply:
         data = f'{{"total_fen":{ended["total_fen"]}}}'
         kind = "purchase.delivered" if delivered else "purchase.returned"
         await events.append(tx, self.shop_id, at, actor, [events.Event(kind, ended["order_id"], ended["user_id"], data)])
+        link = f"/shop/purchases/PU-{ids.text26(purchase_id)}"
+        word = "supply_delivered" if delivered else "supply_returned"
+        await notices.tell(tx, self.shop_id, ended["user_id"], at, word, {"total_fen": ended["total_fen"]}, link)
         await alarms.end(tx, self.shop_id, at, STUCK, f"purchase:PU-{ids.text26(purchase_id)}", move)
         if not delivered:
             await self._give_back(tx, at, ended)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
+from daozhang import announcements
 from daozhang.limits.model import card_fits
 from daozhang.money import Fen, MalformedAmount, parse_yuan, yuan
 from daozhang.reasons import Refusal
@@ -203,6 +204,7 @@ async def _form(
         field_cure=field_cure,
         notice_text=notice,
         checks=rules,
+        news=await announcements.current(house_of(request).database, session.shop_id),
         blocked=next((rule for rule in rules if rule.mark == "cross"), None),
     )
 
