@@ -264,3 +264,14 @@ async def test_an_authoritys_order_keeps_held_money_and_is_told_to_nobody_else(h
     assert "freeze.second_person" in (await mei.do(address, f"{address}/lift", why="again")).text
     assert (await tao.do(address, f"{address}/lift", why="seen")).status_code == 303
     assert (await seen(stage.shop, scene.held)).state == "held"
+
+
+async def test_what_one_word_decides_is_for_those_who_may_let_orders_go(hire: Hire, stage: Stage, scene: Scene) -> None:
+    lin, rui = await hire("lin", "support"), await hire("rui", "risk")
+    address = f"/desk/cases/{scene.asked_case}"
+    assert f'action="{address}/propose"' not in (await lin.get(address)).text
+    refused = await lin.do(address, f"{address}/propose", verdict="approved", why="fine by me")
+    assert (refused.status_code, "order.review" in refused.text) == (403, True)
+    assert (await seen(stage.shop, scene.asked)).state == "reviewing"
+    assert (await rui.do(address, f"{address}/propose", verdict="approved", why="known customer")).status_code == 303
+    assert (await seen(stage.shop, scene.asked)).state in ("created", "awaiting_payment")

@@ -62,8 +62,10 @@ async def propose(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     verdict = given.get("verdict", "")
     if verdict not in ("approved", "rejected"):
         raise Refusal("staff.malformed", field="verdict")
-    house = house_of(request)
+    house, permission = house_of(request), verdict_permission(found)
     async with doing(house.database, access.doer(session), "case.propose", found.shown, reason=why, before=found.state) as deed:
+        if not may(session.roles, permission):
+            raise Refusal("staff.forbidden", permission=permission)
         await house.cases.propose(found.id, session.actor, verdict, why)  # type: ignore[arg-type]
         deed.after = verdict
     house.hub.tell()
@@ -111,6 +113,11 @@ async def evidence(request: AnyRequest, shown: FromPath[str], evidence: FromPath
     return Response(content, media_type="image/jpeg", headers={"cache-control": "no-store", "content-disposition": "inline"})
 
 
+def verdict_permission(found: "Case") -> str:
+    """What it takes to give a verdict: one that takes effect by one person's word and lets money in is not for everybody."""
+    return "order.review" if found.kind == "review" else "case.propose"
+
+
 def evidence_permission(found: "Case") -> str:
     """What it takes to see the pictures of a case."""
     return "evidence.receipt" if found.kind in RECEIPTS else "evidence.identity"
@@ -133,6 +140,7 @@ async def _page(request: AnyRequest, found: "Case") -> Response[bytes]:
     return await access.page(
         request, "case.html", here="queue", case=found, kinds=KINDS[found.kind], mine=found.proposed_by == session.actor,
         lines=await house.cases.thread(found.id), pictures=await house.cases.evidence(found.id),
+        decides=may(session.roles, verdict_permission(found)),
         turns=await house.cases.history(found.id), sees=may(session.roles, evidence_permission(found)),
         reason=title_of(request, reason) if isinstance(reason, str) else "",
         facts={k: told.plain(k, v) for k, v in found.facts.items() if k not in ("order", "amount_fen", "reason", "hold")},
