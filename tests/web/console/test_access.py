@@ -68,7 +68,7 @@ async def test_az_02_without_a_login_every_door_leads_to_the_login(shop_app: Any
 
 
 async def test_az_09_no_form_of_another_site_or_another_session_is_taken(hire: Hire, stage: Stage) -> None:
-    ann, ben = await hire("ann", "owner"), await hire("ben", "owner")
+    ann, ben = await hire("ann", "owner", "aml"), await hire("ben", "owner", "aml")
     other = await ben.browser.token("/desk/again")
     for method, path, _ in doors():
         if method != "POST" or path == "/desk/login":

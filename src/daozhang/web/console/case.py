@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from daozhang.cases import Case
 
 AnyRequest = Request[Any, Any, Any]
-RECEIPTS = frozenset({"claim", "complaint", "deceived"})
+RECEIPTS = frozenset({"claim", "complaint", "deceived", "aftersale"})
 """Kinds whose proof is a receipt; the proof of all others says who somebody is."""
 
 
