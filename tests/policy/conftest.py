@@ -87,6 +87,7 @@ def sound() -> Facts:
         coupon="none",
         offers_stack=True,
         region_rules=(),
+        unbound_s=NEVER_S,
     )
 
 

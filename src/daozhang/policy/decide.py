@@ -1,12 +1,15 @@
 """Decide: run every check and rule of a stage, and the worst outcome wins. Pure: the same facts and book, the same decision."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daozhang.policy.book import Book
 from daozhang.policy.checks import BY_STAGE
 from daozhang.policy.model import WISHED, Check, Decision, Facts, Hit, Outcome, Stage, Strength, Verdict
 from daozhang.policy.rules.ruleset import Ready
 from daozhang.reasons.catalogue import Layer, catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 UNANSWERED = "platform.check_unanswered"
 """The reason of a hard or firm check that misses a fact: it never fails open."""
@@ -75,6 +78,8 @@ class Planned(NamedTuple):
 
     check: Check
     needs: tuple[str, ...]
+    judge: "Callable[[Facts, Book], Hit | None]"
+    tells: "Callable[[Facts, Book], dict[str, Any]] | None"
     passed: Verdict
     later: Verdict
 
@@ -93,21 +98,21 @@ def _planned(stage: Stage) -> tuple[Planned, ...]:
 def _plan(check: Check) -> Planned:
     later = Verdict(check=check.name, layer=check.layer, outcome=None, shown=check.shown)
     passed = Verdict(check=check.name, layer=check.layer, outcome=Outcome.ADMIT, shown=check.shown)
-    return Planned(check, check.needs, later if check.constant else passed, later)
+    return Planned(check, check.needs, check.judge, check.tells, later if check.constant else passed, later)
 
 
 def _checked(stage: Stage, facts: Facts, book: Book) -> tuple[list[Verdict], Objections]:
     verdicts: list[Verdict] = []
     objections: Objections = []
-    for check, needs, passed, later in _planned(stage):
+    for check, needs, judge, tells, passed, later in _planned(stage):
         for name in needs:
             if getattr(facts, name) is None:
                 hit, said = _unknown(check, stage, facts, book), later
                 break
         else:
-            hit, said = check.judge(facts, book), passed
+            hit, said = judge(facts, book), passed
         if hit is None:
-            told = check.tells(facts, book)
+            told = tells(facts, book) if tells else None
             verdicts.append(_telling(said, told) if told else said)
             continue
         outcome = _at(stage, hit.outcome)

@@ -275,8 +275,8 @@ class Check:
     """One rule, written once: shown, asked, enforced and explained from here.
 
     `needs` are the facts without which it cannot judge. `judge` answers a hit or None and is pure. `tells` gives the facts of the
-    sentence that states the rule when there is no hit (`policy/sentences.toml`). `blind` is what a soft check says without its
-    facts; by default nothing. `constant`: people read its one sentence whatever the result.
+    sentence that states the rule when there is no hit (`policy/sentences.toml`); None when it names no fact. `blind` is what a soft
+    check says without its facts; by default nothing. `constant`: people read its one sentence whatever the result.
     """
 
     name: str
@@ -285,7 +285,7 @@ class Check:
     stages: frozenset[Stage]
     needs: tuple[str, ...]
     judge: "Callable[[Facts, Book], Hit | None]"
-    tells: "Callable[[Facts, Book], dict[str, Any]]"
+    tells: "Callable[[Facts, Book], dict[str, Any]] | None" = None
     shown: bool = True
     blind: "Callable[[Facts, Book], Hit | None] | None" = None
     constant: bool = False

@@ -29,7 +29,12 @@ class Stated:
 def stated(book: Book, locale: str, agreement_version: int = 0) -> list[Stated]:
     """Every rule that may be told, by layer. Nothing is written twice: the sentences and numbers are those of the checks."""
     verdicts = [
-        Verdict(check=check.name, layer=check.layer, outcome=None, facts=_facts(check.tells(_who(agreement_version), book)))
+        Verdict(
+            check=check.name,
+            layer=check.layer,
+            outcome=None,
+            facts=_facts(check.tells(_who(agreement_version), book)) if check.tells else {},
+        )
         for check in CHECKS
         if check.shown and Stage.PLACE in check.stages
     ]

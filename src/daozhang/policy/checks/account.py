@@ -54,10 +54,6 @@ def _refundable(facts: Facts, book: Book) -> Hit | None:
     return None if facts.standing == "closed" else _standing(facts, book)
 
 
-def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    return {}
-
-
 STANDING = Check(
     name="account.standing",
     layer=Layer.ACCOUNT,
@@ -65,7 +61,6 @@ STANDING = Check(
     stages=frozenset(Stage) - {Stage.REFUND},
     needs=("standing",),
     judge=_standing,
-    tells=_nothing,
 )
 
 LOCKOUT = Check(
@@ -75,7 +70,6 @@ LOCKOUT = Check(
     stages=BEFORE | {Stage.SPEND},
     needs=("standing",),
     judge=_lockout,
-    tells=_nothing,
 )
 
 BALANCE = Check(
@@ -85,7 +79,6 @@ BALANCE = Check(
     stages=frozenset({Stage.SPEND}),
     needs=("available_fen", "amount_fen"),
     judge=_balance,
-    tells=_nothing,
 )
 
 COOLING = Check(
@@ -95,7 +88,6 @@ COOLING = Check(
     stages=frozenset({Stage.SPEND}),
     needs=("unbound_s", "amount_fen"),
     judge=_cooling,
-    tells=_nothing,
 )
 
 REFUNDABLE = Check(
@@ -105,5 +97,4 @@ REFUNDABLE = Check(
     stages=frozenset({Stage.REFUND}),
     needs=("standing",),
     judge=_refundable,
-    tells=_nothing,
 )

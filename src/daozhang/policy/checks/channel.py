@@ -65,10 +65,6 @@ def _tells_month(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
     return {} if left_fen is None else {"left_fen": left_fen}
 
 
-def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    return {}
-
-
 def _names_channel(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
     return {"kind": facts.kind} if facts.kind else {}
 
@@ -104,7 +100,6 @@ STATUS = Check(
     stages=_BEFORE,
     needs=("channel_id",),
     judge=_status,
-    tells=_nothing,
 )
 
 CREDIT = Check(
@@ -114,7 +109,6 @@ CREDIT = Check(
     stages=_BEFORE,
     needs=("no_credit",),
     judge=_credit,
-    tells=_nothing,
 )
 
 HOURS = Check(
@@ -124,7 +118,6 @@ HOURS = Check(
     stages=_BEFORE,
     needs=("limits", "channel_id"),
     judge=_hours,
-    tells=_nothing,
 )
 
 SINGLE = Check(

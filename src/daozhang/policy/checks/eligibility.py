@@ -97,10 +97,6 @@ def _cross_border(facts: Facts, book: Book) -> Hit | None:
     return Hit(Outcome.REFUSE, "eligibility.cross_border", {}) if abroad and not book.eligibility.cross_border else None
 
 
-def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    return {}
-
-
 def _tells_ceiling(facts: Facts, book: Book) -> dict[str, Any]:
     limit_fen = _ceiling_fen(facts, book)
     if limit_fen is None or facts.stored_fen is None or facts.purchase:
@@ -130,7 +126,6 @@ CROSS_BORDER = Check(
     stages=BEFORE | {Stage.PAID},
     needs=(),
     judge=_cross_border,
-    tells=_nothing,
 )
 
 AGREEMENT = Check(
@@ -153,7 +148,6 @@ FIRST_PURCHASE = Check(
         "purchase",
     ),
     judge=_first_purchase,
-    tells=_nothing,
 )
 
 CEILING = Check(

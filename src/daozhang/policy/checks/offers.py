@@ -33,13 +33,10 @@ def _coupon(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- one retu
 
 
 def _stack(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
-    if facts.offers_stack or facts.offer == "none" or facts.coupon == "none":
+    # What is not known of either is said by its own check.
+    if facts.offers_stack is not False:
         return None
     return Hit(Outcome.REFUSE, "eligibility.no_stack", {})
-
-
-def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    return {}
 
 
 def _tells_offer(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
@@ -75,7 +72,6 @@ STACK = Check(
     layer=Layer.ELIGIBILITY,
     strength=Strength.FIRM,
     stages=BEFORE,
-    needs=("offer", "coupon", "offers_stack"),
+    needs=(),
     judge=_stack,
-    tells=_nothing,
 )

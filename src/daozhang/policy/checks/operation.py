@@ -91,10 +91,6 @@ def _tells_open(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
     return {"limit_count": book.open.most_count}
 
 
-def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    return {}
-
-
 AMOUNT = Check(
     name="operation.amount",
     layer=Layer.OPERATION,
@@ -132,7 +128,6 @@ PAGE = Check(
     stages=BEFORE,
     needs=("page_version", "page_current"),
     judge=_page,
-    tells=_nothing,
 )
 
 ODD = Check(
@@ -142,7 +137,6 @@ ODD = Check(
     stages=frozenset({Stage.ASKED, Stage.PLACE}),
     needs=("amount_fen", "recent_fen"),
     judge=_odd,
-    tells=_nothing,
 )
 
 CONFIRM = Check(

@@ -1,7 +1,5 @@
 """The platform itself: can we write it down, and can the channel reach us?"""
 
-from typing import Any
-
 from daozhang.policy.book import Book
 from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Stage, Strength
 from daozhang.reasons.catalogue import Layer
@@ -16,10 +14,6 @@ def _notify_door(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
     return None if facts.notify_door else Hit(Outcome.MONITOR, "platform.notify_door", {})
 
 
-def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    return {}
-
-
 DATABASE = Check(
     name="platform.database",
     layer=Layer.PLATFORM,
@@ -27,7 +21,6 @@ DATABASE = Check(
     stages=BEFORE | {Stage.SPEND, Stage.REFUND},
     needs=("database_writes",),
     judge=_database,
-    tells=_nothing,
 )
 
 NOTIFY_DOOR = Check(
@@ -37,5 +30,4 @@ NOTIFY_DOOR = Check(
     stages=BEFORE,
     needs=("notify_door",),
     judge=_notify_door,
-    tells=_nothing,
 )

@@ -1,7 +1,5 @@
 """Regulation: may this class of channels be used here and now, and what becomes of money that was on its way?"""
 
-from typing import Any
-
 from daozhang.policy.book import Book
 from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, RegionRule, Stage, Strength
 from daozhang.reasons.catalogue import Layer
@@ -29,10 +27,6 @@ def _in_flight(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
     return Hit(Outcome.HOLD, reason, {})
 
 
-def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    return {}
-
-
 REGION = Check(
     name="regulation.region",
     layer=Layer.REGULATION,
@@ -40,7 +34,6 @@ REGION = Check(
     stages=BEFORE,
     needs=("region_rules",),
     judge=_region,
-    tells=_nothing,
     shown=False,
 )
 
@@ -51,6 +44,5 @@ IN_FLIGHT = Check(
     stages=frozenset({Stage.PAID}),
     needs=("region_rules",),
     judge=_in_flight,
-    tells=_nothing,
     shown=False,
 )

@@ -4,8 +4,6 @@ Rules whose criterion is not published show one constant line, whatever their re
 threshold nor what is left of a tolerance is told. A line that changed with the result would teach the result.
 """
 
-from typing import Any
-
 from daozhang.policy.book import Book
 from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Stage, Strength
 from daozhang.reasons.catalogue import Layer
@@ -23,10 +21,6 @@ def _blind(facts: Facts, book: Book) -> Hit | None:
     return Hit(Outcome.HOLD, "risk.unseen", {})
 
 
-def _nothing(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
-    return {}
-
-
 SIGNALS = Check(
     name="risk.signals",
     layer=Layer.RISK,
@@ -34,7 +28,6 @@ SIGNALS = Check(
     stages=frozenset({Stage.ASKED, Stage.PLACE, Stage.SPEND}),
     needs=("signals",),
     judge=_passes,
-    tells=_nothing,
     shown=False,
     blind=_blind,
 )
@@ -46,7 +39,6 @@ FAMILY = Check(
     stages=BEFORE | {Stage.PAID},
     needs=(),
     judge=_passes,
-    tells=_nothing,
     constant=True,
 )
 
@@ -57,6 +49,5 @@ LEGAL = Check(
     stages=BEFORE | {Stage.PAID},
     needs=(),
     judge=_passes,
-    tells=_nothing,
     constant=True,
 )
