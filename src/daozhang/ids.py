@@ -25,7 +25,23 @@ def new_id(after: UUID | None = None) -> UUID:
     With `after` it is greater than that one in any case: two are made within a millisecond, and clocks are set back.
     """
     now_ms = clock.now_ms() if after is None else max(clock.now_ms(), (after.int >> 80) + 1)
-    return _made(now_ms.to_bytes(6, "big"), os.urandom(10))
+    return _made(now_ms.to_bytes(6, "big"), _noise())
+
+
+_AHEAD = 64
+"""How many single identifiers one draw of chance serves: a draw is a call of the kernel."""
+_drawn: list[bytes] = []
+os.register_at_fork(after_in_child=_drawn.clear)
+
+
+def _noise() -> bytes:
+    """Ten bytes of chance, each given out once."""
+    try:
+        return _drawn.pop()
+    except IndexError:
+        noise = os.urandom(10 * _AHEAD)
+        _drawn.extend([noise[at : at + 10] for at in range(10, len(noise), 10)])
+        return noise[:10]
 
 
 def new_ids(count: int) -> list[UUID]:

@@ -97,7 +97,8 @@ class Fulfil:
 
         The orders' users are locked by the caller. The money of a purchase that was put back stays in the balance.
         """
-        rows = await tx.rows(sql.purchases_of_orders, [each.order_id for each in credited])
+        bought = [each.order_id for each in credited if each.purchase]
+        rows = await tx.rows(sql.purchases_of_orders, bought) if bought else []
         if not rows:
             return Finished([], {})
         ended = await tx.rows(sql.end_purchases, at, "recharge", [row["id"] for row in rows], "delivered", "")

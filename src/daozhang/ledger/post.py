@@ -41,6 +41,9 @@ async def post(
     """
     if not transfers:
         return
+    if all(len(t.lines) == 2 and t.lines[0].amount_fen == -t.lines[1].amount_fen for t in transfers):
+        await _post_pairs(tx, shop_id, at, actor, transfers, account_ids)
+        return
     lines = [line for transfer in transfers for line in transfer.lines]
     await tx.value(
         sql.post_transfers,
@@ -55,4 +58,24 @@ async def post(
         narrow([len(t.lines) for t in transfers]),
         [account_ids[line.address] for line in lines],
         [line.amount_fen for line in lines],
+    )
+
+
+async def _post_pairs(
+    tx: Tx, shop_id: int, at: datetime, actor: str, transfers: Sequence[Transfer], account_ids: Mapping[str, int]
+) -> None:
+    """Nearly every transfer goes from one account to one other: half the columns, and no lines to count."""
+    await tx.value(
+        sql.post_pairs,
+        shop_id,
+        at,
+        actor,
+        [t.id for t in transfers],
+        narrow([t.kind for t in transfers]),
+        [t.source_id for t in transfers],
+        [t.happened_at for t in transfers],
+        [t.reason for t in transfers],
+        narrow([account_ids[t.lines[0].address] for t in transfers]),
+        narrow([account_ids[t.lines[1].address] for t in transfers]),
+        narrow([t.lines[1].amount_fen for t in transfers]),
     )

@@ -5,6 +5,10 @@ select address, id from open_accounts($1, $2);
 select post_transfers($1, $2, $3, $4, spread($5::text[], n), $6, $7, $8, spread($9::smallint[], n), $10, $11)
 from cardinality($4::uuid[]) as n;
 
+-- name: post_pairs
+select post_pairs($1, $2, $3, $4, spread($5::text[], n), $6, $7, $8, spread($9::bigint[], n), spread($10::bigint[], n), spread($11::bigint[], n))
+from cardinality($4::uuid[]) as n;
+
 -- name: begin_hold
 select begin_hold($1, $2, $3, $4, $5, $6);
 

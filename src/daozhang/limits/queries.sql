@@ -1,5 +1,6 @@
 -- name: in_force
-select * from limits_in_force($1, $2, $3, $4, $5, $6, $7);
+select f.place, json_agg(f order by f.limit_id)::text as limits
+from limits_in_force($1, $2, $3, $4, $5, $6, $7) f group by f.place;
 
 -- name: mark_changed
 update limits set changed_at = $2, changed_axis = $3, changed_fen = $4, changed_code = $5 where id = any ($1);

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 from typing import Any, Protocol
 from uuid import UUID
+
+import msgspec
 
 from daozhang import clock
 from daozhang.limits.model import Limit, Way
@@ -25,7 +27,7 @@ async def read(reader: Reader, ways: Sequence[Way], besides: Sequence[UUID] = ()
 
     `besides` are orders that do not count: those under judgement, when their attempts are there already.
     """
-    rows = await reader.rows(
+    texts = await reader.rows(
         sql.in_force,
         [way.shop_id for way in ways],
         [way.user_id for way in ways],
@@ -35,36 +37,69 @@ async def read(reader: Reader, ways: Sequence[Way], besides: Sequence[UUID] = ()
         [way.instrument for way in ways],
         list(besides),
     )
-    found: list[list[Limit]] = [[] for _ in ways]
-    for row in rows:
-        found[row["place"] - 1].append(_limit(row))
-    return [tuple(limits) for limits in found]
+    found = {row["place"]: read_limits(row["limits"]) for row in texts}
+    return [found.get(place, ()) for place in range(1, len(ways) + 1)]
 
 
-def _limit(row: Any) -> Limit:
+class _Row(msgspec.Struct, frozen=True):
+    """A row of `limits_in_force` as JSON."""
+
+    limit_id: int
+    owner: str
+    at: datetime
+    day_ends_at: datetime
+    month_ends_at: datetime
+    kind: str | None
+    channel_id: int | None
+    method: str | None
+    bank: str | None
+    instrument: str | None
+    min_fen: int | None
+    single_fen: int | None
+    day_fen: int | None
+    month_fen: int | None
+    opens: time | None
+    closes: time | None
+    fee_bp: int | None
+    demo: bool
+    changed_axis: str | None
+    changed_fen: int | None
+    day_used_fen: int
+    month_used_fen: int
+
+
+_rows = msgspec.json.Decoder(list[_Row]).decode
+
+
+def read_limits(text: str | None) -> tuple[Limit, ...]:
+    """The limits of one way, from the JSON of their rows; None is no row."""
+    return tuple([_limit(row) for row in _rows(text)]) if text else ()
+
+
+def _limit(row: _Row) -> Limit:
     return Limit(
-        id=row["limit_id"],
-        owner=row["owner"],
-        at=row["at"],
-        day_ends_at=row["day_ends_at"],
-        month_ends_at=row["month_ends_at"],
-        kind=row["kind"],
-        channel_id=row["channel_id"],
-        method=row["method"],
-        bank=row["bank"],
-        instrument=row["instrument"],
-        min_fen=row["min_fen"],
-        single_fen=row["single_fen"],
-        day_fen=row["day_fen"],
-        month_fen=row["month_fen"],
-        opens_min=_minutes(row["opens"]),
-        closes_min=_minutes(row["closes"]),
-        fee_bp=row["fee_bp"],
-        demo=row["demo"],
-        changed_axis=row["changed_axis"],
-        changed_fen=row["changed_fen"],
-        day_used_fen=row["day_used_fen"],
-        month_used_fen=row["month_used_fen"],
+        id=row.limit_id,
+        owner=row.owner,
+        at=row.at,
+        day_ends_at=row.day_ends_at,
+        month_ends_at=row.month_ends_at,
+        kind=row.kind,
+        channel_id=row.channel_id,
+        method=row.method,
+        bank=row.bank,
+        instrument=row.instrument,
+        min_fen=row.min_fen,
+        single_fen=row.single_fen,
+        day_fen=row.day_fen,
+        month_fen=row.month_fen,
+        opens_min=_minutes(row.opens),
+        closes_min=_minutes(row.closes),
+        fee_bp=row.fee_bp,
+        demo=row.demo,
+        changed_axis=row.changed_axis,
+        changed_fen=row.changed_fen,
+        day_used_fen=row.day_used_fen,
+        month_used_fen=row.month_used_fen,
     )
 
 

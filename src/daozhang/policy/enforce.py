@@ -1,6 +1,7 @@
 """Enforce: gather the facts of many wishes, decide each, and keep the decisions, inside the transaction that acts on them."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -36,8 +37,14 @@ async def enforce(tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish
     made: list[Judged] = []
     for new, (order_id, wish), each in zip(ids.new_ids(len(wishes)), wishes, facts, strict=True):
         made.append((order_id, wish, await _settled(tx, stage, new, order_id, wish, each, book)))
-    await store(tx, [(order_id, record) for order_id, _, record in made])
-    await _mark(tx, stage, made)
+    if not made:
+        return []
+    if stage is Stage.PAID:
+        await _keep_paid(tx, made, book)
+    elif stage is Stage.PLACE:
+        await _keep_placed(tx, made, book)
+    else:
+        await store(tx, [(order_id, record) for order_id, _, record in made])
     await _try(tx, stage, made, book)
     return [record.decision for _, _, record in made]
 
@@ -69,32 +76,46 @@ async def _use_pass(tx: Tx, order_id: UUID | None, facts: Facts) -> UUID | None:
     return used
 
 
-async def _mark(tx: Tx, stage: Stage, made: Sequence[Judged]) -> None:
-    """Write from where orders came and who paid: what the next windows count by. An order that is tried again is marked already."""
-    if stage is Stage.PLACE:
-        await _mark_orders(tx, made)
-    elif stage is Stage.PAID:
-        paid = [
-            (order_id, wish.shop_id, wish.payer, wish.user_id, wish.amount_fen, record.facts.at)
-            for order_id, wish, record in made
-            if order_id is not None and wish.payer
-        ]
-        if paid:
-            orders, shops, payers, users, amounts, moments = map(list, zip(*paid, strict=True))
-            await tx.run(sql.mark_payers, orders, narrow(shops), payers, users, narrow(amounts), narrow(moments))
+def _columns(made: Sequence[Judged], book: Book) -> tuple[Any, ...]:
+    """The columns of decisions that share one moment, shop, stage and book."""
+    records = [record for *_, record in made]
+    return (
+        records[0].facts.shop_id,
+        records[0].facts.at,
+        book.version,
+        [record.id for record in records],
+        [order_id for order_id, _, _ in made],
+        [wish.user_id for _, wish, _ in made],
+        narrow([record.decision.outcome for record in records]),
+        narrow([record.decision.reason for record in records]),
+        [record.facts_json for record in records],
+        narrow([record.verdicts_json for record in records]),
+        [record.hash for record in records],
+        [record.latency_us for record in records],
+    )
 
 
-async def _mark_orders(tx: Tx, made: Sequence[Judged]) -> None:
-    rows: list[tuple[object, ...]] = []
-    for order_id, wish, record in made:
-        place, at = wish.place(), record.facts.at
-        province = place.province if place else None
-        if order_id is not None and (wish.device_id or wish.payer or province):
-            rows.append((order_id, wish.shop_id, wish.user_id, wish.device_id, wish.payer, province, wish.amount_fen, at))
+async def _keep_paid(tx: Tx, made: Sequence[Judged], book: Book) -> None:
+    """Keep the decisions about payments, and mark who paid: what the next windows count by."""
+    payers = [wish.payer if order_id else None for order_id, wish, _ in made]
+    await tx.value(sql.keep_paid, *_columns(made, book), payers, narrow([wish.amount_fen for _, wish, _ in made]))
+
+
+async def _keep_placed(tx: Tx, made: Sequence[Judged], book: Book) -> None:
+    """Keep the decisions about orders, and mark where they came from. An order that is tried again is marked already."""
+    places = [wish.place() for _, wish, _ in made]
+    provinces = [place.province if place else None for place in places]
+    await tx.value(
+        sql.keep_placed,
+        *_columns(made, book),
+        [wish.device_id for _, wish, _ in made],
+        [wish.payer for _, wish, _ in made],
+        narrow(provinces),
+        narrow([wish.amount_fen for _, wish, _ in made]),
+    )
+    for (_, wish, record), province in zip(made, provinces, strict=True):
         if province is not None and record.decision.admits:
-            await tx.value(sql.note_place, wish.user_id, province, _BY_ORDER, at)
-    if rows:
-        await tx.run(sql.mark_orders, *map(list, zip(*rows, strict=True)))
+            await tx.value(sql.note_place, wish.user_id, province, _BY_ORDER, record.facts.at)
 
 
 async def _try(tx: Tx, stage: Stage, made: Sequence[Judged], book: Book) -> None:

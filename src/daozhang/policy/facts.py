@@ -6,15 +6,14 @@ from uuid import UUID
 
 import msgspec
 
-from daozhang.limits.model import Limit, Way
-from daozhang.limits.read import read
+from daozhang.limits.read import read_limits
 from daozhang.offers import Ask, Seen
 from daozhang.offers import read as read_offers
-from daozhang.policy.model import NEVER_S, Facts, RegionRule, Signals, Stage
+from daozhang.policy.model import NEVER_S, Facts, RegionRule, Stage
 from daozhang.policy.places import Place, place_of
 from daozhang.policy.regions import code_of
 from daozhang.policy.regulation import class_of, goods_classes, meets, read_rules
-from daozhang.policy.signals import leaving, paid, placed, read_signals, read_signals_paid
+from daozhang.policy.signals import leaving, paid, placed
 from daozhang.postgres import statements
 
 sql = statements("daozhang.policy")
@@ -90,36 +89,34 @@ async def gather(
     if not wishes:
         return []
     if stage is Stage.PAID:
-        rows = await reader.rows(sql.facts_paid, wishes[0].shop_id, [wish.user_id for wish in wishes])
-        signals = await read_signals_paid(reader, wishes, book)
-        return [_paid(wish, row, each, _on_its_way(wish, row)) for wish, row, each in zip(wishes, rows, signals, strict=True)]
+        near_fen = book.risk.near_fen if book else 0
+        users, payers = [wish.user_id for wish in wishes], [wish.payer for wish in wishes]
+        rows = await reader.rows(sql.facts_paid, wishes[0].shop_id, users, payers, near_fen)
+        return [_paid(wish, row, row if book else None, _on_its_way(wish, row)) for wish, row in zip(wishes, rows, strict=True)]
     if stage in (Stage.SPEND, Stage.REFUND):
         rows = await reader.rows(
             sql.facts_leaving, wishes[0].shop_id, [wish.user_id for wish in wishes], [wish.amount_fen for wish in wishes]
         )
         return [_leaving(wish, stage, row) for wish, row in zip(wishes, rows, strict=True)]
+    places, risk = [wish.place() for wish in wishes], book.risk if book else None
     rows = await reader.rows(
         sql.facts_before,
         [wish.shop_id for wish in wishes],
         [wish.user_id for wish in wishes],
         [wish.channel_id for wish in wishes],
         list(besides),
+        [wish.method for wish in wishes],
+        [wish.bank for wish in wishes],
+        [wish.instrument for wish in wishes],
+        [wish.device_id for wish in wishes],
+        [wish.payer for wish in wishes],
+        [place.province if place else None for place in places],
+        *((risk.large_fen, risk.window_s, risk.near_fen) if risk else (0, 0, 0)),
     )
-    ways = [Way(w.shop_id, w.user_id, w.channel_id, w.method, w.bank, w.instrument) for w in wishes]
-    limits = await read(reader, ways, besides)
     asks = [Ask(w.user_id, w.amount_fen, w.offer, w.coupon) for w in wishes]
     offers = await read_offers(reader, wishes[0].shop_id, asks, together=stage is Stage.PLACE)
     laws = await _laws(reader, wishes, rows)
-    if book is None:
-        return [
-            _before(wish, stage, row, held, (offer, law), None, None)
-            for wish, row, held, offer, law in zip(wishes, rows, limits, offers, laws, strict=True)
-        ]
-    signals = await read_signals(reader, wishes, book, besides)
-    return [
-        _before(wish, stage, row, held, (offer, law), placed(wish, signal, book), signal["pass_fen"])
-        for wish, row, held, offer, law, signal in zip(wishes, rows, limits, offers, laws, signals, strict=True)
-    ]
+    return [_before(wish, stage, row, offer, law, book) for wish, row, offer, law in zip(wishes, rows, offers, laws, strict=True)]
 
 
 Law = tuple[str | None, tuple[RegionRule, ...]]
@@ -190,11 +187,7 @@ def _leaving(wish: Wish, stage: Stage, row: Any) -> Facts:
     )
 
 
-def _before(
-    wish: Wish, stage: Stage, row: Any, limits: tuple[Limit, ...], more: tuple[Seen, Law], signals: Signals | None,
-    pass_fen: int | None,
-) -> Facts:  # fmt: skip
-    offer, law = more
+def _before(wish: Wish, stage: Stage, row: Any, offer: Seen, law: Law, book: Any) -> Facts:
     methods = row["methods"]
     return Facts(
         at=row["at"],
@@ -222,18 +215,18 @@ def _before(
         bank=wish.bank,
         instrument=wish.instrument,
         no_credit=row["no_credit"],
-        limits=limits,
+        limits=read_limits(row["limits"]),
         channel_stop=wish.channel_stop,
         channel_stop_facts=dict(wish.channel_stop_facts or {}) if wish.channel_stop else None,
         notify_door=wish.notify_door,
         payer_known=wish.payer is not None,
-        signals=signals,
+        signals=placed(wish, row, book) if book else None,
         purchase=wish.purchase,
         verified=row["verified"],
         age=row["age"],
         bought=row["bought"],
         stored_fen=row["stored_fen"],
-        month_fen=row["month_fen"],
+        month_fen=row["minor_fen"],
         month_ends_at=row["month_ends_at"],
         open_count=row["open_count"],
         agreement_version=row["agreement_version"],
@@ -250,7 +243,7 @@ def _before(
         coupon_until_at=offer.coupon_until_at,
         offers_stack=offer.stacks,
         offers_fen=offer.promised_fen,
-        pass_fen=pass_fen,
+        pass_fen=row["pass_fen"] if book else None,
     )
 
 

@@ -28,10 +28,11 @@ select
   array(select f.amount_fen from recharge_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id and f.state = 'credited'
     order by f.order_id desc limit 8) as recent_fen,
   (business_day(m.at) + 1)::timestamp at time zone 'Asia/Shanghai' as day_ends_at,
-  e.verified, e.age, e.bought, e.stored_fen, e.month_fen, e.month_ends_at, e.open_count,
+  e.verified, e.age, e.bought, e.stored_fen, e.month_fen as minor_fen, e.month_ends_at, e.open_count,
   g.version as agreement_version,
   exists (select from agreement_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id and f.version = g.version) as agreement_kept,
-  not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes
+  not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes,
+  h.limits, s.*
 from wishes w
 cross join moment m
 cross join laws l
@@ -42,32 +43,27 @@ left join admitted_since(
   $2::bigint[], (select business_day(at)::timestamp at time zone 'Asia/Shanghai' from moment), $4::uuid[]
 ) a on a.user_id = w.user_id
 left join eligibility_of($2::bigint[], $4::uuid[]) e on e.user_id = w.user_id
+left join (
+  select f.place, json_agg(f order by f.limit_id)::text as limits
+  from limits_in_force($1, $2, $3, $5, $6, $7, $4) f group by f.place
+) h on h.place = w.place
+left join signals_before($2, $8, $9, $10, $4, $11, $12, $13) s on s.place = w.place
 order by w.place
 
 -- name: facts_paid
--- A look by key for each user (`limit 1` leaves the planner no other way), and one moment for all.
-with moment as materialized (
-  select clock_now() as at
-), laws as materialized (
-  select regulation_now($1) as rules
-)
-select l.rules::text as region_rules, case when l.rules <> '[]' then region_of_user(w.user_id) end as region, m.at,
-  i.standing, i.standing_why, i.standing_until, i.standing_review_at
-from unnest($2::bigint[]) with ordinality as w (user_id, place)
-cross join moment m
-cross join laws l
-left join lateral (select * from identity_facts f where f.user_id = w.user_id and f.shop_id = $1 limit 1) i on true
-order by w.place
+select l.rules::text as region_rules, case when l.rules <> '[]' then region_of_user(($2::bigint[])[f.place]) end as region, f.*
+from facts_paid($1, $2, $3, $4) f
+cross join (select regulation_now($1) as rules) l
+order by f.place
+
+-- name: keep_paid
+select keep_paid($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9, spread($10::text[], n), $11, $12, $13,
+  spread($14::bigint[], n))
+from cardinality($4::uuid[]) as n
 
 -- name: decisions_after
 select id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash
 from decisions where id > $1 order by id limit $2
-
--- name: signals_before
-select * from signals_before($1, $2, $3, $4, $5, $6, $7, $8) order by place
-
--- name: signals_paid
-select * from signals_paid($1, $2, $3) order by place
 
 -- name: facts_leaving
 -- Money that leaves a balance: what is there, and since when the user's freeze is over.
@@ -109,18 +105,10 @@ limit 1
 -- name: flag_payer
 insert into payer_flags (shop_id, payer, flagged, why, actor, ends_at, at) values ($1, $2, $3, $4, $5, $6, $7)
 
--- name: mark_orders
-insert into order_marks (order_id, shop_id, user_id, device, payer, province, amount_fen, at)
-select u.order_id, u.shop_id, u.user_id, (select d.token_hash from devices d where d.id = u.device_id), u.payer, u.province, u.amount_fen, u.at
-from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::uuid[], $5::bytea[], $6::text[], $7::bigint[], $8::timestamptz[])
-  as u (order_id, shop_id, user_id, device_id, payer, province, amount_fen, at)
-on conflict do nothing
-
--- name: mark_payers
-insert into payer_marks (order_id, shop_id, payer, user_id, amount_fen, at)
-select u.* from cardinality($1::uuid[]) as n,
-  unnest($1::uuid[], spread($2::bigint[], n), $3::bytea[], $4::bigint[], spread($5::bigint[], n), spread($6::timestamptz[], n)) as u
-on conflict do nothing
+-- name: keep_placed
+select keep_placed($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9, spread($10::text[], n), $11, $12, $13, $14,
+  spread($15::text[], n), spread($16::bigint[], n))
+from cardinality($4::uuid[]) as n
 
 -- name: keep_decisions
 insert into decisions (id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash, latency_us, at)

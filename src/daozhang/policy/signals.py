@@ -1,8 +1,6 @@
 """From rows to the signals that rules judge by: the present order is added to what was there before it."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from daozhang.policy.book import Book, Tier
 from daozhang.policy.model import NEVER_S, Signals
@@ -16,44 +14,6 @@ sql = statements("daozhang.policy")
 NO_PAYER = Signals(device_known=False, place_known=False)
 """At `paid` neither device nor place speaks: they were judged when the order was placed."""
 WEEK_S, QUARTER_S = 7 * 86_400, 90 * 86_400
-
-
-class Reader(Protocol):
-    """A transaction, or the database."""
-
-    async def rows(self, sql: str, *args: Any) -> list[Any]:
-        """Every row of the answer."""
-
-
-async def read_signals(reader: Reader, wishes: "Sequence[Wish]", book: Book, besides: Sequence[UUID]) -> list[Any]:
-    """One row of signals per wish, in order."""
-    places = [wish.place() for wish in wishes]
-    return await reader.rows(
-        sql.signals_before,
-        [wish.user_id for wish in wishes],
-        [wish.device_id for wish in wishes],
-        [wish.payer for wish in wishes],
-        [place.province if place else None for place in places],
-        list(besides),
-        book.risk.large_fen,
-        book.risk.window_s,
-        book.risk.near_fen,
-    )
-
-
-async def read_signals_paid(reader: Reader, wishes: "Sequence[Wish]", book: Book | None) -> list[Any]:
-    """One row per wish, None where the payment names no payer; no statement when none of them does."""
-    if book is None:
-        return [None] * len(wishes)
-    asked = [(place, wish) for place, wish in enumerate(wishes) if wish.payer]
-    found: list[Any] = [{}] * len(wishes)
-    if asked:
-        rows = await reader.rows(
-            sql.signals_paid, [wish.user_id for _, wish in asked], [wish.payer for _, wish in asked], book.risk.near_fen
-        )
-        for (place, _), row in zip(asked, rows, strict=True):
-            found[place] = row
-    return found
 
 
 def placed(wish: "Wish", row: Any, book: Book) -> Signals:

@@ -32,6 +32,8 @@ class Credited(NamedTuple):
     amount_fen: int
     paid_at: datetime | None = None
     """When its payer paid, as the channel said; None when nobody did."""
+    purchase: bool = True
+    """Whether the order is for something besides the wallet; True also when nobody has looked."""
 
 
 class Finished(NamedTuple):

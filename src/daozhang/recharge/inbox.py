@@ -51,26 +51,24 @@ def kept_headers(headers: dict[str, str]) -> str:
     return msgspec.json.encode({name: headers[name][:512] for name in KEPT_HEADERS if name in headers}).decode()
 
 
-_COLUMNS = ("id", "shop_id", "channel_id", "state", "why", "headers", "body", "at")
-
-
 async def store(tx: Tx, shop_id: int, at: datetime, messages: Sequence[Stored]) -> None:
     """Keep the messages that were not here before. One that was is counted: the answer "we have it" is a write, not a guess."""
-    keyed = [m for m in messages if m.raw.key]
-    fresh: set[UUID] = set()
-    if keyed:
-        unique = {(m.raw.channel_id, m.raw.key): m for m in keyed}
-        rows = await tx.rows(
-            sql.claim_notifications,
-            narrow([channel for channel, _ in unique]),
-            [key for _, key in unique],
-            [m.raw.id for m in unique.values()],
-        )
-        fresh = {row["notification_id"] for row in rows}
-    kept = [m for m in messages if not m.raw.key or m.raw.id in fresh]
-    if kept:
-        lines = [(m.raw.id, shop_id, m.raw.channel_id, m.state, m.why[:200], m.raw.headers, m.raw.body, at) for m in kept]
-        await tx.copy("notifications", _COLUMNS, lines)
+    unique = {(m.raw.channel_id, m.raw.key or m.raw.id): m for m in messages}
+    if not unique:
+        return
+    kept = unique.values()
+    await tx.value(
+        sql.keep_notifications,
+        shop_id,
+        at,
+        narrow([m.raw.channel_id for m in kept]),
+        [m.raw.id for m in kept],
+        [m.raw.key for m in kept],
+        narrow([m.state for m in kept]),
+        narrow([m.why[:200] for m in kept]),
+        [m.raw.headers for m in kept],
+        [m.raw.body for m in kept],
+    )
 
 
 async def defer(tx: Tx, shop_id: int, at: datetime, raw: Raw, report: Report, why: str) -> bool:

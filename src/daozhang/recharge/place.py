@@ -182,13 +182,11 @@ class Place:
     async def _admit(
         self, tx: Tx, book: Book, requests: Sequence[PlaceRequest], seen: Sequence[Standing]
     ) -> list[Admitted | BaseException]:
-        await tx.value(sql.lock_users, [request.user_id for request in requests])
-        at = clock.now()
         order_ids = ids.new_ids(len(requests))
         hashes = [_hash(request) for request in requests]
-        claimed = await tx.rows(
-            sql.claim_keys, book.shop_id, at, [r.user_id for r in requests], [r.key for r in requests], hashes, order_ids
-        )
+        users, keys = [request.user_id for request in requests], [request.key for request in requests]
+        claimed = await tx.rows(sql.claim_orders, book.shop_id, users, keys, hashes, order_ids)
+        at = clock.now()
         owners = {(row["user_id"], row["key"]): row for row in claimed}
         results: list[Admitted | BaseException] = []
         fresh: list[tuple[PlaceRequest, UUID]] = []

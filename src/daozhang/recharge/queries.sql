@@ -2,16 +2,7 @@
 select lock_for_settlement($1);
 
 -- name: read_for_settlement
--- One look by key for each number: `limit 1` keeps the planner from reading a whole table that it has no statistics of yet.
-select a.id, a.order_id, a.user_id, a.channel_id, a.method, a.merchant, a.app, a.currency, a.amount_fen, a.state, a.version,
-  a.channel_txn, o.state as order_state, o.version as order_version, o.purpose, o.expires_at, o.created_at, u.place,
-  f.channel_txn is not null as fact_known, f.attempt_id as fact_attempt
-from unnest($1::uuid[], spread($2::bigint[], cardinality($1::uuid[])), $3::text[]) with ordinality as u (id, channel_id, txn, place)
-cross join lateral (select * from attempts where id = u.id limit 1) a
-cross join lateral (select * from orders where id = a.order_id limit 1) o
-left join lateral (
-  select * from fact_keys k where k.channel_id = u.channel_id and k.channel_txn = u.txn limit 1
-) f on true;
+select * from read_for_settlement($1, spread($2::bigint[], cardinality($1::uuid[])), $3);
 
 -- name: known_facts
 select f.channel_id, f.channel_txn from unnest($1::bigint[], $2::text[]) as u (channel_id, txn)
@@ -31,6 +22,15 @@ insert into notification_keys (channel_id, key, notification_id)
 select * from unnest(spread($1::bigint[], cardinality($3::uuid[])), $2::text[], $3::uuid[]) as u (channel_id, key, id) order by channel_id, key
 on conflict (channel_id, key) do update set seen = notification_keys.seen + 1
 returning notification_id;
+
+-- name: keep_notifications
+select keep_notifications($1, $2, spread($3::bigint[], n), $4, $5, spread($6::text[], n), spread($7::text[], n), $8, $9)
+from cardinality($4::uuid[]) as n;
+
+-- name: credit_orders
+select credit_orders($1, $2, $3, $4, $5, $6, $7, spread($8::bigint[], n), spread($9::bigint[], n), $10, $11, spread($12::integer[], n),
+  spread($13::text[], n), spread($14::integer[], n), spread($15::text[], n), spread($16::text[], n))
+from cardinality($4::uuid[]) as n;
 
 -- name: defer_notification
 insert into notifications (id, shop_id, channel_id, state, why, headers, body, report, next_try_at, at)
@@ -59,12 +59,8 @@ from unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bi
 -- name: lock_users
 select lock_users($1);
 
--- name: claim_keys
-insert into idempotency_keys (shop_id, user_id, key, request_hash, order_id, created_at)
-select $1, u.user_id, u.key, u.hash, u.order_id, $2
-from unnest($3::bigint[], $4::text[], $5::bytea[], $6::uuid[]) as u (user_id, key, hash, order_id) order by u.user_id, u.key
-on conflict (shop_id, user_id, key) do update set seen = idempotency_keys.seen + 1
-returning user_id, key, request_hash, order_id;
+-- name: claim_orders
+select * from claim_orders($1, $2, $3, $4, $5);
 
 -- name: create_orders
 select create_orders($1, $2, $3, $4, spread($5::bigint[], n), spread($6::bigint[], n), spread($7::text[], n), spread($8::text[], n),

@@ -72,6 +72,10 @@ class Case:
     found: bool = False
     """The money stands in suspense already."""
 
+    def is_plain(self) -> bool:
+        """Whether it is credited as it was asked: an open attempt of an unpaid order, with money that is new here."""
+        return self.effect is Effect.CREDITED and not self.found and self.attempt is not None and self.attempt["state"] != "paid"
+
     def settled(self) -> Settled:
         """The answer to whoever brought the report."""
         return Settled(self.effect, self.why, self.attempt["order_id"] if self.attempt else None)
@@ -95,7 +99,7 @@ class Settle:
         """`channel` finds a channel by its id; `fulfilments` hand over what recharges are for; `threads` ask about held money."""
         self._fulfilments, self._threads = fulfilments, threads
         self._database, self._books, self._vault, self._accounts, self._channel = database, books, vault, ledger_accounts, channel
-        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=1_024, writers=writers)
+        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=256, writers=writers)
 
     async def __call__(self, arrival: Arrival) -> Settled:
         """Settle one report; returns after the commit. Raises `Unavailable` or `OutcomeUnknown` when the database is lost."""
@@ -151,10 +155,8 @@ class Settle:
         Also answers the account ids that may be remembered once this is committed.
         """
         numbers = [ids.parse26(a.report.number) for a in arrivals]
-        known = [number for number in numbers if number is not None]
-        await tx.value(sql.lock_for_settlement, known)
-        at = clock.now()
         found = await _read(tx, arrivals, numbers)
+        at = clock.now()
         results: list[Case | None] = []
         users: set[int] = set()
         for place, arrival in enumerate(arrivals):
@@ -198,39 +200,76 @@ class Settle:
 
     async def _write(self, tx: Tx, shop_id: int, book: Book, at: datetime, cases: Sequence[Case]) -> dict[str, int]:
         booked = [case for case in cases if case.effect in BOOKED]
+        new = ids.new_ids(len(booked))
+        transfers: list[Transfer] = []
         if booked:
-            fresh = [c for c in booked if not c.found]
-            await tx.copy("fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(map(_fact_key, fresh)))
             held = [(c.attempt["order_id"], c.why, "{}") for c in booked if c.effect is Effect.HELD and c.attempt]
             held += await self._decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
-            if held:
-                await tx.run(sql.give_reasons, *map(list, zip(*held, strict=True)))
-            _expect(await moves.pay_attempts(tx, at, ACTOR, steps := self._payments(booked)), steps)
-            _expect(await moves.move_orders(tx, at, ACTOR, turns := _order_steps(booked)), turns)
+            plain = [(each, case) for each, case in zip(new, booked, strict=True) if case.is_plain()]
+            odd = [(each, case) for each, case in zip(new, booked, strict=True) if not case.is_plain()]
+            await self._write_odd(tx, shop_id, at, odd, held)
+            await self._write_plain(tx, shop_id, at, plain)
             await moves.note_anomalies(tx, shop_id, at, _anomalies(booked))
-            stopped = [
-                Held(a["order_id"], a["user_id"], a["amount_fen"], c.why)
-                for c in booked
-                if c.effect is Effect.HELD and (a := c.attempt)
-            ]
-            if stopped and self._threads:
-                await open_cases(tx, self._threads, shop_id, stopped)
-            for case in booked:
-                if case.effect is Effect.TWICE and case.attempt and case.attempt["state"] != "paid":
-                    await send_back(tx, shop_id, at, case.attempt, case.arrival.report)
-        raws = [inbox.Stored(c.arrival.raw, "settled", c.effect) for c in cases if c.arrival.raw]
-        await inbox.store(tx, shop_id, at, raws)
-        await events.append(tx, shop_id, at, ACTOR, [_event(c) for c in booked])
-        transfers = [_transfer(new, c, at) for new, c in zip(ids.new_ids(len(booked)), booked, strict=True)]
+            transfers = [_transfer(each, case, at) for each, case in odd + plain]
+        await inbox.store(tx, shop_id, at, [inbox.Stored(c.arrival.raw, "settled", c.effect) for c in cases if c.arrival.raw])
         credited = [(c.attempt, c.arrival.report.happened_at) for c in booked if c.effect is Effect.CREDITED and c.attempt]
-        finished = await finish_all(
-            self._fulfilments, tx, at, [Credited(a["order_id"], a["user_id"], a["amount_fen"], paid_at) for a, paid_at in credited]
-        )
+        handed = [
+            Credited(a["order_id"], a["user_id"], a["amount_fen"], paid_at, a["purpose"] == "purchase") for a, paid_at in credited
+        ]
+        finished = await finish_all(self._fulfilments, tx, at, handed)
         transfers += finished.transfers
         await moves.note_anomalies(tx, shop_id, at, _undelivered([a for a, _ in credited], finished.undelivered))
         found = await self._accounts.ids(tx, shop_id, {line.address for t in transfers for line in t.lines})
         await post(tx, shop_id, at, ACTOR, transfers, found)
         return found
+
+    async def _write_plain(self, tx: Tx, shop_id: int, at: datetime, plain: Sequence[tuple[UUID, Case]]) -> None:
+        """Everything but the decision and the booking of what is credited as asked, which is nearly all, by one statement."""
+        if not plain:
+            return
+        rows = [case.attempt for _, case in plain if case.attempt]
+        reports = [case.arrival.report for _, case in plain]
+        await tx.value(
+            sql.credit_orders,
+            shop_id,
+            at,
+            ACTOR,
+            [new for new, _ in plain],
+            [row["id"] for row in rows],
+            [row["order_id"] for row in rows],
+            [row["user_id"] for row in rows],
+            narrow([report.channel_id for report in reports]),
+            narrow([report.amount_fen for report in reports]),
+            [report.channel_txn for report in reports],
+            [self._sealed(row["id"], report.payer) for row, report in zip(rows, reports, strict=True)],
+            narrow([row["version"] for row in rows]),
+            narrow([row["state"] for row in rows]),
+            narrow([row["order_version"] for row in rows]),
+            narrow([row["order_state"] for row in rows]),
+            narrow([report.witness for report in reports]),
+        )
+
+    async def _write_odd(
+        self, tx: Tx, shop_id: int, at: datetime, odd: Sequence[tuple[UUID, Case]], held: Sequence[tuple[UUID, str, str]]
+    ) -> None:
+        """What is held, misfit, paid twice, of nobody's number, or stood in suspense: statement by statement."""
+        if not odd:
+            return
+        cases = [case for _, case in odd]
+        await tx.copy("fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(_fact_key(c) for c in cases if not c.found))
+        if held:
+            await tx.run(sql.give_reasons, *map(list, zip(*held, strict=True)))
+        _expect(await moves.pay_attempts(tx, at, ACTOR, steps := self._payments(cases)), steps)
+        _expect(await moves.move_orders(tx, at, ACTOR, turns := _order_steps(cases)), turns)
+        stopped = [
+            Held(a["order_id"], a["user_id"], a["amount_fen"], c.why) for c in cases if c.effect is Effect.HELD and (a := c.attempt)
+        ]
+        if stopped and self._threads:
+            await open_cases(tx, self._threads, shop_id, stopped)
+        for case in cases:
+            if case.effect is Effect.TWICE and case.attempt and case.attempt["state"] != "paid":
+                await send_back(tx, shop_id, at, case.attempt, case.arrival.report)
+        await events.append(tx, shop_id, at, ACTOR, [_event(case) for case in cases])
 
     async def _decide(self, tx: Tx, book: Book, cases: Sequence[Case]) -> list[tuple[UUID, str, str]]:
         """Ask the policy again now that the money is here; what it says is stored with what it saw.
@@ -263,11 +302,14 @@ class Settle:
             attempt, report = case.attempt, case.arrival.report
             if attempt is None or attempt["state"] == "paid":
                 continue
-            payer = self._vault.seal(report.payer, f"attempts:payer:{attempt['id']}") if report.payer else None
             assert report.amount_fen is not None
             seen = (attempt["id"], attempt["version"], attempt["state"])
-            paid.append(moves.Paid(*seen, report.channel_txn, payer, report.amount_fen))
+            paid.append(moves.Paid(*seen, report.channel_txn, self._sealed(attempt["id"], report.payer), report.amount_fen))
         return paid
+
+    def _sealed(self, attempt_id: UUID, payer: str) -> bytes | None:
+        """Who paid, sealed for the attempt's row."""
+        return self._vault.seal(payer, f"attempts:payer:{attempt_id}") if payer else None
 
 
 async def _read(tx: Tx, arrivals: Sequence[Arrival], numbers: Sequence[UUID | None]) -> dict[int, asyncpg.Record]:

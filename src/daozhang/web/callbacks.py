@@ -4,7 +4,6 @@ Nothing a stranger sends is echoed. Sizes and times are bounded, junk is kept at
 that the channel expects.
 """
 
-import asyncio
 import logging
 import re
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from daozhang.recharge.door import Door
 from daozhang.recharge.inbox import MAX_BODY
 from daozhang.settings import Settings
 from daozhang.web.client import client
+from daozhang.web.patience import Patience
 from daozhang.web.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Callbacks:
     ) -> None:
         self._pages, self._registry, self._door = pages, registry, door
         self._limiter, self._settings, self._changed = limiter, settings, changed
-        self._turns = Turns()
+        self._turns, self._patience = Turns(), Patience(BODY_WAIT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -80,7 +80,7 @@ class Callbacks:
         body = b""
         no: Invalid
         try:
-            body = await _body(headers, receive) if scope["method"] == "POST" else _query(scope)
+            body = await self._patience.bounded(_body(headers, receive)) if scope["method"] == "POST" else _query(scope)
             await self._turns.take()
             answer = await self._door.knock(row.shop_id, channel, headers, body)
         except Invalid as invalid:
@@ -124,18 +124,17 @@ def _query(scope: HTTPScope) -> bytes:
 
 
 async def _body(headers: dict[str, str], receive: Receive) -> bytes:
-    """The raw body. Raises `_TooLarge`, `TimeoutError`."""
+    """The raw body. Raises `_TooLarge`, and `TimeoutError` when the sender leaves."""
     length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit() or int(length[:12]) > MAX_BODY:
         raise _TooLarge
     parts, size = [], 0
-    async with asyncio.timeout(BODY_WAIT_S):
-        while (message := await receive())["type"] == "http.request":
-            part = message.get("body", b"")
-            size += len(part)
-            if size > MAX_BODY:
-                raise _TooLarge
-            parts.append(part)
-            if not message.get("more_body"):
-                return b"".join(parts)
+    while (message := await receive())["type"] == "http.request":
+        part = message.get("body", b"")
+        size += len(part)
+        if size > MAX_BODY:
+            raise _TooLarge
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
     raise TimeoutError
