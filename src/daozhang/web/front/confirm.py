@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
-_ON_FORM = ("confirmation.", "provider.missing", "operation.too_many", "operation.form_stale")
+_ON_FORM = ("confirmation.", "provider.missing", "operation.too_many")
 
 
 @get("/orders/{shown:str}/confirm")
@@ -38,9 +38,9 @@ async def answer(request: AnyRequest, shown: FromPath[str]) -> Response[Any]:
     """One of the buttons: `sure` the amount is right, `send` a code, `code` typed, `face` with consent of its own."""
     session, house = await sessions.require(request), house_of(request)
     form = await forms.read(request)
+    await sessions.check_csrf(request, form)
     view = await find(request, session, shown)
     try:
-        await sessions.check_csrf(request, form)
         if form.get("sure"):
             await house.challenges.sure(view, int(form["sure"]) if form["sure"].isascii() and form["sure"].isdigit() else 0)
         elif form.get("send"):

@@ -103,11 +103,23 @@ async def buy(request: AnyRequest, goods_id: FromPath[int]) -> Response[Any]:
 
     The button `look` only works out the sum for another number of pieces.
     """
-    session, good = await sessions.require(request), await _find(request, goods_id)
-    form = await forms.read(request)
-    draft = read_draft(form)
+    session, form = await sessions.require(request), await forms.read(request)
+    draft, stale = read_draft(form), None
     try:
         await sessions.check_csrf(request, form)
+    except Refusal as refusal:
+        stale = refusal
+    good = await shelf.good(house_of(request).database, session.shop_id, goods_id)
+    if stale is not None and (good is None or stale.reason != "operation.form_stale"):
+        raise stale
+    if good is None:
+        raise Refusal("goods.not_found")
+    return await (_bought(request, session, good, draft, form) if stale is None else _form(request, good, draft, stale))
+
+
+async def _bought(request: AnyRequest, session: "Session", good: "Good", draft: Draft, form: dict[str, str]) -> Response[Any]:
+    """Buy with a form that is ours."""
+    try:
         if form.get("look"):
             return await _form(request, good, draft)
         check_count(draft)
