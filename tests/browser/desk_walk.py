@@ -66,8 +66,8 @@ async def walk(page: Page, shop: Shop, scene: Scene, *, short: bool = False) -> 
         ("user", f"/desk/users/{shop.stage.shop.user_id}"), ("alarms", "/desk/alarms"), ("anomalies", "/desk/anomalies"),
         ("payouts", "/desk/payouts"), ("failures", "/desk/failures"), ("rules", "/desk/rules"),
         ("version", "/desk/rules/versions/1"), ("editor", "/desk/rules/edit"), ("limits", "/desk/limits"),
-        ("regions", "/desk/regions"), ("audit", "/desk/audit"), ("staff", "/desk/staff"), ("again", "/desk/again"),
-        ("nothing", "/desk/find?q=RC-0"), ("refusal", "/desk/orders/RC-1"),
+        ("regions", "/desk/regions"), ("register", "/desk/register"), ("audit", "/desk/audit"), ("staff", "/desk/staff"),
+        ("again", "/desk/again"), ("nothing", "/desk/find?q=RC-0"), ("refusal", "/desk/orders/RC-1"),
     ):  # fmt: skip
         if short and name not in MAIN:
             continue
@@ -100,7 +100,7 @@ async def main(folder: Path, looks: list[str]) -> None:
         stage = await stack.enter_async_context(open_stage(database, Settings(data=home / "data", test_mode=True)))
         shop, scene = Shop(stage, stage.shop.url), await furnish(stage.shop)
         await hire(shop, "lin", "support")
-        telephone = Telephone(await hire(shop, "chen", "owner"))
+        telephone = Telephone(await hire(shop, "chen", "owner", "aml"))
         playwright = await stack.enter_async_context(async_playwright())
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for look in looks:

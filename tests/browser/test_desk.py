@@ -28,7 +28,7 @@ async def test_every_page_of_the_desk_is_sound(
     chromium: Browser, shop: Shop, axe: str, language: str, width: int, *, dark: bool, short: bool
 ) -> None:
     scene = await furnish(shop.stage.shop)
-    telephone = Telephone(await hire(shop, "chen", "owner"))
+    telephone = Telephone(await hire(shop, "chen", "owner", "aml"))
     context = await context_for(chromium, language=language, width=width, dark=dark)
     page = await context.new_page()
     faults = listen(page, shop)
