@@ -118,6 +118,9 @@ SABOTAGE: dict[str, tuple[str, str]] = {
            select o.id, o.shop_id, o.user_id, o.id, 1, (select min(h.id::text)::uuid from holds h), decode(repeat('00', 40), 'hex'),
              '1234', 'x', 'a', o.created_at, o.created_at from orders o limit 1""",
     ),
+    "stray money that nobody says went back": (
+        "strays_returned", "update transfers set kind = 'stray.returned' where kind = 'recharge'",
+    ),
     "a lot that grew": ("lots_whole", "update fund_lots set remaining_fen = remaining_fen + 1, amount_fen = amount_fen + 1"),
     "a first payment booked as a second": (
         "second_payments_kept", "update transfers set kind = 'twice.kept' where kind = 'recharge'",

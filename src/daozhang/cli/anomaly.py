@@ -61,3 +61,33 @@ def resolve(anomaly_id: str, what_was_done: str, /, *, actor: str, json: bool = 
     if not on_database(work):
         raise Failed("nothing of this id waits for you")
     say_json(id=known) if json else say("resolved")
+
+
+@anomaly.command
+def returned(anomaly_id: str, reference: str, /, *, actor: str, json: bool = False) -> None:
+    """Book that stray money (of no order of ours, or a second transaction of one number) was sent back by hand at its channel.
+
+    Args:
+        anomaly_id: as `anomaly list` shows it.
+        reference: the channel's own number of that refund.
+        actor: who sent it back.
+        json: end with one JSON line.
+    """
+    from uuid import UUID
+
+    from daozhang.ledger import Accounts
+    from daozhang.recharge import anomalies
+
+    try:
+        known = UUID(anomaly_id)
+    except ValueError:
+        raise Failed("an anomaly's id looks like 01a21f4c-7a29-7622-9b52-a052da205c0c") from None
+    if not reference.strip():
+        raise Failed("say under which number the channel sent it back")
+
+    async def work(database: Any, _vault: Any, _settings: Any) -> bool:
+        return await anomalies.returned(database, Accounts(), known, actor, reference)
+
+    if not on_database(work):
+        raise Failed("no stray money of this id waits")
+    say_json(id=known) if json else say("booked as returned")

@@ -161,7 +161,7 @@ def returned(number: str, why: str, /, *, actor: str = "operator") -> None:
 
 @order.command
 def keep(refund_id: str, why: str, /, *, actor: str, json: bool = False) -> None:
-    """Give up a refund that waits at its channel for a person, and keep the money as balance.
+    """Give up a refund that waits at its channel for a person: the money is balance again, or held as before.
 
     Args:
         refund_id: as `order show` lists it.
@@ -177,7 +177,7 @@ def keep(refund_id: str, why: str, /, *, actor: str, json: bool = False) -> None
     if json:
         say_json(id=known, state=state)
     else:
-        say("kept as balance" if state == "failed" else f"the channel has ended it meanwhile: {state}")
+        say("given up; the money is where it was before" if state == "failed" else f"the channel has ended it meanwhile: {state}")
 
 
 @order.command

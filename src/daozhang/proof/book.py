@@ -29,6 +29,7 @@ CHECKS: dict[str, str] = {
     "purchases_whole": "each purchase delivered has its cards and its bookings in full, each other one has neither",
     "payouts_booked": "each payout by hand had a second person and is booked once in full, and its hold stands where it stands",
     "second_payments_kept": "each second payment kept as balance was whole, the user's, and could not go back",
+    "strays_returned": "stray money that somebody says went back by hand is booked so, once and in full, and no other is",
     "lots_whole": "what is left in the lots of an account, with credits not followed yet, is its balance, and each use is whole",
     "bonuses_given": "each bonus given belongs to a credited order of its user and is booked once, and what went back is in holds",
     "budgets_kept": "no campaign gave or promised more than its budget or a user's share, no coupon was used twice",

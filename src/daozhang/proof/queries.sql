@@ -136,7 +136,7 @@ select (select count(*) from fact_keys) as looked_at, w.culprit from (select 1) 
 with given as (
   select t.id, t.kind, t.source_id, split_part(a.address, ':', 2)::bigint as channel_id, p.amount_fen
   from transfers t join postings p on p.transfer_id = t.id join accounts a on a.id = p.account_id
-  where a.kind = 'channel_receivable' and p.amount_fen > 0
+  where a.kind = 'channel_receivable' and p.amount_fen > 0 and t.kind <> 'stray.returned'
 ), done as (
   select r.id, r.channel_id, r.amount_fen, case when h.state = 'captured' then r.hold_id else r.id end as source_id
   from refunds r left join holds h on h.id = r.hold_id where r.state = 'done'
@@ -223,6 +223,19 @@ with booked as (
     select coalesce(max(a.paid_fen), 0) from attempts a where a.order_id = o.id and a.id >= o.id and a.state = 'paid')
 )
 select (select count(*) from holds) as looked_at, w.culprit from (select 1) one left join wrong w on true;
+
+-- name: strays_returned
+with back as (
+  select t.id, t.source_id, split_part(a.address, ':', 2)::bigint as channel_id, p.amount_fen
+  from transfers t join postings p on p.transfer_id = t.id and p.amount_fen > 0 join accounts a on a.id = p.account_id
+  where t.kind = 'stray.returned'
+), told as (
+  select n.id, n.channel_id, n.amount_fen from anomalies n where n.resolution like 'returned: %'
+), wrong as (
+  select coalesce(b.id, n.id)::text as culprit from back b full join told n on n.id = b.source_id
+  where b.id is null or n.id is null or b.channel_id <> n.channel_id or b.amount_fen <> n.amount_fen
+)
+select (select count(*) from transfers) as looked_at, w.culprit from (select 1) one left join wrong w on true;
 
 -- name: lots_whole
 select (select count(*) from lot_cursors) as looked_at, w.address as culprit from (select 1) one left join lots_wrong w on true;

@@ -27,10 +27,12 @@ _QUESTIONS = {
     "account.frozen": "source",
 }
 """What is asked, by why the money is held; anything else asks what it is for."""
+MISFIT = "anomaly.amount"
+"""Why money waits that came with another amount: nothing is asked of its owner, staff look first."""
 
 
 class Held(NamedTuple):
-    """An order whose money was just held."""
+    """An order whose money was just held, or is kept apart because it is another amount."""
 
     order_id: UUID
     user_id: int
@@ -42,7 +44,8 @@ async def open_cases(tx: Tx, cases: Cases, shop_id: int, held: Sequence[Held]) -
     """Open a case for each, in the commit that holds the money."""
     for each in held:
         facts = {"order": about(each.order_id), "amount_fen": each.amount_fen, "reason": each.reason}
-        await cases.open(tx, shop_id, each.user_id, KIND, about(each.order_id), _QUESTIONS.get(each.reason, "purpose"), facts)
+        question, first = ("other_amount", "staff") if each.reason == MISFIT else (_QUESTIONS.get(each.reason, "purpose"), "user")
+        await cases.open(tx, shop_id, each.user_id, KIND, about(each.order_id), question, facts, first=first)  # type: ignore[arg-type]
 
 
 def about(order_id: UUID) -> str:

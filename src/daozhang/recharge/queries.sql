@@ -399,3 +399,13 @@ update order_freezes set next_look_at = $2 where id = $1 and lifted_at is null;
 
 -- name: answered_before
 select m.reason from order_moves m where m.order_id = $1 and m.move = 'passed';
+
+-- name: stray_returned
+update anomalies set resolved_at = $3, resolution = $4
+where id = $2 and shop_id = $1 and resolved_at is null and amount_fen > 0 and (
+  kind = 'unknown_order' or (kind = 'unresolved' and attempt_id is null and order_id is not null and facts ->> 'channel_txn' is not null))
+returning order_id, channel_id, amount_fen;
+
+-- name: payouts_waiting_since
+select count(*) as waiting, (array_agg(id order by id desc))[1] as newest, (array_agg(order_id order by id))[1] as order_id
+from payouts where shop_id = $1 and state in ('proposed', 'approved') and moved_at <= $2;

@@ -184,25 +184,33 @@ class Refunds:
         await self.take(refund_id, answer.outcome, answer.report, answer)
 
     async def keep(self, refund_id: UUID, why: str, actor: str) -> str:
-        """Give up a refund that waits at its channel for a person, and keep the money as balance. Answers the refund's state.
+        """Give up a refund that waits at its channel for a person. Answers the refund's state.
 
-        The channel is asked once more: what it has returned, or definitely will not, is what counts. Raises `refund.in_progress`
-        while it may still deliver, `refund.not_stuck` for any other refund.
+        The money is balance again; money that was never credited is where it was before, with a case that decides. The channel
+        is asked once more: what it has returned, or definitely will not, is what counts. Raises `refund.in_progress` while it may
+        still deliver, `refund.not_stuck` for any other refund.
         """
         row = await self._database.row(sql.refund_in_work, refund_id)
         channel = self._channel(row["channel_id"]) if row else None
         if row is None or channel is None:
             raise Refusal("operation.not_found")
-        if row["state"] != "sent" or row["origin"] != "cash":
+        if row["state"] not in ("reserved", "sent"):
             raise Refusal("refund.not_stuck")
+        if not await self._database.transact(lambda tx: tx.value(sql.count_look, refund_id, row["queries"])):
+            # A look is under way this moment.
+            raise Refusal("refund.in_progress")
         answer = await channel.query_refund(ids.text26(refund_id), ids.text26(row["attempt_id"]))
         if answer.outcome in (Outcome.SUCCESS, Outcome.FAILURE):
             return await self.take(refund_id, answer.outcome, answer.report, answer)
         told = answer.reason or (answer.report.reason if answer.report else None)
-        if NEEDS_HAND not in (told, row["reason"]):
+        # Not while the first call may still be on its way.
+        never_taken = row["state"] == "reserved" and answer.exists is False and clock.now() - row["created_at"] > FIRST_LOOK * 2
+        if NEEDS_HAND not in (told, row["reason"]) and not never_taken:
+            await self._database.transact(lambda tx: tx.run(sql.uncount_look, refund_id))
             raise Refusal("refund.in_progress")
-        log.warning("refund %s is kept as balance by %s: %s", refund_id, actor, why[:80])
-        return await self._database.transact(lambda tx: self._endings.finish(tx, refund_id, "failed", None, None, KEPT, actor))
+        log.warning("refund %s is given up by %s: %s", refund_id, actor, why[:80])
+        reason = KEPT if row["origin"] == "cash" else "refund.failed"
+        return await self._database.transact(lambda tx: self._endings.finish(tx, refund_id, "failed", None, None, reason, actor))
 
     async def _refused(self, tx: Tx, refund_id: UUID, reason: str | None) -> None:
         """Money that must go back, plainly refused before anything was taken in: the next look is the first one again.

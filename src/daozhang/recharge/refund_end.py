@@ -53,7 +53,7 @@ class Endings:
         await tx.rows(sql.move_refund, at, actor, refund_id, row["state"], state, state, None, txn, native, reason)
         if state == "failed" and row["origin"] == "cash":
             await tx.value(sql.count_refund, row["order_id"], -row["amount_fen"])
-        await self._order_ends(tx, row, state, reason, seen["user_id"])
+        await self._order_ends(tx, row, state, reason, seen["user_id"], by_hand=actor != "refund")
         event = events.Event(f"refund.{state}", row["order_id"], seen["user_id"], f'{{"amount_fen":{row["amount_fen"]}}}')
         await events.append(tx, row["shop_id"], at, "refund", [event])
         if state == "done":
@@ -104,7 +104,7 @@ class Endings:
         own = await tx.row(sql.paid_attempt, order["id"])
         return bool(own and own["id"] == row["attempt_id"] and own["paid_fen"] == row["amount_fen"])
 
-    async def _order_ends(self, tx: Tx, row: Any, state: str, reason: str | None, user_id: int) -> None:
+    async def _order_ends(self, tx: Tx, row: Any, state: str, reason: str | None, user_id: int, *, by_hand: bool) -> None:
         """A refund of money that was never credited ends its order.
 
         One that bounced leaves the money where it was, and a person decides again in a case of its own; the second payment of an
@@ -127,7 +127,7 @@ class Endings:
         elif row["origin"] == "suspense" and bounced:
             before = await tx.row(sql.refunds_of_attempt, row["attempt_id"])
             assert before is not None
-            if before["number"] < MOST_BY_ITSELF:
+            if before["number"] < MOST_BY_ITSELF and not by_hand:
                 await again(tx, at, row, at + AGAIN_AFTER)
             else:
                 await note(tx, row, "unresolved", reason or "")

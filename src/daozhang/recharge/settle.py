@@ -31,7 +31,7 @@ from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge import inbox, moves
 from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
-from daozhang.recharge.hold import Held, open_cases
+from daozhang.recharge.hold import MISFIT, Held, open_cases
 from daozhang.recharge.judgement import BOOKED, Effect, Row, judge
 from daozhang.recharge.send_back import send_back
 from daozhang.recharge.states import ENDED_UNPAID
@@ -262,7 +262,9 @@ class Settle:
         _expect(await moves.pay_attempts(tx, at, ACTOR, steps := self._payments(cases)), steps)
         _expect(await moves.move_orders(tx, at, ACTOR, turns := _order_steps(cases)), turns)
         stopped = [
-            Held(a["order_id"], a["user_id"], a["amount_fen"], c.why) for c in cases if c.effect is Effect.HELD and (a := c.attempt)
+            Held(a["order_id"], a["user_id"], c.arrival.report.amount_fen or 0, c.why if c.effect is Effect.HELD else MISFIT)
+            for c in cases
+            if c.effect in (Effect.HELD, Effect.MISFIT) and (a := c.attempt)
         ]
         if stopped and self._threads:
             await open_cases(tx, self._threads, shop_id, stopped)
@@ -381,8 +383,10 @@ def _anomalies(booked: Sequence[Case]) -> list[moves.Anomaly]:
             kinds.append("late")
         order_id, attempt_id = (attempt["order_id"], attempt["id"]) if attempt else (None, None)
         if attempt and case.effect is Effect.TWICE and attempt["state"] == "paid":
-            # A second transaction of the same number: the attempt itself stands for the first one, which was rightly credited.
+            # A second transaction of the same number: the attempt itself stands for the first one, which was rightly credited. No
+            # refund can name it, so it does not go back by itself: a person sends it back, and says so.
             attempt_id = None
+            kinds = [kind if kind != "twice" else "unresolved" for kind in kinds]
         facts = {"channel_txn": report.channel_txn, "number": report.number[:64], "witness": report.witness, "why": case.why}
         found.extend(
             moves.Anomaly(kind, order_id, attempt_id, report.channel_id, report.amount_fen, msgspec.json.encode(facts).decode())
