@@ -99,4 +99,4 @@ async def test_a_frozen_user_is_refused_and_money_on_its_way_is_held(shop: Shop)
     assert (held.reason, held.reason_facts.get("why")) == ("account.frozen", "risk_review")
     wallet = await shop.program.desk.wallet(shop.user_id)
     assert (wallet.cash_fen, wallet.review_fen) == (0, 5_000)
-    assert {verdict["outcome"] for verdict in held.verdicts} == {"hold", None}
+    assert {verdict["outcome"] for verdict in held.verdicts} == {"hold", "admit", None}
