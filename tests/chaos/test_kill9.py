@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from tests.chaos.stream import Channel, Served, free_port, open_channel, settled, stream
 from tests.flows.naive import credited, make_tables
-from tests.flows.shop import make_users
+from tests.flows.shop import LICENSED, make_users
 from tests.flows.verdict import judge
 
 from daozhang import __version__, ids
@@ -111,6 +111,10 @@ async def furnish(settings: Settings, app_dsn: str, owner_dsn: str, channel: Cha
     """A channel at the simulator, users, and their orders placed for true; the orders' numbers."""
     users = await make_users(owner_dsn, USERS)
     async with open_program(settings, app_dsn, app_dsn, work=False) as program:
+        # Many orders of few users wait at once: the book that a shop begins with lets five.
+        books = program.house.books
+        version = (await books.current(1)).version + 1
+        assert await books.publish(1, LICENSED, version=version, author="tester", note="the book of the stream")
         wanted = msgspec.convert(channel.card() | {"methods": ["native"]}, console.ChannelSettings)
         channel_id = await console.add(program.database, program.vault, settings, wanted)
         await console.enable(program.database, program.vault, settings, channel_id)
