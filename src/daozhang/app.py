@@ -18,7 +18,7 @@ from daozhang.cases.unfreeze import UnfreezeVerdict
 from daozhang.channels.port import Channel
 from daozhang.channels.registry import Registry
 from daozhang.channels.watch import tell_unmapped, watch_certificates
-from daozhang.diagnosis import Diagnoses, open_diagnoses
+from daozhang.diagnosis import Claims, Diagnoses, open_diagnoses
 from daozhang.events.hub import Hub
 from daozhang.events.interface_log import InterfaceLog
 from daozhang.goods.buy import Purchases
@@ -45,6 +45,7 @@ from daozhang.providers.rows import Providers
 from daozhang.recharge import anomalies, chase, deceived, hold, inbox, refund, refund_end, waiting
 from daozhang.recharge.bonus import Bonus
 from daozhang.recharge.challenge import Challenges
+from daozhang.recharge.choice import Choice
 from daozhang.recharge.deceived import Deceived, DeceivedVerdict
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.door import Door
@@ -184,7 +185,8 @@ async def _build(
         challenges=Challenges(database, identity, confirmations, desk),
         by_code=ByCode(database, vault, identity, confirmations),
         devices=Devices(database, identity, confirmations), leaving=Leaving(SHOP, database, identity, accounts),
-        diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases),
+        diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases), claims=Claims(database, settle, registry.get),
+        choice=Choice(database, books, accounts, (fulfil,), cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
         console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log, vault),
     )  # fmt: skip
@@ -204,7 +206,7 @@ async def _build(
     ]  # fmt: skip
     working = [
         *(due.run for due in dues),
-        Timetable(database, _entries(identity, vault, cases, accounts)).run,
+        Timetable(database, _entries(identity, vault, cases, accounts, house.choice)).run,
         watch.run,
         probes.run,
     ]
@@ -222,7 +224,7 @@ def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identi
     }
 
 
-def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts) -> tuple[Entry, ...]:
+def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts, choice: Choice) -> tuple[Entry, ...]:
     """What is done at its hour, by one process for all."""
     return (
         *ENTRIES,
@@ -234,6 +236,7 @@ def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts)
         Entry("retention", timedelta(hours=1), _forget),
         Entry("large values", timedelta(hours=6), _note_large),
         Entry("regulation", timedelta(seconds=20), partial(_send_back, accounts, cases)),
+        Entry("silent misfits", timedelta(minutes=10), _done(choice.lapse)),
     )
 
 
@@ -250,7 +253,7 @@ async def _send_back(accounts: Accounts, cases: Cases, database: Database) -> No
 
 
 def _done(sweep: Callable[[], Coroutine[Any, Any, int]]) -> Callable[[Database], Coroutine[Any, Any, None]]:
-    """Daily: remove what nobody needs any more."""
+    """A sweep that needs nothing but its hour."""
 
     async def work(_: Database) -> None:
         await sweep()

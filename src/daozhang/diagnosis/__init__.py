@@ -1,5 +1,6 @@
 """Why a recharge did not work and where its money is: evidence goes in, a finding comes out that never says more than was told."""
 
+from daozhang.diagnosis.claim import Claimed, Claims
 from daozhang.diagnosis.model import Cause, Cure, Evidence, Finding, Heard, Layer, Line, Mark, Way
 from daozhang.diagnosis.opening import open_diagnoses
 from daozhang.diagnosis.read import Now, Reader
@@ -8,6 +9,8 @@ from daozhang.diagnosis.think import find
 
 __all__ = [
     "Cause",
+    "Claimed",
+    "Claims",
     "Cure",
     "Diagnoses",
     "Evidence",

@@ -92,3 +92,34 @@ select page_version from pages_facts where order_id = $1 order by at limit 1;
 select channel_id, direction, operation, trace, status, duration_us, result, request_sha256, response_sha256, at
 from exchange_digests_facts
 where order_id = $1 or attempt_id = any ($2) or refund_id = any ($3) order by id limit 200;
+
+-- name: order_of_attempt
+select order_id from attempts_facts where attempt_id = $1 and user_id = $2;
+
+-- name: order_of_payment
+-- By key, channel by channel: there are few of them.
+select a.order_id from channels_facts c
+join payments_facts p on p.channel_id = c.channel_id and p.channel_txn = $1
+join attempts_facts a on a.attempt_id = p.attempt_id
+where c.shop_id = $3 and a.user_id = $2 limit 1;
+
+-- name: unsettled_of
+select attempt_id, channel_id, kind from attempts_facts
+where shop_id = $1 and user_id = $2 and attempt_id >= $3 and state <> 'paid' order by attempt_id desc limit $4;
+
+-- name: unsettled_attempts
+select attempt_id, channel_id, kind from attempts_facts
+where order_id = $1 and attempt_id >= $1 and state <> 'paid' order by attempt_id desc limit $2;
+
+-- name: unpaid_orders
+select f.order_id from recharge_facts f
+where f.shop_id = $1 and f.user_id = $2 and f.order_id >= $3
+  and f.state in ('created', 'awaiting_payment', 'closing', 'failed', 'expired', 'cancelled') order by f.order_id desc limit $4;
+
+-- name: next_looks
+-- When something happens by itself: the next question to a channel about a payment and about a refund, and a case's clock.
+select
+  (select min(a.next_query_at) from attempts_facts a where a.order_id = $1 and a.attempt_id >= $1 and a.state not in ('paid', 'closed'))
+    as payment_at,
+  (select min(r.next_query_at) from refunds_facts r where r.order_id = $1 and r.state in ('reserved', 'sent')) as refund_at,
+  (select min(c.deadline_at) from cases_facts c where c.about = $2 and c.closed_at is null) as case_at;

@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from daozhang import clock, ids
@@ -28,6 +28,14 @@ class Now:
 
     consider: Callable[[int, int, Sequence[UUID]], Awaitable[Sequence[Considered]]]
     board: Callable[[int], Mapping[tuple[int, str], Any]]
+
+
+class Clocks(NamedTuple):
+    """The next question to a channel about a payment and about a refund, and the end of a case's turn; None = there is none."""
+
+    payment_at: datetime | None
+    refund_at: datetime | None
+    case_at: datetime | None
 
 
 class Reader:
@@ -71,6 +79,12 @@ class Reader:
     async def order(self, order_id: UUID, user_id: int | None = None) -> OrderView | None:
         """An order, with `user_id` only that user's."""
         return await order_view(self._database, order_id, user_id)
+
+    async def clocks(self, order: OrderView) -> Clocks:
+        """When something happens by itself: for the countdown to the next automatic step."""
+        row = await self._database.row(sql.next_looks, order.id, order.shown)
+        assert row is not None
+        return Clocks(row["payment_at"], row["refund_at"], row["case_at"])
 
     async def exchanges(self, order_id: UUID) -> list[dict[str, Any]]:
         """What was said between us and the channel about an order, without contents: for staff and the bundle of evidence."""

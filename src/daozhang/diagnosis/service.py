@@ -138,7 +138,7 @@ class Diagnoses:
         due = at + timedelta(seconds=PACE[0])
         await self._database.transact(lambda tx: tx.value(sql.set_watch, thread.id, at, due))
 
-    async def ask_person(self, thread: Thread, about: str, finding: Finding) -> UUID:
+    async def ask_person(self, thread: Thread, about: str, finding: Finding, *, claim: bool = False) -> UUID:
         """Open a case with the evidence filled in by the machine; the one that is open when there is one."""
         facts: dict[str, Any] = {
             "code": thread.shown, "told": finding.told, "amount_fen": finding.amount_fen, "at": finding.at.isoformat(),
@@ -146,11 +146,17 @@ class Diagnoses:
         }  # fmt: skip
         if finding.about:
             facts["order"] = finding.about
-        kind = "claim" if finding.told in ("not_told", "checking") else "complaint"
+        kind = "claim" if claim or finding.told in ("not_told", "checking") else "complaint"
         question = "paid_proof" if kind == "claim" else "explain"
         return await self._database.transact(
             lambda tx: self._cases.open(tx, thread.shop_id, thread.user_id, kind, about, question, facts)
         )
+
+    async def claim_case(self, shop_id: int, user_id: int, number: str) -> UUID:
+        """Open a case about a number that was not found. Each user's case is their own, whatever the number is."""
+        about = f"user:{user_id} {number[:48]}".strip()
+        facts = {"number": number[:64], "told": "not_found"}
+        return await self._database.transact(lambda tx: self._cases.open(tx, shop_id, user_id, "claim", about, "paid_proof", facts))
 
     async def claim(self, tx: Tx, most: int) -> Sequence[Any]:
         """Claim threads that are due, and set when they are looked at next: ever more slowly the longer they are watched."""

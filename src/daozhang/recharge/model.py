@@ -111,6 +111,8 @@ class OrderView:
     version: int
     refunds: tuple["RefundView", ...] = ()
     payouts: tuple["Payout", ...] = ()
+    paid_fen: int | None = None
+    """What was paid, where a payment was booked for the order."""
 
 
 @dataclass(frozen=True, slots=True)

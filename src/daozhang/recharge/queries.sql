@@ -128,7 +128,7 @@ from orders where id = $1;
 -- name: order_view
 select o.id, o.user_id, o.shop_id, o.state, o.version, o.amount_fen, o.refunded_fen, o.channel_id, o.method, o.created_at, o.expires_at,
   o.credited_at, o.reason, o.reason_facts::text as reason_facts,
-  a.id as attempt_id, a.kind, a.state as attempt_state, a.action, a.payload::text as payload, a.native_code, a.channel_txn,
+  a.id as attempt_id, a.kind, a.state as attempt_state, a.action, a.payload::text as payload, a.native_code, a.channel_txn, a.paid_fen,
   a.method as attempt_method, a.channel_id as attempt_channel_id, a.expires_at as attempt_expires_at, a.reason as attempt_reason,
   a.queries,
   a.state is distinct from 'open' and exists (
@@ -409,3 +409,6 @@ returning order_id, channel_id, amount_fen;
 -- name: payouts_waiting_since
 select count(*) as waiting, (array_agg(id order by id desc))[1] as newest, (array_agg(order_id order by id))[1] as order_id
 from payouts where shop_id = $1 and state in ('proposed', 'approved') and moved_at <= $2;
+
+-- name: silent_misfits
+select id, user_id from orders where state = 'misfit' and moved_at <= $1 order by moved_at limit $2;

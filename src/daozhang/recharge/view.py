@@ -66,6 +66,7 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
         version=row["version"],
         refunds=tuple(refunds),
         payouts=tuple(payouts),
+        paid_fen=row["paid_fen"],
     )
 
 

@@ -11,7 +11,7 @@ from daozhang.settings import Settings
 if TYPE_CHECKING:
     from daozhang.cases import Cases
     from daozhang.channels.registry import Registry
-    from daozhang.diagnosis import Diagnoses
+    from daozhang.diagnosis import Claims, Diagnoses
     from daozhang.events.hub import Hub
     from daozhang.goods.buy import Purchases
     from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from daozhang.mine import Leaving
     from daozhang.policy.books import Books
     from daozhang.recharge.challenge import Challenges
+    from daozhang.recharge.choice import Choice
     from daozhang.recharge.deceived import Deceived
     from daozhang.recharge.desk import Desk
     from daozhang.status import Board, History
@@ -64,6 +65,8 @@ class House:
     history: "History"
     cases: "Cases"
     diagnoses: "Diagnoses"
+    claims: "Claims"
+    choice: "Choice"
     verifications: "Verifications"
     deceived: "Deceived"
     challenges: "Challenges"

@@ -1,6 +1,7 @@
 """One order: its cashier while it waits for payment, its result afterwards; cancel it, or pay it another way."""
 
 import re
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from daozhang import clock, ids
 from daozhang.money import yuan
 from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catalogue
 from daozhang.recharge.challenge import QUESTIONS
+from daozhang.recharge.choice import SILENCE
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
 from daozhang.web.front import offers, path, refunds
@@ -107,6 +109,24 @@ async def retry(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     return Redirect(f"/orders/{view.shown}", status_code=303)
 
 
+@post("/orders/{shown:str}/choice", status_code=303)
+async def choice(request: AnyRequest, shown: FromPath[str]) -> Redirect:
+    """Money of another amount: keep it or send it back. What was decided meanwhile answers for itself."""
+    session, house = await sessions.require(request), house_of(request)
+    form = await forms.read(request)
+    await sessions.check_csrf(request, form)
+    view = await find(request, session, shown)
+    try:
+        if form.get("choice") == "keep":
+            await house.choice.keep(session.user_id, view.id)
+        elif form.get("choice") == "back":
+            await house.choice.send_back(session.user_id, view.id)
+    except Refusal as refusal:
+        if refusal.reason != "operation.not_waiting":
+            raise
+    return Redirect(f"/orders/{view.shown}", status_code=303)
+
+
 async def find(request: AnyRequest, session: "Session", shown: str) -> "OrderView":
     """An order of this user by its shown number. Raises `operation.not_found` for anything else."""
     identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None
@@ -128,7 +148,7 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
         "reason": reason,
         "told": reason.told(reader.code, view.reason_facts) if reason else None,
         "anomalies": [_anomaly(kind, view, reader) for kind in view.anomalies],
-        "path": path.steps(view, reader),
+        "path": path.steps(view, reader, None if view.terminal else await house_of(request).diagnoses.reader.clocks(view)),
         "gift_lines": await offers.lines(request, view.id),
         "backs_lines": refunds.lines(view, reader),
         **await _FACTS.get(face, _nothing)(request, view),
@@ -257,8 +277,14 @@ async def _received(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
     return {
         "case": await house_of(request).cases.open_about(house_of(request).shop_id, "hold", view.shown)
         if view.state == "held"
-        else None
+        else None,
+        "choose_by": _choose_by(view) if view.state == "misfit" and view.paid_fen is not None else None,
     }
+
+
+def _choose_by(view: "OrderView") -> datetime:
+    came = next((step.at for step in reversed(view.steps) if step.what in ("order.misfit", "order.unfit")), view.created_at)
+    return came + SILENCE
 
 
 _FACTS = {"received": _received, "cashier": _cashier, "credited": _credited, "ended": _ended, "checking": _waiting}
@@ -269,4 +295,4 @@ def _drawn(text: str) -> str:
     return segno.make(text, error="m").svg_inline(border=2, omitsize=True, dark="#1b211f")
 
 
-handlers = [show, state, check, cancel, retry]
+handlers = [show, state, check, cancel, retry, choice]

@@ -28,13 +28,14 @@ class Back:
 
 def lines(view: "OrderView", reader: "Locale") -> list[Back]:
     """The refunds and payouts of an order, oldest first."""
-    made = [_refund(each, reader) for each in view.refunds] + [_payout(each, reader) for each in view.payouts]
+    made = [_refund(each, view, reader) for each in view.refunds] + [_payout(each, reader) for each in view.payouts]
     return sorted(made, key=lambda each: each.at)
 
 
-def _refund(refund: "RefundView", reader: "Locale") -> Back:
+def _refund(refund: "RefundView", view: "OrderView", reader: "Locale") -> Back:
     kind = reader.either(f"kind.{refund.kind}", "kind.other")
-    text = reader.t("refund.twice" if refund.origin == "suspense" else "refund.asked", kind=kind)
+    odd = "refund.twice" if "twice" in view.anomalies else "refund.misfit"
+    text = reader.t(odd if refund.origin == "suspense" else "refund.asked", kind=kind)
     stuck = refund.state == "sent" and refund.reason == "refund.needs_hand"
     if refund.reason and (stuck or refund.state == "failed"):
         told = catalogue().get(refund.reason).told(reader.code)

@@ -144,7 +144,7 @@ async def _order_page(request: AnyRequest, session: "Session", view: "OrderView"
         live=not view.terminal,
         order_mark=order_mark(view),
         face=face_of(view),
-        path=path.steps(view, reader),
+        path=path.steps(view, reader, await house.diagnoses.reader.clocks(view)),
         past=[(each.at, told.headline(each.finding, kind, reader).title) for each in past[1:]],
         empty=request.query_params.get("empty") == "1",
         choices=await _choices(request, view, finding),

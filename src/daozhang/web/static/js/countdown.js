@@ -6,7 +6,12 @@
     const ends = performance.now() + Number(box.dataset.countdown) * 1000;
     function tick() {
       const seconds = Math.max(0, Math.ceil((ends - performance.now()) / 1000));
-      left.textContent = Math.floor(seconds / 60) + ":" + String(seconds % 60).padStart(2, "0");
+      const hours = Math.floor(seconds / 3600);
+      const minutes = Math.floor(seconds / 60) % 60;
+      const clock = String(seconds % 60).padStart(2, "0");
+      left.textContent = hours > 48 ? Math.floor(hours / 24) + " d"
+        : hours ? hours + ":" + String(minutes).padStart(2, "0") + ":" + clock : minutes + ":" + clock;
+      if (!seconds && box.dataset.done) box.textContent = box.dataset.done;
       if (seconds > 0) setTimeout(tick, 1000);
     }
     tick();
