@@ -273,15 +273,15 @@ async def cure_region_suspended(story: Story) -> None:
 
 
 async def meet_extra_zero(story: Story) -> str:
-    return str((await story.place(66_000)).reason)
+    return str((await story.place(8_800)).reason)
 
 
 async def cure_extra_zero(story: Story) -> None:
     assert story.order is not None
     await story.world.program.desk.cancel(story.person.user_id, story.order.id)  # it was a mistake
-    await story.world.paid(story.person, await story.place(6_600))
-    again = await story.place(66_000)  # and this time it is meant
-    await story.world.program.house.challenges.sure(again, 66_000)
+    await story.world.paid(story.person, await story.place(880))
+    again = await story.place(8_800)  # and this time it is meant
+    await story.world.program.house.challenges.sure(again, 8_800)
     await story.world.paid(story.person, await story.seen())
 
 

@@ -50,6 +50,8 @@ class Wish:
     losing: bool = False
     meant_fen: int = 0
     codes: bool = False
+    offer: int | None = None
+    coupon: str = ""
 
 
 class Try(NamedTuple):
@@ -111,8 +113,10 @@ class Errand:
     async def _told(self, wish: Wish) -> set[str]:
         desk = self.shop.program.desk
         kind, method = wish.way or ways().main
-        card = (_BANK, wish.instrument) if wish.instrument else (None, None)
-        asker = Asker(1, self.person.user_id, desk.page_version, None, wish.ip, *card)
+        bank, instrument = card = (_BANK, wish.instrument) if wish.instrument else (None, None)
+        asker = Asker(
+            1, self.person.user_id, desk.page_version, None, wish.ip, bank, instrument, offer=wish.offer, coupon=wish.coupon
+        )
         channel_id = await self.world.channel(kind)
         quote = await desk.quote(self.person.user_id, wish.amount_fen, card)
         answers = await desk.preflight(asker, wish.amount_fen, [(channel_id, method)])
@@ -182,7 +186,7 @@ class Errand:
     async def enter(self) -> None:
         """Log in, once."""
         if not self._token:
-            visitor = Visitor(HOME_IP, "198.51.100.0/24")
+            visitor = Visitor(HOME_IP, secrets.token_hex(6))
             self._token = (await self.shop.program.house.identity.login(1, self.person.phone, PASSWORD, visitor)).token
 
     async def ask_the_channel(self) -> None:
@@ -239,6 +243,7 @@ class Errand:
                     1, self.person.user_id, wish.amount_fen, await self.world.channel(kind), method, secrets.token_hex(16),
                     wish.version or __version__, wish.ip,
                     bank=_BANK if wish.instrument else None, instrument=wish.instrument or None,
+                    offer=wish.offer, coupon=wish.coupon,
                 )
             )  # fmt: skip
         finally:

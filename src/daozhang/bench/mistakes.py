@@ -11,7 +11,7 @@ from daozhang.demo.scenes import SCENES
 from daozhang.demo.world import CONFIRM_FEN, HOME_IP, LARGE_FEN
 from daozhang.policy.places import note_login
 
-USUAL_FEN = 6_600
+USUAL_FEN = 880
 """What the buyer of the scene always recharges, who types a zero too many."""
 ELSEWHERE = "203.0.113.9"
 OLD_PAGE = "0.0.1"
@@ -188,6 +188,28 @@ async def _type_the_code(errand: Errand) -> None:
     await errand.confirm()
 
 
+async def _take_two_offers(errand: Errand) -> None:
+    coupon = await errand.world.give_coupon(errand.person)
+    errand.wish(amount_fen=10_000, offer=await errand.world.campaign("bonus"), coupon=coupon)
+
+
+@_cures("coupon_stack", _take_two_offers)
+async def _keep_one_offer(errand: Errand) -> None:
+    errand.wish(coupon="")
+
+
+async def _mean_a_card_from_abroad(errand: Errand) -> None:
+    errand.wish(amount_fen=10_000, instrument="overseas")
+
+
+_cures("cross_border", _mean_a_card_from_abroad)(_take_a_debit_card)
+_cures("region_suspended", _scene("region_suspended", way=ways().small))(_pay_another_way)
+
+
 def mistakes() -> tuple[Mistake, ...]:
-    """Every mistake, in the order of the causes."""
-    return tuple(Mistake(each.id, each.reason, *_cures.found[each.id], fresh=each.id == "new_account") for each in causes())
+    """Every mistake that is written here, in the order of the causes."""
+    return tuple(
+        Mistake(each.id, each.reason, *_cures.found[each.id], fresh=each.id == "new_account")
+        for each in causes()
+        if each.id in _cures.found
+    )

@@ -91,10 +91,10 @@ async def credit_card(world: World, person: Person) -> str:  # noqa: ARG001
 
 
 async def extra_zero(world: World, person: Person) -> str:
-    """A user who always recharges 66 yuan."""
+    """A user who always recharges 8.80 yuan. Ten times that is still a small sum, which is only asked about for its zero."""
     for _ in range(2):
-        await world.credit(person, 6_600)
-    return "/recharge?amount=660"
+        await world.credit(person, 880)
+    return "/recharge?amount=88"
 
 
 async def code_unfinished(world: World, person: Person) -> str:

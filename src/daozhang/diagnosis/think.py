@@ -4,7 +4,7 @@ It says what somebody told us, by whom and when, and nothing else. What no chann
 is not guessed: the finding is `not_told`, and the payer is asked.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from daozhang import clock
@@ -203,6 +203,9 @@ def _ends(evidence: Evidence, said: _Said) -> tuple[Any, bool]:
     if cause is None or said.told not in ("cause", "not_told"):
         return None, False
     until, wait_s = cause.facts.get("until_at"), cause.facts.get("wait_s")
+    if isinstance(until, str):
+        # Facts of an order are kept as JSON.
+        until = datetime.fromisoformat(until)
     if until is None and isinstance(wait_s, int) and cause.at is not None:
         until = cause.at + timedelta(seconds=wait_s)
     others_act = cause.cured_by in (CuredBy.TIME, CuredBy.CHANNEL, CuredBy.PLATFORM)

@@ -135,7 +135,9 @@ def _sentence(line: "Line", kind: str, reader: "Locale") -> str:
         return said.text if said else ""
     if line.reason is not None:
         told = catalogue().get(line.reason).told(reader.code, line.facts)
-        return told.title if line.what == "cause" else reader.t(f"finding_line.{_word(line.what)}_why", kind=kind, why=told.title)
+        if line.what == "cause" or line.what.startswith("rule."):
+            return told.title
+        return reader.t(f"finding_line.{_word(line.what)}_why", kind=kind, why=told.title)
     return reader.either(f"finding_line.{_word(line.what)}", "finding_line.other", kind=kind)
 
 
