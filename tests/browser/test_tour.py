@@ -80,7 +80,7 @@ ACTS: dict[str, Act] = {
 """What the visitor does to run into it, where it is not said at once."""
 SAID: dict[str, dict[str, str]] = {
     "not_credited": {"zh": "已到账", "en": "It has arrived"},
-    "region_suspended": {"zh": "依据", "en": "Under"},
+    "region_suspended": {"zh": "依据", "en": "rules for Hainan"},
     "lost": {"zh": "请勿重复付款", "en": "do not pay again"},
     "page_old": {"zh": "页面已更新", "en": "The page was renewed"},
 }
