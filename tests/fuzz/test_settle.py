@@ -220,12 +220,13 @@ class Settling(RuleBasedStateMachine):
         if row["origin"] == "cash":
             # A refund that was failed and is done after all is taken from the cash that it had just gone back to.
             self.move(fen, out=accounts.reserved(order.user_id), into=back)
-        elif good:
+        elif self.loop.run(self.house.database.value("select state from refunds where id = $1", row["id"])) == "done":
+            # So is one of money that still waited undecided where it had bounced to.
             self.move(fen, out=accounts.review(order.user_id) if row["origin"] == "review" else accounts.SUSPENSE, into=back)
         if order.state == "refunding":
             # Whether the refund was of the payment that the order stands for or of a second one, the house knows.
             now = self.loop.run(self.house.database.value("select state from orders where id = $1", order.id))
-            assert now in (("refunding", "refunded") if good else ("refunding", "held", "misfit")), now
+            assert now in (("refunding", "refunded") if good else ("refunding", "held", "misfit", "refunded")), now
             order.state = now
 
     @invariant()
