@@ -9,6 +9,7 @@ from tests.flows.shop import Shop, add_channel, open_shop, refuses
 from daozhang import ids
 from daozhang.ledger import accounts
 from daozhang.postgres import Database
+from daozhang.proof import prove
 from daozhang.recharge.release import reject, release
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment
@@ -181,6 +182,24 @@ async def test_one_number_with_two_transactions_credits_the_first_and_keeps_the_
     assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_000, 5_000)
     assert await open_anomalies(shop) == ["unresolved"]
     assert (await shop.order(order.id)).state == "credited"
+
+
+async def test_cb_06_money_found_again_in_another_amount_is_the_orders_misfit(shop: Shop) -> None:
+    order = await shop.place()
+    shop.sim.fault("notice", "unknown_order")
+    shop.sim.phone.pay(await shop.number(order.id), trick="charged_otherwise", amount_fen=5_100)
+    await shop.sim.quiet()
+    await shop.later(30)
+    await shop.program.desk.look(order.id)
+    seen = await shop.order(order.id)
+    assert (seen.state, "amount" in seen.anomalies) == ("misfit", True)
+    assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (0, 5_100)
+    proof = await prove(shop.program.database)
+    assert proof.ok, [check for check in proof.checks if check.wrong]
+    await release(shop.program.database, shop.program.accounts, order.id, "staff:1", "the payer keeps it")
+    assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_100, 0)
+    proof = await prove(shop.program.database)
+    assert proof.ok, [check for check in proof.checks if check.wrong]
 
 
 @pytest.mark.parametrize("event", ["TRANSACTION.CLOSED", "REFUND.SUCCESS", "COUPON.USE", "PAYSCORE.USER_PAID"])

@@ -65,7 +65,8 @@ def judge(report: Report, attempt: Row | None) -> tuple[Effect, str]:  # noqa: P
 
     `attempt` is the locked row of the attempt joined with its order (`order_state`) and with `fact_attempt`, the attempt that this
     channel transaction was booked for before; None when we know no such number. CREDITED stands for "as asked": whether it is
-    credited or held is for the policy to say, and whether what is FOUND can be taken out of suspense is for the books.
+    credited or held is for the policy to say. Whether what is FOUND can be taken out of suspense is for the books;
+    whether it is then as asked follows from its amount.
     """
     if report.subject != "payment" or report.outcome is not Outcome.SUCCESS:
         return Effect.NOTED, f"{report.subject} {report.outcome}"
@@ -81,7 +82,7 @@ def judge(report: Report, attempt: Row | None) -> tuple[Effect, str]:  # noqa: P
     unpaid = attempt["state"] != "paid" and attempt["order_state"] in UNPAID
     fits = report.amount_fen == attempt["amount_fen"]
     if attempt["fact_known"]:
-        found = attempt["fact_attempt"] is None and unpaid and fits
+        found = attempt["fact_attempt"] is None and unpaid
         return (Effect.FOUND, "stood in suspense") if found else (Effect.FOREIGN, "transaction of another order")
     if not unpaid:
         return Effect.TWICE, "order paid before"

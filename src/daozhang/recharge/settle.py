@@ -327,16 +327,25 @@ async def _read(tx: Tx, arrivals: Sequence[Arrival], numbers: Sequence[UUID | No
 
 
 async def _take_out(tx: Tx, at: datetime, cases: Sequence[Case]) -> None:
-    """Money that stood in suspense under an unknown number is taken out once; what is not there in just that amount is foreign."""
+    """Money that stood in suspense under an unknown number is taken out once; what is not there in just that amount is foreign.
+
+    What comes out in another amount than its number asked for is the order's misfit, as if it had come that way.
+    """
     for case in cases:
         report, attempt = case.arrival.report, case.attempt
         assert attempt is not None
         resolution = f"found: {attempt['id']}"
         taken = await tx.row(sql.resolve_stray, report.channel_id, report.channel_txn, report.amount_fen, at, resolution)
         case.found = taken is not None
-        case.effect, case.why = (
-            (Effect.CREDITED, "found in suspense") if taken else (Effect.FOREIGN, "transaction of another order")
-        )
+        if taken is None:
+            case.effect, case.why = Effect.FOREIGN, "transaction of another order"
+        elif report.amount_fen == attempt["amount_fen"]:
+            case.effect, case.why = Effect.CREDITED, "found in suspense"
+        else:
+            case.effect, case.why = (
+                Effect.MISFIT,
+                f"found in suspense: asked {attempt['amount_fen']} fen, received {report.amount_fen}",
+            )
 
 
 def _fact_key(case: Case) -> tuple[int, str, UUID | None]:
