@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# What the browser tests and the oracles need from Debian: Chromium, Chinese fonts, Node. Installed when missing and we are root.
+# What the tests need from Debian: Chromium, Chinese fonts, Node, PgBouncer. Installed when missing and we are root.
 set -euo pipefail
 
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 fc-list 2>/dev/null | grep -qi 'Noto Sans CJK' || missing+=(fonts-noto-cjk fontconfig)
 command -v npm >/dev/null || missing+=(nodejs npm)
+command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 if [ ${#missing[@]} -eq 0 ]; then
   :
 elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -13,7 +14,7 @@ elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 else
-  echo "The browser tests need Debian packages that are not here. Install them as root, then run this again:" >&2
+  echo "The tests need Debian packages that are not here. Install them as root, then run this again:" >&2
   echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
   exit 1
 fi
