@@ -59,7 +59,7 @@ async def test_a_newcomer_recharges_and_sees_the_money_arrive(
     await page.click("[data-go]")
     await page.wait_for_url("**/orders/RC-*")
     await expect(page.locator("h1")).to_have_text(said["link" if width < 500 else "qr"])
-    await expect(page.locator("[data-left]")).to_have_text(re.compile(r"^\d+:\d\d$"))
+    await expect(page.locator(".left [data-left]")).to_have_text(re.compile(r"^\d+:\d\d$"))
     assert await audit(page, axe) == []
 
     await pay_on_the_phone(page)
