@@ -8,6 +8,7 @@ from tests.web.stage import Stage, open_stage
 from tests.web.test_sessions import Browser
 
 from daozhang.postgres import Database
+from daozhang.providers import rows
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
 from daozhang.web.doors import make_app
@@ -38,3 +39,11 @@ async def buyer(shop_app: Any) -> Browser:
     browser = Browser(shop_app)
     await browser.login()
     return browser
+
+
+@pytest.fixture
+async def services(stage: Stage) -> None:
+    """The simulated messenger, face service and register of names, as an operator enters them."""
+    program = stage.shop.program
+    for card in stage.shop.sim.services.cards():
+        await rows.add(program.database, program.vault, stage.house.settings, 1, rows.ProviderSettings(**card))  # type: ignore[arg-type]

@@ -8,16 +8,8 @@ from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
 from daozhang import notices
-from daozhang.providers import rows
 
 NEW = "a kettle sings at dusk 9"
-
-
-@pytest.fixture
-async def messenger(stage: Stage) -> None:
-    program = stage.shop.program
-    for card in stage.shop.sim.services.cards():
-        await rows.add(program.database, program.vault, stage.house.settings, 1, rows.ProviderSettings(**card))  # type: ignore[arg-type]
 
 
 def code(stage: Stage) -> str:
@@ -26,7 +18,7 @@ def code(stage: Stage) -> str:
     return found[0]
 
 
-@pytest.mark.usefixtures("messenger")
+@pytest.mark.usefixtures("services")
 async def test_in_a_code_logs_in_once(stage: Stage, shop_app: object) -> None:
     browser = Browser(shop_app, ip="198.51.100.7")
     page = await browser.submit("/login/code", "/login/code", phone=PHONE, send="1")
@@ -40,7 +32,7 @@ async def test_in_a_code_logs_in_once(stage: Stage, shop_app: object) -> None:
     assert (await other.submit("/login/code", "/login/code", phone=PHONE, code=code(stage))).status_code != 303
 
 
-@pytest.mark.usefixtures("messenger")
+@pytest.mark.usefixtures("services")
 async def test_in_an_unknown_number_reads_the_same_and_gets_no_message(stage: Stage, shop_app: object) -> None:
     seen = []
     for number in (PHONE, "13700000001"):
@@ -52,7 +44,7 @@ async def test_in_an_unknown_number_reads_the_same_and_gets_no_message(stage: St
     assert [each.to for each in stage.shop.sim.services.messages] == [PHONE]
 
 
-@pytest.mark.usefixtures("messenger")
+@pytest.mark.usefixtures("services")
 async def test_in_a_new_password_ends_every_session_and_the_user_is_told(stage: Stage, buyer: Browser, shop_app: object) -> None:
     browser = Browser(shop_app, ip="198.51.100.7")
     await browser.submit("/reset", "/reset", phone=PHONE, send="1")
@@ -67,7 +59,7 @@ async def test_in_a_new_password_ends_every_session_and_the_user_is_told(stage: 
     assert [each.kind for each in await notices.unread(stage.shop.program.database, stage.shop.user_id)] == ["password_reset"]
 
 
-@pytest.mark.usefixtures("messenger")
+@pytest.mark.usefixtures("services")
 async def test_rl_a_number_gets_few_codes(shop_app: object) -> None:
     browser = Browser(shop_app, ip="198.51.100.7")
     seen = [(await browser.submit("/reset", "/reset", phone=PHONE, send="1")).status_code for _ in range(7)]

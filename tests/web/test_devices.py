@@ -9,18 +9,10 @@ from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
 from daozhang.goods import shelf
-from daozhang.providers import rows
 from daozhang.reasons import Refusal
 from daozhang.recharge.model import Basket
 
 YOUNGER = "a kettle sings at dusk 9"
-
-
-@pytest.fixture
-async def messenger(stage: Stage) -> None:
-    program = stage.shop.program
-    for card in stage.shop.sim.services.cards():
-        await rows.add(program.database, program.vault, stage.house.settings, 1, rows.ProviderSettings(**card))  # type: ignore[arg-type]
 
 
 async def odd(buyer: Browser) -> str:
@@ -68,7 +60,7 @@ async def test_az_an_odd_device_is_unbound_its_session_ends_and_large_spending_w
     assert await spend(stage, 250_000) == "account.cooling"
 
 
-@pytest.mark.usefixtures("messenger")
+@pytest.mark.usefixtures("services")
 async def test_az_a_password_younger_than_the_device_proves_nothing(stage: Stage, buyer: Browser, shop_app: object) -> None:
     thief = Browser(shop_app, ip="198.51.100.66")
     await thief.login(PHONE, PASSWORD)

@@ -4,20 +4,10 @@ import pytest
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
-from daozhang.providers import rows
-
 NUMBER = "11010519491231002X"
 
 
-@pytest.fixture
-async def register(stage: Stage) -> None:
-    """The simulated register of names, as an operator enters it."""
-    program = stage.shop.program
-    for card in stage.shop.sim.services.cards():
-        await rows.add(program.database, program.vault, stage.house.settings, 1, rows.ProviderSettings(**card))  # type: ignore[arg-type]
-
-
-@pytest.mark.usefixtures("register")
+@pytest.mark.usefixtures("services")
 async def test_what_is_wrong_is_said_at_its_field_and_the_number_is_never_shown_again(buyer: Browser) -> None:
     answer = await buyer.submit("/me/name", "/me/name", name="王小明", number="110105194912310021")
     assert answer.status_code == 422
@@ -29,7 +19,7 @@ async def test_what_is_wrong_is_said_at_its_field_and_the_number_is_never_shown_
     assert "<b>" not in answer.text.split("<form", 1)[1].split("</form>", 1)[0]
 
 
-@pytest.mark.usefixtures("register")
+@pytest.mark.usefixtures("services")
 async def test_a_name_is_verified_masked_and_leads_back(buyer: Browser) -> None:
     answer = await buyer.submit("/me/name", "/me/name", name="王小明", number=NUMBER, next="/recharge?amount=200")
     assert (answer.status_code, answer.headers["location"]) == (303, "/recharge?amount=200")
@@ -39,7 +29,7 @@ async def test_a_name_is_verified_masked_and_leads_back(buyer: Browser) -> None:
     assert NUMBER not in page
 
 
-@pytest.mark.usefixtures("register")
+@pytest.mark.usefixtures("services")
 async def test_az_it_leads_nowhere_else_and_needs_a_session(stage: Stage, buyer: Browser, shop_app: object) -> None:
     answer = await buyer.submit("/me/name", "/me/name", name="王小明", number=NUMBER, next="//evil.example/")
     assert answer.headers["location"] == "/"

@@ -5,7 +5,9 @@ import re
 from datetime import date
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
+import pytest
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
@@ -246,3 +248,17 @@ async def test_the_agreement_is_ticked_once_per_version_and_readable_by_everybod
     assert 'name="agreement"' not in (await buyer.get("/recharge")).text
     await agreements.publish(stage.house.database, 1, "三", "three", author="anna")
     assert 'name="agreement" value="2"' in (await buyer.get("/recharge")).text
+
+
+@pytest.mark.parametrize("typed", ["５０", "50元", "¥ 50"])
+async def test_am_what_is_no_amount_is_asked_back_and_never_guessed_silently(stage: Stage, buyer: Browser, typed: str) -> None:
+    form = {"amount": "other", "other_amount": typed, "method": f"{stage.shop.channel_id}:native"}
+    answer = await buyer.submit("/recharge", "/recharge", **form)
+    assert answer.status_code == 422
+    assert "Do you mean ¥50.00?" in answer.text
+    assert await stage.shop.program.database.value("select count(*) from orders") == 0
+    filled = await buyer.submit("/recharge", "/recharge", **form, meant="50.00")
+    assert 'name="other_amount"' in filled.text
+    assert 'value="50.00"' in filled.text
+    assert await stage.shop.program.database.value("select count(*) from orders") == 0
+    assert "Do you mean" in (await buyer.get(f"/recharge/echo?amount={quote(typed)}")).text

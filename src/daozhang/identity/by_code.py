@@ -45,11 +45,7 @@ class ByCode:
     async def _send(self, shop_id: int, purpose: Purpose, phone: str, visitor: Visitor, locale: str) -> None:
         number, operation = read_phone(phone), _OPERATIONS[purpose]
         user_id = await self._identity.find(shop_id, number)
-        waiting = await self._confirmations.waiting(number, operation)
-        if waiting is not None and not waiting.passed and waiting.sends_left > 0:
-            await self._confirmations.resend(waiting.id, number, operation, locale, known=user_id is not None)
-            return
-        await self._confirmations.send_code(
+        await self._confirmations.send_or_again(
             shop_id, user_id, number, operation, visitor.network, locale, known=user_id is not None
         )  # fmt: skip
 

@@ -140,6 +140,17 @@ class Confirmations:
                 raise Refusal("confirmation.unsent")
         return _read(row)
 
+    async def send_or_again(
+        self, shop_id: int, user_id: int | None, phone: str, operation: Operation, network: str, locale: str = "zh", *,
+        known: bool = True,
+    ) -> None:  # fmt: skip
+        """Send a code, or another one for the confirmation that waits already. Raises as `send_code` and `resend`."""
+        waiting = await self.waiting(phone, operation)
+        if waiting is not None and waiting.means == "sms" and not waiting.passed and waiting.sends_left > 0:
+            await self.resend(waiting.id, phone, operation, locale, known=known)
+        else:
+            await self.send_code(shop_id, user_id, phone, operation, network, locale, known=known)
+
     async def answer(self, confirmation_id: UUID, phone: str, code: str) -> None:
         """The code that somebody typed. Raises `confirmation.wrong` (tries left) or `confirmation.over`."""
         subject, at = self.subject_of(phone), clock.now()

@@ -44,11 +44,7 @@ class Devices:
         """Send a code with which this device can be unbound. Raises `operation.too_many`, `provider.*`, `confirmation.unsent`."""
         await self._device(session.user_id, device_id)
         phone, operation = await self._identity.phone(session.user_id), operation_of(device_id)
-        waiting = await self._confirmations.waiting(phone, operation)
-        if waiting is not None and not waiting.passed and waiting.sends_left > 0:
-            await self._confirmations.resend(waiting.id, phone, operation, session.locale)
-            return
-        await self._confirmations.send_code(
+        await self._confirmations.send_or_again(
             session.shop_id, session.user_id, phone, operation, visitor.network, session.locale
         )  # fmt: skip
 

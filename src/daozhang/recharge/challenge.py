@@ -58,13 +58,9 @@ class Challenges:
 
     async def send(self, order: OrderView, network: str, locale: str = "zh") -> None:
         """Send a code to the owner's number, or another one. Raises `operation.too_many`, `provider.missing`, `confirmation.*`."""
-        asked = await self._confirming(order)
-        phone, operation = await self._identity.phone(order.user_id), operation_of(order)
-        if asked.sent is not None and asked.sent.means == "sms" and asked.sent.sends_left > 0:
-            await self._confirmations.resend(asked.sent.id, phone, operation, locale)
-            return
-        shop_id = self._desk.shop_id
-        await self._confirmations.send_code(shop_id, order.user_id, phone, operation, network, locale)
+        await self._confirming(order)
+        phone = await self._identity.phone(order.user_id)
+        await self._confirmations.send_or_again(self._desk.shop_id, order.user_id, phone, operation_of(order), network, locale)
 
     async def answer(self, order: OrderView, code: str) -> None:
         """The code that was typed; right, the order goes on. Raises `confirmation.wrong` (tries left), `confirmation.over`."""

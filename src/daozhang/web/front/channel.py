@@ -53,7 +53,7 @@ async def back(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     view = await find(request, session, shown)
     if not view.terminal and await house.limiter.take("order.look", view.id.hex) == 0:
         await house.desk.look(view.id)
-    return Redirect(f"/orders/{view.shown}", status_code=303)
+    return Redirect(f"/orders/{view.shown}?asked=1", status_code=303)
 
 
 def _places(view: "OrderView") -> str:

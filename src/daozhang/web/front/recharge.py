@@ -10,7 +10,7 @@ from litestar.response import Redirect
 
 from daozhang import announcements
 from daozhang.limits.model import card_fits
-from daozhang.money import Fen, MalformedAmount, parse_yuan, yuan
+from daozhang.money import Fen, MalformedAmount, guess_yuan, parse_yuan, yuan
 from daozhang.reasons import Refusal
 from daozhang.recharge.model import PlaceRequest
 from daozhang.web import forms, sessions
@@ -108,6 +108,9 @@ async def place(request: AnyRequest) -> Response[Any]:
     )
     try:
         await sessions.check_csrf(request, form)
+        if form.get("meant"):
+            # What the page asked back was meant: it is filled in, and nothing is ordered yet.
+            return await _form(request, session, replace(draft, choice="other", typed=form["meant"][:24]))
         amount_fen = _amount(draft.amount_text)
         if form.get("look"):
             return await _form(request, session, draft)
@@ -161,7 +164,9 @@ async def echo(request: AnyRequest) -> dict[str, str]:
     try:
         amount_fen = _amount(text)
     except Refusal as refusal:
-        return {"error": told(request, refusal.reason, refusal.facts).title}
+        title, meant_fen = told(request, refusal.reason, refusal.facts).title, guess_yuan(text)
+        asked = locale_of(request).t("recharge.meant", amount=locale_of(request).money(meant_fen)) if meant_fen else ""
+        return {"error": f"{title} {asked}".strip()}
     reader = locale_of(request)
     return {"shown": reader.money(amount_fen), "words": reader.words(amount_fen)}
 
@@ -202,6 +207,7 @@ async def _form(
         left_out=left_out(request, quote.methods),
         field_error=field_error,
         field_cure=field_cure,
+        meant_fen=guess_yuan(draft.amount_text) if field_error else None,
         notice_text=notice,
         checks=rules,
         news=await announcements.current(house_of(request).database, session.shop_id),
