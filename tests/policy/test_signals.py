@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from daozhang import clock, ids
+from daozhang.demo.shelf import atlas as xdb
 from daozhang.policy import payers, places
 from daozhang.policy.book import Book
 from daozhang.policy.enforce import enforce
@@ -21,23 +22,6 @@ from daozhang.postgres import Database, Tx
 from daozhang.reasons import Refusal
 
 BEIJING, SHENZHEN, ABROAD, NOWHERE = "203.0.113.7", "198.51.100.7", "192.0.2.7", "10.0.0.7"
-
-
-def xdb(regions: list[tuple[str, str, str]], version: int = 4) -> bytes:
-    """A data file of our own making: (first address, last address, text), all within one /16 each."""
-    texts, blocks, vector = b"", [], [(0, 0)] * 65_536
-    width = 4 if version == 4 else 16
-    index_at = 256 + 65_536 * 8 + sum(len(text.encode()) for *_, text in regions)
-    for first, last, text in sorted(regions, key=lambda region: ip_address(region[0]).packed):
-        start, end = ip_address(first).packed, ip_address(last).packed
-        offset = 256 + 65_536 * 8 + len(texts)
-        texts += text.encode()
-        at = index_at + sum(map(len, blocks))
-        blocks.append((start[::-1] + end[::-1] if width == 4 else start + end) + struct.pack("<HI", len(text.encode()), offset))
-        row = start[0] * 256 + start[1]
-        vector[row] = (vector[row][0] or at, at)
-    head = struct.pack("<HHIIIHH", 3, 1, 0, index_at, index_at + sum(map(len, blocks[:-1])), version, 4).ljust(256, b"\0")
-    return head + b"".join(struct.pack("<II", *pair) for pair in vector) + texts + b"".join(blocks)
 
 
 REGIONS = [

@@ -1,8 +1,9 @@
 """What the demo's shop has besides its channels: its book, its goods, and an atlas of the addresses that documentation uses."""
 
 import struct
+from collections.abc import Sequence
 from datetime import timedelta
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -112,16 +113,18 @@ async def _goods(program: Program) -> None:
             )  # fmt: skip
 
 
-def atlas() -> bytes:
-    """A data file of places in the form of ip2region: head, one row for each /16, texts, one block for each region."""
+def atlas(regions: Sequence[tuple[str, str, str]] = REGIONS, version: int = 4) -> bytes:
+    """A data file of places in the form of ip2region, for addresses of IP `version`: head, a row for each /16, texts, blocks."""
     texts, blocks, rows = b"", b"", [(0, 0)] * _ROWS
     texts_at = _HEAD + _ROWS * 8
-    blocks_at = texts_at + sum(len(text.encode()) for *_, text in REGIONS)
-    for first, last, text in REGIONS:
-        start, end, at = IPv4Address(first), IPv4Address(last), blocks_at + len(blocks)
-        offset = texts_at + len(texts)
+    blocks_at = texts_at + sum(len(text.encode()) for *_, text in regions)
+    for first, last, text in sorted(regions, key=lambda region: ip_address(region[0]).packed):
+        start, end, at = ip_address(first).packed, ip_address(last).packed, blocks_at + len(blocks)
+        borders = start[::-1] + end[::-1] if version == 4 else start + end
+        blocks += borders + struct.pack("<HI", len(text.encode()), texts_at + len(texts))
         texts += text.encode()
-        blocks += struct.pack("<IIHI", int(start), int(end), len(text.encode()), offset)
-        rows[int(start) >> 16] = (at, at)
-    head = struct.pack("<HHIIIHH", 3, 1, 0, blocks_at, blocks_at + len(blocks) - 14, 4, 4).ljust(_HEAD, b"\0")
+        row = start[0] * 256 + start[1]
+        rows[row] = (rows[row][0] or at, at)
+        last_at = at
+    head = struct.pack("<HHIIIHH", 3, 1, 0, blocks_at, last_at, version, 4).ljust(_HEAD, b"\0")
     return head + b"".join(struct.pack("<II", *row) for row in rows) + texts + blocks
