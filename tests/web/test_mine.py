@@ -1,5 +1,6 @@
 """One's own: messages, limits, the statement as a file, a copy of the data, the unused money back, closing the account."""
 
+import asyncio
 import json
 import re
 import secrets
@@ -151,12 +152,14 @@ async def test_closing_gives_the_money_back_waits_for_it_and_ends_for_good(
     assert "Orders without an end: 1" in page.text
     assert await stage.shop.cash() == 0
     await stage.shop.program.desk.cancel(stage.shop.user_id, waiting.id)
-    for _ in range(4):
+    for _ in range(30):
+        # The channel's own clock pays the refund out; how many looks that takes is its affair.
         await stage.shop.later(70)
         await stage.shop.work()
-    row = await stage.house.database.row("select standing from users where id = $1", stage.shop.user_id)
-    assert row is not None
-    assert row["standing"] == "closed"
+        if await stage.house.database.value("select standing from users where id = $1", stage.shop.user_id) == "closed":
+            break
+        await asyncio.sleep(0.05)
+    assert await stage.house.database.value("select standing from users where id = $1", stage.shop.user_id) == "closed"
     assert (await buyer.get("/me")).headers["location"].startswith("/login")
     assert await stage.house.database.value("select ended from closings") == "closed"
     await whole(stage)
