@@ -1,7 +1,6 @@
 """A whole shop on loopback: the program with its doors, PostgreSQL behind it, simulated channels that really call back."""
 
 import asyncio
-import contextlib
 import re
 import secrets
 import socket
@@ -28,6 +27,7 @@ from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.model import OrderView, PlaceRequest
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, Merchant, enrol
+from daozhang.simulators.prompt import PromptServer
 from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.station import Maker
 from daozhang.vault import Vault
@@ -43,24 +43,6 @@ LICENSED = replace(
 )
 """The book of most stories: as the defaults, but asking for no name and nothing else, without a ceiling."""
 PHONE, PASSWORD = "13800138000", "correct horse 7 battery"
-
-
-class Server(uvicorn.Server):
-    """A server that leaves the process's signals alone and ends when it is told to, not at its next look."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ended = asyncio.Event()
-
-    async def main_loop(self) -> None:
-        """Serve until the end."""
-        await self.on_tick(0)
-        await self.ended.wait()
-
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        """Do nothing."""
-        yield
 
 
 @dataclass
@@ -184,7 +166,7 @@ async def open_shop(
             config = uvicorn.Config(
                 program.asgi, loop="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
             )
-            server = Server(config)
+            server = PromptServer(config)
             serving = asyncio.create_task(server.serve([listener]))
             while not server.started:  # noqa: ASYNC110 - uvicorn tells it no other way
                 await asyncio.sleep(0.005)
@@ -193,7 +175,7 @@ async def open_shop(
             finally:
                 clock.shift(0)
                 program.house.closing.set()
-                server.ended.set()
+                server.end()
                 await serving
 
 

@@ -7,6 +7,7 @@ an end: the one here has `WAITING` places, and who finds it full is asked to com
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar, TypeVarTuple
 
 from argon2 import PasswordHasher
@@ -30,7 +31,7 @@ class Hasher:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
         self._most = AT_ONCE + waiting
         self._under_way = 0
-        self._nobody = self._argon2.hash("nobody has this password")
+        self._nobody = _nobody(passes, memory_kib)
         self.done_count = 0
 
     async def hash(self, password: str) -> str:
@@ -70,6 +71,12 @@ class Hasher:
         except (VerificationError, InvalidHashError):
             return False
         return password_hash is not None
+
+
+@cache
+def _nobody(passes: int, memory_kib: int) -> str:
+    """What is checked for who is not there; made once for each profile."""
+    return PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1).hash("nobody has this password")
 
 
 def _bytes(password: str) -> bytes:

@@ -1,10 +1,9 @@
 """The simulated channels at one port, with one phone and one fault dial, running in the event loop that enters it."""
 
 import asyncio
-import contextlib
 import socket
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -17,6 +16,7 @@ from daozhang.simulators.habits import Habits
 from daozhang.simulators.merchant import Enrolment, Merchant
 from daozhang.simulators.pages import PhonePages
 from daozhang.simulators.phone import Phone
+from daozhang.simulators.prompt import PromptServer
 from daozhang.simulators.services.sandbox import Sandbox
 from daozhang.simulators.station import Maker, NotPayable, Station, World
 from daozhang.simulators.stations import KNOWN
@@ -72,7 +72,7 @@ class Simulator:
         self._pages = PhonePages(self.phone, self.services)
         self._control = Control(self)
         self._tasks: list[asyncio.Task[None]] = []
-        self._server: _Server | None = None
+        self._server: PromptServer | None = None
 
     def station(self, wanted: type[S]) -> S:
         """The station of a class: `sim.station(WeChatPay).books`. Raises `LookupError`."""
@@ -109,7 +109,7 @@ class Simulator:
             self, loop="none", http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
             date_header=True, timeout_graceful_shutdown=1, backlog=2048,
         )  # fmt: skip
-        self._server = _Server(config)
+        self._server = PromptServer(config)
         running = [asyncio.create_task(station.run()) for station in self.stations.values()]
         self._tasks = [asyncio.create_task(self._server.serve([self._socket])), *running]
         while not self._server.started:
@@ -169,36 +169,6 @@ class Simulator:
             if loop.time() > end:
                 raise TimeoutError(f"still busy: {[station.sums()['notices'] for station in self.stations.values()]}")
             await asyncio.sleep(0.005)
-
-
-class _Server(uvicorn.Server):
-    """A server that ends when it is told to, and not at its next look a tenth of a second later."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._tick = asyncio.Event()
-
-    def end(self) -> None:
-        """Stop answering now."""
-        self.should_exit = True
-        self._tick.set()
-
-    async def main_loop(self) -> None:
-        """Keep the Date header current until told to end."""
-        count = 0
-        while not await self.on_tick(count):
-            count = (count + 1) % 864_000
-            self._tick.clear()
-            alarm = asyncio.get_running_loop().call_later(0.1, self._tick.set)
-            try:
-                await self._tick.wait()
-            finally:
-                alarm.cancel()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Leave the signals to whoever owns the process."""
-        yield
 
 
 def _own(folder: Path | None, name: str) -> Path | None:

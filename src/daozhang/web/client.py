@@ -76,7 +76,7 @@ def client_of(request: Request[Any, Any, Any], settings: Settings) -> Client:
 
 def client_ip(request: Request[Any, Any, Any]) -> str:
     """The client's address, for channels that ask for it."""
-    return client_of(request, request.app.state.house.settings).ip
+    return client_of(request, request.state.house.settings).ip
 
 
 def network_of(address: Address | None) -> str:

@@ -1,9 +1,9 @@
 """The application: every door of the front desk, the rules they share, and the ring around them."""
 
+from functools import cache
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
-from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.types import ASGIApp
@@ -63,7 +63,7 @@ def healthz() -> str:
 @get("/readyz", media_type="text/plain")
 async def readyz(request: Request[Any, Any, Any]) -> Response[str]:
     """The process can do its work: the database answers, and nobody asked it to stop. Raises `Unavailable` (503) otherwise."""
-    house: House = request.app.state.house
+    house: House = request.state.house
     if house.closing.is_set():
         return Response("closing", status_code=503)
     await house.database.value("select 1")
@@ -85,11 +85,13 @@ def _file(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
 
 
 def make_app(house: House) -> ASGIApp:
-    """The pages as one ASGI application. Channel callbacks are routed in front of it."""
+    """The pages of a house as one ASGI application. Channel callbacks are routed in front of it."""
+    return Guard(_routes(desk_too=house.console is not None), house)
 
-    async def close(_: Litestar) -> None:
-        house.closing.set()
 
+@cache
+def _routes(*, desk_too: bool) -> Litestar:
+    """Every door, once in a process: making them costs a quarter of a second, and whose they are is told by each request."""
     doors: list[Any] = [
         static,
         favicon,
@@ -123,16 +125,13 @@ def make_app(house: House) -> ASGIApp:
         *api_channels.handlers,
         *api_preflight.handlers,
     ]
-    if house.console is not None:
+    if desk_too:
         doors.append(desk.router())
-    app = Litestar(
+    return Litestar(
         route_handlers=doors,
-        state=State({"house": house}),
         exception_handlers=errors.handlers,
         request_max_body_size=forms.LIMIT_BYTES,
         openapi_config=None,
         logging_config=None,
-        on_shutdown=[close],
         debug=False,
     )
-    return Guard(app, https=house.settings.url().startswith("https://"))

@@ -1,9 +1,12 @@
 """The outermost ring around every answer: headers that keep a page ours, whoever wrote the answer, error pages included."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from daozhang.web.house import House
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
@@ -22,11 +25,14 @@ _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Guard:
-    """Adds the headers of the house to every HTTP answer, and answers HEAD like GET (the server drops the body)."""
+    """Hands every request the services of its house (`request.state.house`) and adds the headers that every answer bears.
 
-    def __init__(self, inner: ASGIApp, *, https: bool) -> None:
-        self._inner = inner
-        self._headers = [*_ALWAYS, _HSTS] if https else _ALWAYS
+    HEAD is answered like GET; the server drops the body.
+    """
+
+    def __init__(self, inner: ASGIApp, house: "House") -> None:
+        self._inner, self._house = inner, house
+        self._headers = [*_ALWAYS, _HSTS] if house.settings.url().startswith("https://") else _ALWAYS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -46,4 +52,5 @@ class Guard:
 
         if scope["method"] == "HEAD":
             scope = cast("Scope", {**scope, "method": "GET"})
+        scope.setdefault("state", {})["house"] = self._house
         await self._inner(scope, receive, guarded)

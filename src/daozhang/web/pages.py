@@ -25,8 +25,8 @@ BACK = "dz_back"
 
 
 def house_of(request: AnyRequest) -> House:
-    """The services, as `make_app` put them into the application's state."""
-    house = request.app.state.house
+    """The services, as the ring around all doors (`guard.py`) handed them to the request."""
+    house = request.state.house
     assert isinstance(house, House)
     return house
 

@@ -197,7 +197,7 @@ def _token_under(secret: str) -> str:
 
 
 def _house(request: AnyRequest) -> House:
-    house: House = request.app.state.house
+    house: House = request.state.house
     return house
 
 
