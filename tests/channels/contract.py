@@ -1,16 +1,23 @@
-"""What every adapter must do against its simulator over real HTTP. A kind's tests take these by a star import.
+"""What every adapter must do against its simulator over real HTTP, and what must not get through its door.
 
-Where channels differ, the kind says so in its `Traits`; nothing here names a channel.
+A kind's tests take these by a star import. Where channels differ, the kind says so in its `Traits` and its `Pen`; nothing here
+names a channel. A kind gives two fixtures: `rig`, and `target` for the attacks.
 """
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from tests.channels.attacks import REFUSED, TEXTS, Target, lies_about, refused, weak_key
+from tests.channels.elsewhere import leading_elsewhere
 from tests.channels.rig import Rig, closed_port
 
 from daozhang import clock, ids
-from daozhang.channels.port import Answer, Outcome
+from daozhang.channels.catalogue import KINDS
+from daozhang.channels.port import Answer, Invalid, Outcome
+from daozhang.reasons.refusal import Refusal
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -262,3 +269,99 @@ async def test_calls_in_parallel_do_not_disturb_each_other(rig: Rig) -> None:
         rig.pay(order.out_trade_no)
     answers = await asyncio.gather(*(rig.channel.query(order.out_trade_no) for order in orders))
     assert [answer.report.amount_fen for answer in answers if answer.report] == [order.amount_fen for order in orders]
+
+
+@pytest.mark.parametrize("attack", REFUSED)
+async def test_cb_01_to_cb_27_what_must_not_get_through(target: Target, attack: str) -> None:
+    """Whatever arrives, at most one call is made for all of it; the true message gets through before and after."""
+    messages = REFUSED[attack](target.pen)
+    target.calls.clear()
+    assert (await target.channel.read(*target.pen.message())).report is not None
+    for message in messages:
+        await refused(target, message)
+    assert (await target.channel.read(*target.pen.message())).report is not None
+    # A serial that nobody knows may belong to the channel's next key: it is asked for once a minute, whatever arrives.
+    assert len(target.calls) <= 1
+
+
+async def test_cb_15_messages_without_a_moment_are_only_claims(target: Target) -> None:
+    assert target.pen.stale_s or KINDS[target.channel.kind].asks_first
+
+
+async def test_cb_12_a_copy_has_the_key_of_the_first(target: Target) -> None:
+    message = target.pen.message()
+    keys = {(await target.channel.read(*message)).key for _ in range(3)}
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("fact", ["number", "amount", "merchant", "app", "currency"])
+async def test_cb_06_to_cb_11_a_signed_lie_is_told_as_it_is_so_that_settle_sees_it(target: Target, fact: str) -> None:
+    pen, attribute = target.pen, "amount_fen" if fact == "amount" else fact
+    if fact not in (*pen.lies, "number", "amount"):
+        pytest.skip("no message of this kind tells it")
+    truth = (await target.channel.read(*pen.message())).report
+    assert truth is not None
+    for lie in lies_about(fact, yuan=pen.yuan):
+        with contextlib.suppress(Invalid):
+            report = (await target.channel.read(*pen.message(**{fact: lie}))).report
+            assert report is not None
+            assert getattr(report, attribute) != getattr(truth, attribute), lie
+
+
+@pytest.mark.parametrize("name", TEXTS)
+async def test_texts_of_a_payer_change_nothing_of_what_was_paid(target: Target, name: str) -> None:
+    told = (await target.channel.read(*target.pen.message(text=TEXTS[name]))).report
+    truth = (await target.channel.read(*target.pen.message())).report
+    for fact in ("subject", "number", "outcome", "amount_fen", "currency", "merchant", "app"):
+        assert getattr(told, fact) == getattr(truth, fact), fact
+
+
+@pytest.mark.parametrize("cut", ["a&{amount}=1", "a={amount}=1&", "&", "=", "a&b=c"])
+async def test_cb_23_a_text_that_could_be_cut_into_fields_never_becomes_one(target: Target, cut: str) -> None:
+    try:
+        report = (await target.channel.read(*target.pen.message(text=cut.format(amount=target.pen.amount_name)))).report
+    except Invalid:
+        return
+    assert report is not None
+    assert report.amount_fen == 5000
+
+
+async def test_amounts_with_one_meaning_have_it(target: Target) -> None:
+    spelled = {"1": 100, "1.0": 100, "1.00": 100, "0.01": 1} if target.pen.yuan else {"1": 1, "100": 100}
+    for text, fen in spelled.items():
+        report = (await target.channel.read(*target.pen.message(amount=text))).report
+        assert report is not None
+        assert report.amount_fen == fen
+
+
+async def test_both_versions_of_the_keys_hold_while_they_change_and_only_they(target: Target) -> None:
+    for pen in (target.pen, target.next_pen):
+        assert (await target.renewed.read(*pen.message())).report is not None
+    with pytest.raises(Invalid):
+        await target.renewed.read(*target.pen.message(who="stranger"))
+    with pytest.raises(Invalid):
+        await target.channel.read(*target.next_pen.message())
+
+
+@pytest.mark.parametrize("secret", ["", "x", "changeme", "1" * 32, "password", "a key of 1024 bits"])
+def test_cb_04_an_empty_short_or_default_secret_is_no_key(target: Target, secret: str) -> None:
+    if secret.startswith("a key"):
+        secret = weak_key().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()  # fmt: skip
+        if target.pen.secret == "key":
+            pytest.skip("this channel's key is a shared text")
+    with pytest.raises(Refusal) as caught:
+        target.read_keys(**{target.pen.secret: secret})
+    assert caught.value.facts == {"field": target.pen.secret}
+    assert target.pen.secret in target.raw_keys
+
+
+async def test_in_07_an_answer_that_leads_elsewhere_is_not_followed(rig: Rig) -> None:
+    async with leading_elsewhere() as (url, came):
+        channel = rig.make(hosts=(url,))
+        order = rig.wish()
+        assert (await channel.order(order)).outcome is Outcome.UNKNOWN
+        assert (await channel.query(order.out_trade_no)).outcome is Outcome.UNKNOWN
+    assert came.count("here") >= 2
+    assert "elsewhere" not in came

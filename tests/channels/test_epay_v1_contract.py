@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.channels.attacks import Target, listening
 from tests.channels.contract import *  # noqa: F403 - the contract's tests are collected here.
 from tests.channels.epay_rig import EpayRig, open_rig
+from tests.channels.pens import epay_target
 from tests.channels.rig import Traits
 
 from daozhang.channels.port import Outcome
@@ -25,6 +27,12 @@ TRAITS = Traits(
 @pytest.fixture(scope="module")
 def enrolment() -> Enrolment:
     return enrol("1001", "1002")
+
+
+@pytest.fixture(scope="module")
+async def target(enrolment: Enrolment) -> AsyncIterator[Target]:
+    async with listening(epay_target("v1", enrolment, enrol("1001"))) as opened:
+        yield opened
 
 
 @pytest.fixture(params=["rainbow", "exact"])

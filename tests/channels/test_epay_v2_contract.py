@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.channels.attacks import Target, listening
 from tests.channels.contract import *  # noqa: F403 - the contract's tests are collected here.
 from tests.channels.epay_rig import EpayRig, open_rig
+from tests.channels.pens import epay_target
 from tests.channels.rig import FACTS, Traits
 
 from daozhang.channels.port import Outcome
@@ -23,6 +25,12 @@ TRAITS = Traits(
 @pytest.fixture(scope="module")
 def enrolment() -> Enrolment:
     return enrol("1001", "1002")
+
+
+@pytest.fixture(scope="module")
+async def target(enrolment: Enrolment) -> AsyncIterator[Target]:
+    async with listening(epay_target("v2", enrolment, enrol("1001"))) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ from urllib.parse import parse_qsl
 
 import aiohttp
 import pytest
+from tests.channels.attacks import Target, listening
 from tests.channels.contract import *  # noqa: F403 - the contract's tests are collected here.
+from tests.channels.pens import union_target
 from tests.channels.rig import Door, open_door
 from tests.channels.unionpay_rig import TRAITS, Make, UnionRig, keys_of, maker
 
@@ -36,6 +38,12 @@ def enrolment() -> Enrolment:
 @pytest.fixture(scope="module")
 def merchant_keys(enrolment: Enrolment):
     return keys_of(enrolment)
+
+
+@pytest.fixture(scope="module")
+async def target(enrolment: Enrolment) -> AsyncIterator[Target]:
+    async with listening(union_target(enrolment, enrol(("777290058100001", "青竹点卡")))) as opened:
+        yield opened
 
 
 @pytest.fixture

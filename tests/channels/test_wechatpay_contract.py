@@ -3,6 +3,7 @@
 import asyncio
 import time
 from base64 import b64decode
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -10,15 +11,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_pem_x509_certificate
+from tests.channels.attacks import Target, listening
 from tests.channels.conftest import Make, back, keys_of, wish
 from tests.channels.contract import *  # noqa: F403 - the contract's tests are collected here.
+from tests.channels.pens import wechat_target
 from tests.channels.rig import Door, Rig, Traits, closed_port
 
 from daozhang import clock
 from daozhang.channels.kinds.wechatpay.adapter import WechatPay
 from daozhang.channels.port import Invalid, Outcome
 from daozhang.outbound import Exchange
-from daozhang.simulators.merchant import enrol
+from daozhang.simulators.merchant import Enrolment, enrol
 from daozhang.simulators.simulator import Simulator
 
 TRAITS = Traits(
@@ -56,6 +59,12 @@ class WechatRig(Rig):
 
     def refunded_fen(self) -> int:
         return self._sim.books.refund_totals().sum_fen
+
+
+@pytest.fixture(scope="module")
+async def target(enrolment: Enrolment) -> AsyncIterator[Target]:
+    async with listening(wechat_target(enrolment, enrol())) as opened:
+        yield opened
 
 
 @pytest.fixture
