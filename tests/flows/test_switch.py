@@ -104,6 +104,28 @@ async def test_switching_while_the_first_stays_unsure_and_both_are_paid(shop: Sh
     assert ("refund.done", "wechatpay") in named
 
 
+async def test_cb_06_a_second_payment_first_told_under_an_unknown_number_goes_back_too(shop: Shop) -> None:
+    """It stands in suspense as nobody's; once a query says whose it is, its order was paid another way, so it returns by itself."""
+    order = await place(shop, "wechatpay", "native")
+    first = await shop.number(order.id)
+    shop.sim.fault("api", "error", http=500, times=None, channel="wechatpay")
+    seen = await switch(shop, order, "alipay", "qr")
+    await shop.pay(seen)
+    await shop.reach(order.id, "credited")
+    shop.sim.dial.clear()
+    shop.sim.fault("notice", "unknown_order", channel="wechatpay")
+    shop.sim.phone.pay(first)
+    await shop.sim.quiet()
+    for _ in range(8):
+        await shop.later(120)
+        await shop.work()
+    await refunds_end(shop)
+    assert returned_fen(shop) == {"wechatpay": 5_000, "alipay": 0, "unionpay": 0}
+    assert await attempts(shop, order.id) == [("wechatpay", "paid"), ("alipay", "paid")]
+    told = await shop.order(order.id)
+    assert (told.state, await shop.cash(), "twice" in told.anomalies) == ("credited", 5_000, True)
+
+
 async def test_the_old_attempt_is_closed_before_another_way_is_opened(shop: Shop) -> None:
     order = await place(shop, "wechatpay", "native")
     first = await shop.number(order.id)

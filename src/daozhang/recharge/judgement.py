@@ -60,13 +60,18 @@ def differing(report: Report, attempt: Row) -> tuple[str, ...]:
     return tuple(name for name, one, other in zip(_COMPARED, told, asked, strict=True) if one != other)
 
 
+def is_unpaid(attempt: Row) -> bool:
+    """Whether a payment of this attempt is the first of its order."""
+    return bool(attempt["state"] != "paid" and attempt["order_state"] in UNPAID)
+
+
 def judge(report: Report, attempt: Row | None) -> tuple[Effect, str]:  # noqa: PLR0911 - one return per effect, in their order
     """The effect of a verified report, and a word of why for the log.
 
     `attempt` is the locked row of the attempt joined with its order (`order_state`) and with `fact_attempt`, the attempt that this
     channel transaction was booked for before; None when we know no such number. CREDITED stands for "as asked": whether it is
     credited or held is for the policy to say. Whether what is FOUND can be taken out of suspense is for the books;
-    whether it is then as asked follows from its amount.
+    whether it is then as asked follows from its amount, and whether its order was paid before from `is_unpaid`.
     """
     if report.subject != "payment" or report.outcome is not Outcome.SUCCESS:
         return Effect.NOTED, f"{report.subject} {report.outcome}"
@@ -79,12 +84,11 @@ def judge(report: Report, attempt: Row | None) -> tuple[Effect, str]:  # noqa: P
         return Effect.FOREIGN, "differs: " + ", ".join(wrong)
     if attempt["fact_attempt"] == attempt["id"] or attempt["channel_txn"] == report.channel_txn:
         return Effect.AGAIN, "settled before"
-    unpaid = attempt["state"] != "paid" and attempt["order_state"] in UNPAID
     fits = report.amount_fen == attempt["amount_fen"]
     if attempt["fact_known"]:
-        found = attempt["fact_attempt"] is None and unpaid
-        return (Effect.FOUND, "stood in suspense") if found else (Effect.FOREIGN, "transaction of another order")
-    if not unpaid:
+        nobodys = attempt["fact_attempt"] is None
+        return (Effect.FOUND, "stood in suspense") if nobodys else (Effect.FOREIGN, "transaction of another order")
+    if not is_unpaid(attempt):
         return Effect.TWICE, "order paid before"
     if not fits:
         return Effect.MISFIT, f"asked {attempt['amount_fen']} fen, received {report.amount_fen}"

@@ -32,7 +32,7 @@ from daozhang.postgres.columns import narrow
 from daozhang.recharge import inbox, moves
 from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
 from daozhang.recharge.hold import MISFIT, Held, open_cases
-from daozhang.recharge.judgement import BOOKED, Effect, Row, judge
+from daozhang.recharge.judgement import BOOKED, Effect, Row, is_unpaid, judge
 from daozhang.recharge.send_back import send_back
 from daozhang.recharge.states import ENDED_UNPAID
 from daozhang.vault import Vault
@@ -329,7 +329,8 @@ async def _read(tx: Tx, arrivals: Sequence[Arrival], numbers: Sequence[UUID | No
 async def _take_out(tx: Tx, at: datetime, cases: Sequence[Case]) -> None:
     """Money that stood in suspense under an unknown number is taken out once; what is not there in just that amount is foreign.
 
-    What comes out in another amount than its number asked for is the order's misfit, as if it had come that way.
+    What comes out in another amount than its number asked for is the order's misfit, and what comes out for an order that was paid
+    before goes back, as if it had come that way.
     """
     for case in cases:
         report, attempt = case.arrival.report, case.attempt
@@ -339,6 +340,8 @@ async def _take_out(tx: Tx, at: datetime, cases: Sequence[Case]) -> None:
         case.found = taken is not None
         if taken is None:
             case.effect, case.why = Effect.FOREIGN, "transaction of another order"
+        elif not is_unpaid(attempt):
+            case.effect, case.why = Effect.TWICE, "found in suspense: order paid before"
         elif report.amount_fen == attempt["amount_fen"]:
             case.effect, case.why = Effect.CREDITED, "found in suspense"
         else:
