@@ -13,7 +13,8 @@ from litestar.types import ASGIApp
 
 from daozhang import __version__
 from daozhang.aml import large, retention
-from daozhang.cases import Cases, Effect, escalated, unfreeze
+from daozhang.cases import Cases, Effect, escalated, factor, unfreeze
+from daozhang.cases.factor import FactorVerdict
 from daozhang.cases.unfreeze import UnfreezeVerdict
 from daozhang.channels.port import Channel
 from daozhang.channels.registry import Registry
@@ -29,6 +30,8 @@ from daozhang.identity import Identity, Limiter
 from daozhang.identity.by_code import ByCode
 from daozhang.identity.confirm import Confirmations
 from daozhang.identity.devices import Devices
+from daozhang.identity.enrolment import Enrolment
+from daozhang.identity.second_step import SecondStep
 from daozhang.identity.staff import Staff
 from daozhang.identity.verify import Verifications
 from daozhang.jobs.clockwork import follow_clock
@@ -164,7 +167,8 @@ async def _build(
     fulfil, limiter = Fulfil(SHOP, database, accounts, vault), Limiter(database)
     bonus = Bonus(SHOP, database)
     identity = Identity(database, vault, limiter)
-    cases = Cases(database, vault, _verdicts(accounts, fulfil, bonus, identity))
+    enrolment = Enrolment(database, vault, identity)
+    cases = Cases(database, vault, _verdicts(accounts, fulfil, bonus, identity, enrolment))
     settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil, bonus), threads=cases)
     desk = Desk(
         SHOP, database, books, vault, registry, accounts, settle,
@@ -184,7 +188,8 @@ async def _build(
         deceived=Deceived(SHOP, database, accounts, cases),
         challenges=Challenges(database, identity, confirmations, desk),
         by_code=ByCode(database, vault, identity, confirmations),
-        devices=Devices(database, identity, confirmations), leaving=Leaving(SHOP, database, identity, accounts),
+        devices=Devices(database, identity, confirmations), enrolment=enrolment,
+        second_step=SecondStep(database, vault, identity), leaving=Leaving(SHOP, database, identity, accounts),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases), claims=Claims(database, settle, registry.get),
         choice=Choice(database, books, accounts, (fulfil,), cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
@@ -214,13 +219,14 @@ async def _build(
     return _Built(program, always, working, finish)
 
 
-def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identity) -> dict[str, Effect]:
+def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identity, enrolment: Enrolment) -> dict[str, Effect]:
     """What the verdicts of cases do, by kind; a kind that is not here only ends."""
     return {
         hold.KIND: HoldVerdict(accounts, (fulfil, bonus)),
         refund_end.STUCK: StuckVerdict(accounts),
         unfreeze.KIND: UnfreezeVerdict(identity.unfreeze_in),
         deceived.KIND: DeceivedVerdict(accounts),
+        factor.KIND: FactorVerdict(enrolment.lose),
     }
 
 

@@ -5,10 +5,12 @@ is sent to nobody.
 """
 
 import asyncio
+from datetime import datetime
 from typing import Literal
 
 from daozhang import clock, notices
 from daozhang.events.log import Event, append
+from daozhang.identity import factor
 from daozhang.identity.confirm import Confirmation, Confirmations, Operation
 from daozhang.identity.model import BUYER, LoggedIn, Visitor
 from daozhang.identity.opening import open_session
@@ -54,7 +56,10 @@ class ByCode:
         return await self._confirmations.waiting(read_phone(phone), _OPERATIONS[purpose])
 
     async def login(self, shop_id: int, phone: str, code: str, visitor: Visitor) -> LoggedIn:
-        """Open a session. Raises `confirmation.wrong` (tries left), `confirmation.over`, `account.closed`, `account.phone_*`."""
+        """Open a session.
+
+        Raises `FactorNeeded`, `confirmation.wrong` (tries left), `confirmation.over`, `account.closed`, `account.phone_*`.
+        """
         return await self._opened(shop_id, "login", read_phone(phone), code, visitor, None)
 
     async def reset(self, shop_id: int, phone: str, code: str, password: str, visitor: Visitor) -> LoggedIn:
@@ -78,10 +83,24 @@ class ByCode:
         user_id = await self._identity.find(shop_id, number)
         if user_id is None:
             raise Refusal("confirmation.over")
+        if await factor.asked(self._database, user_id, visitor.device_token, always=purpose == "reset"):
+            return await self._second(shop_id, user_id, number, operation, new_hash)
         opened = await self._database.transact(lambda tx: self._open(tx, shop_id, user_id, number, operation, visitor, new_hash))
         if opened is None:
             raise Refusal("account.closed")
         return opened
+
+    async def _second(self, shop_id: int, user_id: int, number: str, operation: Operation, new_hash: str | None) -> LoggedIn:
+        """The code is used up, and the second factor is asked for: whoever holds the telephone's number alone gets no further."""
+
+        async def work(tx: Tx) -> datetime:
+            await tx.value(sql.lock_user, user_id)
+            if not await self._confirmations.use(tx, number, operation):
+                raise Refusal("confirmation.over")
+            since: datetime = await tx.value(sql.password_since, user_id)
+            return since
+
+        raise self._identity.factor_needed(shop_id, user_id, await self._database.transact(work), new_hash)
 
     async def _open(
         self, tx: Tx, shop_id: int, user_id: int, number: str, operation: Operation, visitor: Visitor, new_hash: str | None

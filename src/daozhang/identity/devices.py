@@ -52,21 +52,25 @@ class Devices:
         """The code that was sent and may be typed."""
         return await self._confirmations.waiting(await self._identity.phone(session.user_id), operation_of(device_id))
 
-    async def unbind(self, session: Session, device_id: UUID, visitor: Visitor, *, password: str = "", code: str = "") -> None:
+    async def unbind(
+        self, session: Session, device_id: UUID, visitor: Visitor, *, password: str = "", code: str = "", factor: str = ""
+    ) -> None:  # fmt: skip
         """Unbind a device: its sessions end, and what it does next it does as a new one; large spending waits a day.
 
-        Raises `account.device_unknown`, `account.device_younger_password`, `account.old_password_wrong`, `confirmation.*`.
+        Raises `account.device_unknown`, `account.device_younger_password`, `account.old_password_wrong`, `account.factor_wrong`,
+        `confirmation.*`.
         """
         device, phone, operation = await self._device(session.user_id, device_id), "", operation_of(device_id)
         if password:
             if not device.password_older:
                 raise Refusal("account.device_younger_password")
-            await self._identity.prove_again(session, password, visitor)
+            await self._identity.prove_again(session, password, visitor, factor)
         else:
             phone = await self._identity.phone(session.user_id)
             waiting = await self._confirmations.waiting(phone, operation)
             if waiting is None:
                 raise Refusal("confirmation.over")
+            await self._identity.prove_factor(session, factor, visitor)
             if not waiting.passed:
                 await self._confirmations.answer(waiting.id, phone, code)
         await self._database.transact(lambda tx: self._unbind(tx, session, device_id, phone, operation))

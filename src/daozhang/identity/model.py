@@ -37,6 +37,8 @@ class Session:
     ends_at: datetime
     standing_office: str | None = None
     """The office that froze the account, never a person."""
+    factor_due: bool = False
+    """The user has a second factor, and it was not shown in this session within ten minutes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,9 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_now(), clock_now(), clock_now(
 select s.id, s.shop_id, s.user_id, s.device_id, s.created_at, s.ends_at, u.locale, u.verification,
   case when u.standing = 'frozen' and u.standing_until <= clock_now() then 'active' else u.standing end as standing,
   u.standing_why, u.standing_office, u.standing_until, u.standing_review_at,
+  f.user_id is not null and coalesce(s.proved_at < clock_now() - interval '10 minutes', true) as factor_due,
   s.seen_at < clock_now() - interval '1 minute' as unseen
-from sessions s join users u on u.id = s.user_id
+from sessions s join users u on u.id = s.user_id left join factors_in_force f on f.user_id = u.id
 where s.token_hash = $1 and s.ended_at is null and s.ends_at > clock_now()
   and s.seen_at > clock_now() - make_interval(secs => s.idle_s) and u.standing <> 'closed'
 
@@ -217,3 +218,43 @@ select unbind_device($1, $2, $3);
 
 -- name: sessions_on
 select id from sessions where user_id = $1 and device_id = $2 and ended_at is null limit 100;
+
+-- name: factor_in_force
+select secret_sealed, step, since, ends_at from factors_in_force where user_id = $1
+
+-- name: factor_asked
+select exists (select from factors_in_force f where f.user_id = $1)
+  and ($3 or not exists (select from devices d where d.user_id = $1 and d.token_hash = $2 and d.unbound_at is null))
+
+-- name: factor_wanted
+select wanted_sealed from factors where user_id = $1
+
+-- name: want_factor
+select want_factor($1, $2, $3)
+
+-- name: keep_factor
+select keep_factor($1, $2, $3, $4)
+
+-- name: put_recovery_codes
+select put_recovery_codes($1, $2, $3, $4)
+
+-- name: recovery_codes_left
+select count(*) from recovery_codes where user_id = $1 and used_at is null and void_at is null
+
+-- name: take_factor_step
+select take_factor_step($1, $2)
+
+-- name: take_recovery_code
+select take_recovery_code($1, $2, $3)
+
+-- name: end_factor
+select end_factor($1, $2)
+
+-- name: lose_factor
+select lose_factor($1, $2)
+
+-- name: find_factor_again
+select find_factor_again($1, $2)
+
+-- name: prove_user_session
+select prove_user_session($1)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from daozhang import clock
 from daozhang.events.log import Event, append
+from daozhang.identity import factor as second
 from daozhang.identity.hashing import Hasher
 from daozhang.identity.limits import Limiter
 from daozhang.identity.lockout import Place, at_device, at_network, give_up, return_try, take_try
@@ -78,8 +79,9 @@ class Identity:
     async def login(self, shop_id: int, phone: str, password: str, visitor: Visitor) -> LoggedIn:
         """Open a session. The session in the visitor's cookie, whoever's it was, ends.
 
-        Raises `account.credentials_wrong` (tries left), `account.locked` (time to wait), `account.closed` (only after the right
-        password), `account.phone_*`, `operation.too_many`, `platform.busy`.
+        Raises `FactorNeeded` where the user has a second factor and never logged in with this browser (the try stays counted until
+        the second step is done), `account.credentials_wrong` (tries left), `account.locked` (time to wait), `account.closed` (only
+        after the right password), `account.phone_*`, `operation.too_many`, `platform.busy`.
         """
         blind = self._vault.blind("phone", read_phone(phone))
         device_hash = token_hash(visitor.device_token) or b""
@@ -94,6 +96,8 @@ class Identity:
         await self._prove(place, known_hash, password, "account.credentials_wrong")
         assert person is not None
         user_id: int = person["id"]
+        if await second.asked(self._database, user_id, visitor.device_token):
+            raise self.factor_needed(shop_id, user_id, person["changed_at"])
         renewed = await self._renewed(known_hash, password)
 
         async def work(tx: Tx) -> LoggedIn | None:
@@ -139,6 +143,7 @@ class Identity:
             created_at=row["created_at"],
             ends_at=row["ends_at"],
             standing_office=row["standing_office"] if frozen else None,
+            factor_due=row["factor_due"],
         )
 
     async def logout(self, token: str) -> None:
@@ -170,22 +175,46 @@ class Identity:
         """End every session of a user but `keep`; how many were ended."""
         return await self._end(user_id, keep=keep, why="revoked")
 
-    async def prove_again(self, session: Session, password: str, visitor: Visitor) -> None:
+    def factor_needed(self, shop_id: int, user_id: int, changed_at: datetime, new_hash: str | None = None) -> second.FactorNeeded:
+        """The first step was right: the ticket to the second one."""
+        ticket = second.Ticket(shop_id, user_id, changed_at, clock.now_s() + second.TICKET_S, new_hash)
+        return second.FactorNeeded(second.sealed(self._vault, ticket))
+
+    async def prove_again(self, session: Session, password: str, visitor: Visitor, code: str = "") -> None:
         """Make sure that it is still the user himself, before something is shown or done that a stranger at his screen must not.
 
-        Raises `account.old_password_wrong`, `account.locked`, `operation.too_many`, `platform.busy`.
+        `code` is of the second factor, asked for where the user has one and did not show it within ten minutes.
+        Raises `account.old_password_wrong`, `account.factor_wrong`, `account.locked`, `operation.too_many`, `platform.busy`.
         """
         person = await self._database.row(self._sql.person_by_id, session.user_id)
         assert person is not None
         await self.limiter.demand("password.user", session.user_id)
         place = self._place_of(session, person["phone_blind"], visitor)
-        await self._prove(place, person["password_hash"], password, "account.old_password_wrong")
+        left_count = await self._prove(place, person["password_hash"], password, "account.old_password_wrong")
+        await self._prove_factor(session, place, left_count, code)
         await self._database.transact(lambda tx: return_try(tx, place))
 
-    async def change_password(self, session: Session, old: str, new: str, visitor: Visitor) -> LoggedIn:
+    async def prove_factor(self, session: Session, code: str, visitor: Visitor) -> None:
+        """The second factor alone, beside a proof that is no password. Raises `account.factor_wrong`, `account.locked`."""
+        if session.factor_due:
+            person = await self._database.row(self._sql.person_by_id, session.user_id)
+            assert person is not None
+            place = self._place_of(session, person["phone_blind"], visitor)
+            await self._prove_factor(session, place, await take_try(self._database, place), code)
+            await self._database.transact(lambda tx: return_try(tx, place))
+
+    async def _prove_factor(self, session: Session, place: Place, left_count: int, code: str) -> None:
+        """What is asked for ten minutes after it was shown last. A wrong code is a wrong try, like a wrong password."""
+        if session.factor_due:
+            if not await second.right(self._database, self._vault, session.user_id, code):
+                await give_up(self._database, place, left_count, "account.factor_wrong")
+            await self._database.transact(lambda tx: tx.value(self._sql.prove_user_session, session.id))
+
+    async def change_password(self, session: Session, old: str, new: str, visitor: Visitor, code: str = "") -> LoggedIn:
         """Replace the password, end every session, and open a fresh one for this browser.
 
-        Raises `account.old_password_wrong`, `account.locked`, `account.password_*`, `operation.too_many`, `platform.busy`.
+        Raises `account.old_password_wrong`, `account.factor_wrong`, `account.locked`, `account.password_*`, `operation.too_many`,
+        `platform.busy`.
         """
         person = await self._database.row(self._sql.person_by_id, session.user_id)
         assert person is not None
@@ -195,7 +224,8 @@ class Identity:
             raise Refusal("account.password_same")
         await self.limiter.demand("password.user", session.user_id)
         place = self._place_of(session, person["phone_blind"], visitor)
-        await self._prove(place, person["password_hash"], old, "account.old_password_wrong")
+        left_count = await self._prove(place, person["password_hash"], old, "account.old_password_wrong")
+        await self._prove_factor(session, place, left_count, code)
         new_hash = await self.hasher.hash(new)
 
         async def work(tx: Tx) -> LoggedIn | None:
@@ -289,12 +319,13 @@ class Identity:
             return at_network(session.shop_id, phone_blind, self._vault.blind("network", visitor.network))
         return at_device(session.shop_id, phone_blind, session.device_id)
 
-    async def _prove(self, place: Place, known_hash: str | None, password: str, reason: str) -> None:
+    async def _prove(self, place: Place, known_hash: str | None, password: str, reason: str) -> int:
         left_count = await take_try(self._database, place)
         # One letter more than the longest password can be is enough to be wrong, and bounds what is hashed.
         if not await self.hasher.verify(known_hash, password[: LONGEST + 1]):
             log.info("a password was wrong at %s, %d tries left", place.whence.partition(":")[0], left_count)
             await give_up(self._database, place, left_count, reason)
+        return left_count
 
     async def _renewed(self, known_hash: str | None, password: str) -> str | None:
         if known_hash is None or not self.hasher.is_outdated(known_hash):

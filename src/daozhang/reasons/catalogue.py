@@ -80,11 +80,12 @@ class Disclosure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A reason as one person reads it. `cure` says what to do next."""
+    """A reason as one person reads it. `cure` says what to do next; `code` lets a page put it where it belongs."""
 
     title: str
     text: str
     cure: str
+    code: str = ""
 
 
 class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +126,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             fill(text.title, given, language, words) or safe[0],
             fill(text.text, given, language, words),
             fill(text.cure, given, language, words) or safe[1],
+            self.code,
         )
 
     def shown(self, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from daozhang.web.front import (
     confirm,
     deceived,
     devices,
+    factor,
     identity,
     language,
     name,
@@ -36,6 +37,7 @@ from daozhang.web.front import (
 )
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
+from daozhang.web.me import factor as me_factor
 from daozhang.web.me import pages as me_pages
 from daozhang.web.shop import purchases, window
 from daozhang.web.status import page as status_page
@@ -115,6 +117,8 @@ def _routes(*, desk_too: bool) -> Litestar:
         *confirm.handlers,
         *by_code.handlers,
         *devices.handlers,
+        *factor.handlers,
+        *me_factor.handlers,
         *cases.handlers,
         *why.handlers,
         *claim.handlers,

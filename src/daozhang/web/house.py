@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from daozhang.identity import Identity, Limiter, LoggedIn, Visitor
     from daozhang.identity.by_code import ByCode
     from daozhang.identity.devices import Devices
+    from daozhang.identity.enrolment import Enrolment
+    from daozhang.identity.second_step import SecondStep
     from daozhang.identity.verify import Verifications
     from daozhang.mine import Leaving
     from daozhang.policy.books import Books
@@ -72,6 +74,8 @@ class House:
     challenges: "Challenges"
     by_code: "ByCode"
     devices: "Devices"
+    enrolment: "Enrolment"
+    second_step: "SecondStep"
     books: "Books"
     purchases: "Purchases"
     leaving: "Leaving"

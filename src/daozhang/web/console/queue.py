@@ -13,7 +13,7 @@ from daozhang.web.pages import house_of, title_of
 
 AnyRequest = Request[Any, Any, Any]
 MOST = 200
-KINDS = ("hold", "review", "deceived", "returning", "unfreeze", "verification", "claim", "aftersale", "complaint")
+KINDS = ("hold", "review", "deceived", "returning", "unfreeze", "factor", "verification", "claim", "aftersale", "complaint")
 
 
 @dataclass(frozen=True, slots=True)

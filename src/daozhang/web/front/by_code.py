@@ -6,9 +6,11 @@ from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
 from daozhang.identity.by_code import Purpose
+from daozhang.identity.factor import FactorNeeded
 from daozhang.policy.places import note_login
 from daozhang.reasons import Refusal, catalogue
 from daozhang.web import forms, sessions
+from daozhang.web.front import factor
 from daozhang.web.pages import house_of, locale_of, page, told_of
 
 AnyRequest = Request[Any, Any, Any]
@@ -58,6 +60,8 @@ async def _step(request: AnyRequest, purpose: Purpose) -> Response[Any]:
         else:
             opened = await house.by_code.reset(shop_id, phone, code, form.get("password", ""), visitor)
         await note_login(house.database, opened.user_id, visitor.ip)
+    except FactorNeeded as needed:
+        return await factor.ask(request, needed.ticket, target)
     except Refusal as refusal:
         if not refusal.reason.startswith(_ON_FORM):
             raise

@@ -49,8 +49,9 @@ async def unbind(request: AnyRequest, device_id: FromPath[UUID]) -> Response[Any
             await house.devices.send(session, device_id, visitor)
             return Redirect(f"/me/devices?of={device_id}", status_code=303)
         await house.devices.unbind(
-            session, device_id, visitor, password=form.get("password", "")[:128], code=form.get("code", "")[:16]
-        )
+            session, device_id, visitor, password=form.get("password", "")[:128], code=form.get("code", "")[:16],
+            factor=form.get("factor", "")[:32],
+        )  # fmt: skip
     except Refusal as refusal:
         if not refusal.reason.startswith(_ON_FORM) or refusal.reason == "account.login_required":
             raise

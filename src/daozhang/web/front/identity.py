@@ -9,9 +9,11 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang.identity import Session, SessionLine, mask_phone
+from daozhang.identity.factor import FactorNeeded
 from daozhang.policy.places import note_login
 from daozhang.reasons import Refusal, catalogue
 from daozhang.web import forms, sessions
+from daozhang.web.front import factor
 from daozhang.web.front.agents import agent_name
 from daozhang.web.pages import house_of, locale_of, page, told, told_of
 
@@ -49,6 +51,8 @@ async def login(request: AnyRequest) -> Response[Any]:
         shop_id = await sessions.shop_of(request)
         opened = await house_of(request).identity.login(shop_id, phone, form.get("password", ""), sessions.visitor(request))
         await note_login(house_of(request).database, opened.user_id, sessions.visitor(request).ip)
+    except FactorNeeded as needed:
+        return await factor.ask(request, needed.ticket, target)
     except Refusal as refusal:
         return await _again(request, "login", refusal, phone=phone, next=target)
     answer = Redirect(target, status_code=303)
@@ -129,7 +133,8 @@ async def change_password(request: AnyRequest) -> Response[Any]:
     try:
         await sessions.check_csrf(request, form)
         identity, visitor = house_of(request).identity, sessions.visitor(request)
-        opened = await identity.change_password(session, form.get("old", ""), form.get("password", ""), visitor)
+        old, new, code = form.get("old", ""), form.get("password", ""), form.get("factor", "")
+        opened = await identity.change_password(session, old, new, visitor, code)
     except Refusal as refusal:
         if not _on_form(request, refusal):
             raise

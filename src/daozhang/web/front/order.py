@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import segno
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
@@ -24,6 +23,7 @@ from daozhang.web.front.device import Choice, in_wechat, offered, on_phone
 from daozhang.web.front.finding import shown as told_finding
 from daozhang.web.locale import Locale
 from daozhang.web.pages import house_of, locale_of, page, title_of
+from daozhang.web.qr import drawn
 
 if TYPE_CHECKING:
     from daozhang.recharge.model import OrderView
@@ -294,9 +294,7 @@ def _choose_by(view: "OrderView") -> datetime:
 _FACTS = {"received": _received, "cashier": _cashier, "credited": _credited, "ended": _ended, "checking": _waiting}
 
 
-@lru_cache(maxsize=512)
-def _drawn(text: str) -> str:
-    return segno.make(text, error="m").svg_inline(border=2, omitsize=True, dark="#1b211f")
+_drawn = lru_cache(maxsize=512)(drawn)
 
 
 handlers = [show, state, check, cancel, retry, choice]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
-_WRONG = "account.old_password_wrong"
+_WRONG = ("account.old_password_wrong", "account.factor_wrong")
 
 
 @get("/me/messages")
@@ -143,9 +143,11 @@ def _said(line: "notices.Notice", reader: "Locale") -> tuple[str, str]:
 async def _prove(request: AnyRequest, session: "Session", form: dict[str, str]) -> Any:
     """None when the password is right, else what to say at its field."""
     try:
-        await house_of(request).identity.prove_again(session, form.get("password", ""), sessions.visitor(request))
+        await house_of(request).identity.prove_again(
+            session, form.get("password", ""), sessions.visitor(request), form.get("factor", "")
+        )
     except Refusal as refusal:
-        if refusal.reason != _WRONG:
+        if refusal.reason not in _WRONG:
             raise
         return told_of(request, refusal)
     return None

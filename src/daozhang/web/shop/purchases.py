@@ -61,9 +61,9 @@ async def codes(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
     await sessions.check_csrf(request, form)
     found = await house.purchases.find(session.user_id, shown)
     try:
-        await house.identity.prove_again(session, form.get("password", ""), sessions.visitor(request))
+        await house.identity.prove_again(session, form.get("password", ""), sessions.visitor(request), form.get("factor", ""))
     except Refusal as refusal:
-        if refusal.reason != "account.old_password_wrong":
+        if refusal.reason not in ("account.old_password_wrong", "account.factor_wrong"):
             raise
         return await _page(request, session, found, refusal=refusal)
     return await _page(request, session, found, await house.purchases.look(session.user_id, found.id, session.id))
