@@ -68,6 +68,7 @@ class AlipayRig(Rig):
 
     def calm(self) -> None:
         self.sim.dial.clear()
+        self.sim.dial.release()
 
     async def quiet(self) -> None:
         await self.sim.quiet()

@@ -60,6 +60,7 @@ class EpayRig(Rig):
 
     def calm(self) -> None:
         self.sim.dial.clear()
+        self.sim.dial.release()
 
     async def quiet(self) -> None:
         await self.sim.quiet()

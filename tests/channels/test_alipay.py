@@ -232,8 +232,9 @@ async def test_nf_05_a_refund_that_timed_out_is_found_by_its_number(rig: AlipayR
     order = await rig.placed()
     rig.pay(order.out_trade_no)
     refund = rig.back(order)
-    rig.fault("refund", "hang", seconds=1.0)
-    assert (await rig.make(total_s=0.3).refund(refund)).outcome is Outcome.UNKNOWN
+    rig.fault("refund", "hang", seconds=60)
+    assert (await rig.make(total_s=1.0).refund(refund)).outcome is Outcome.UNKNOWN
+    rig.calm()
     answer = await rig.channel.query_refund(refund.out_refund_no, order.out_trade_no)
     assert answer.outcome is Outcome.SUCCESS
 
@@ -241,8 +242,9 @@ async def test_nf_05_a_refund_that_timed_out_is_found_by_its_number(rig: AlipayR
 async def test_wrong_state_at_closing_is_cleared_up_by_asking(rig: AlipayRig) -> None:
     order = await rig.placed()
     rig.pay(order.out_trade_no)
-    rig.fault("query", "hang", seconds=1.0)
-    answer = await rig.make(total_s=0.3).close(order.out_trade_no)
+    rig.fault("query", "hang", seconds=60)
+    answer = await rig.make(total_s=1.0).close(order.out_trade_no)
+    rig.calm()
     assert (answer.outcome, answer.reason) == (Outcome.UNKNOWN, "channel.checking")
     assert (await rig.channel.close(order.out_trade_no)).reason == "operation.already_paid"
 

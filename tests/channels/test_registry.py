@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.channels.conftest import wish
+from tests.patience import until
 
 from daozhang.channels import console
 from daozhang.channels.port import Outcome
@@ -233,10 +234,7 @@ async def test_nf_07_another_process_hears_of_a_change_within_seconds(database, 
     watching = asyncio.create_task(registry.watch())
     channel_id = await console.add(database, vault, settings, wanted(enrolment.merchant))
     await console.enable(database, vault, settings, channel_id)
-    for _ in range(50):
-        if registry.enabled():
-            break
-        await asyncio.sleep(0.1)
+    await until(lambda: bool(registry.enabled()))
     watching.cancel()
     assert [row.id for row in registry.enabled()] == [channel_id]
 

@@ -64,7 +64,7 @@ def test_texts_have_a_length() -> None:
 
 
 def test_cb_24_hostile_bodies_cost_little() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for body in (
         b"[" * 65_536,
         b'{"a":' * 13_000,
@@ -77,7 +77,7 @@ def test_cb_24_hostile_bodies_cost_little() -> None:
             read_object(body)
     with pytest.raises(Unclear):
         read_object(b" " * 65_537)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 JSON_PARTS = st.sampled_from(

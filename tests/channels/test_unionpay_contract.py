@@ -167,10 +167,11 @@ async def test_a_number_that_is_not_ours_is_not_asked_for(rig: UnionRig) -> None
 
 
 async def test_a_code_that_was_lost_is_not_given_twice_and_nobody_is_told_to_pay(rig: UnionRig) -> None:
-    channel, order = rig.make(total_s=0.3), rig.wish()
-    rig.fault("order", "hang", seconds=1.0)
-    assert (await channel.order(order)).outcome is Outcome.UNKNOWN
-    again = await channel.order(order)
+    order = rig.wish()
+    rig.fault("order", "hang", seconds=60)
+    assert (await rig.make(total_s=1.0).order(order)).outcome is Outcome.UNKNOWN
+    rig.calm()
+    again = await rig.channel.order(order)
     assert (again.outcome, again.action, again.reason, again.native.code) == (Outcome.UNKNOWN, None, "operation.code_lost", "12")
 
 
@@ -257,14 +258,15 @@ async def test_a_refund_without_unionpays_number_asks_for_it_first(rig: UnionRig
 
 
 async def test_nf_05_a_refund_repeated_under_its_number_is_done_once(rig: UnionRig) -> None:
-    channel, order = rig.make(total_s=0.3), await rig.placed()
+    order = await rig.placed()
     refund = rig.back(order, rig.pay(order.out_trade_no), amount_fen=2000)
-    rig.fault("refund", "hang", seconds=1.0)
-    assert (await channel.refund(refund)).outcome is Outcome.UNKNOWN
+    rig.fault("refund", "hang", seconds=60)
+    assert (await rig.make(total_s=1.0).refund(refund)).outcome is Outcome.UNKNOWN
+    rig.calm()
     for _ in range(3):
-        assert (await channel.refund(refund)).outcome in (Outcome.PENDING, Outcome.SUCCESS)
+        assert (await rig.channel.refund(refund)).outcome in (Outcome.PENDING, Outcome.SUCCESS)
     await rig.quiet()
-    assert (await channel.refund(refund)).outcome is Outcome.SUCCESS
+    assert (await rig.channel.refund(refund)).outcome is Outcome.SUCCESS
     assert rig.station.books.return_totals() == type(rig.station.books.return_totals())(1, 2000)
 
 

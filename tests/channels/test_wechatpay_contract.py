@@ -1,6 +1,5 @@
 """WeChat Pay keeps the contract, and what only WeChat Pay has."""
 
-import asyncio
 import time
 from base64 import b64decode
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from tests.channels.conftest import Make, back, keys_of, wish
 from tests.channels.contract import *  # noqa: F403 - the contract's tests are collected here.
 from tests.channels.pens import wechat_target
 from tests.channels.rig import Door, Rig, Traits, closed_port
+from tests.patience import until
 
 from daozhang import clock
 from daozhang.channels.kinds.wechatpay.adapter import WechatPay
@@ -50,6 +50,7 @@ class WechatRig(Rig):
 
     def calm(self) -> None:
         self._sim.dial.clear()
+        self._sim.dial.release()
 
     async def quiet(self) -> None:
         await self._sim.quiet()
@@ -231,12 +232,12 @@ async def test_the_reserve_host_takes_over_for_connect_faults_and_5xx_only(make,
 
 
 async def test_a_time_out_is_not_sent_to_the_reserve_host(make, sim, exchanges) -> None:
-    channel = make(hosts=(sim.url, sim.url.replace("127.0.0.1", "localhost")), total_s=0.3)
+    channel = make(hosts=(sim.url, sim.url.replace("127.0.0.1", "localhost")), total_s=0.5)
     order = wish()
-    await channel.order(order)
+    await make().order(order)
     sim.phone.pay(order.out_trade_no)
     exchanges.clear()
-    sim.fault("refund", "hang", seconds=1.0)
+    sim.fault("refund", "hang", seconds=60)
     assert (await channel.refund(back(order))).outcome is Outcome.UNKNOWN
     assert len(exchanges) == 1
 
@@ -340,12 +341,16 @@ def only_api_key(merchant):
 
 async def test_cb_27_fetched_certificates_are_renewed_within_12_hours_beside_the_work(make, sim, exchanges) -> None:
     channel = make([only_api_key(sim.merchant)])
+
+    def fetched() -> int:
+        return [exchange.subject.operation for exchange in exchanges].count("certificates")
+
     try:
         for hours, fetches in ((0, 1), (10, 1), (11.5, 2), (11.6, 2), (23.5, 3)):
             clock.shift(hours * 3600)
             assert (await channel.order(wish())).outcome is Outcome.SUCCESS, hours
-            await asyncio.sleep(0.1)
-            assert [exchange.subject.operation for exchange in exchanges].count("certificates") == fetches, hours
+            await until(lambda: fetched() >= fetches)  # noqa: B023 - it is waited for here.
+            assert fetched() == fetches, hours
     finally:
         clock.shift(0)
 

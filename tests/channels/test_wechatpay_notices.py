@@ -240,9 +240,9 @@ async def test_cb_24_a_body_above_64_kib_is_not_even_verified(channel, ring) -> 
     ids=["xxe", "laughs", "reference", "open", "stranger", "angles", "cdata"],
 )
 async def test_cb_25_xml_is_never_parsed(channel, body: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert (await refused(channel, {}, body)).http == 400
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 async def test_cb_25_the_v2_refund_notice_is_answered_in_its_own_form(channel, ring) -> None:
@@ -328,11 +328,11 @@ async def test_two_vouchers_do_not_change_what_was_ordered(channel, ring) -> Non
 
 
 async def test_in_10_hostile_xml_takes_linear_time(channel) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for body in (b"<a>" * 20_000, b"<a><![CDATA[" + b"]" * 60_000, b"<" + b"a" * 60_000, b"<a>" + b"b" * 60_000):
         with pytest.raises(Invalid):
             await channel.read({}, body)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 async def test_an_expired_certificate_verifies_nothing(channel, ring, enrolment) -> None:

@@ -84,6 +84,7 @@ class UnionRig(Rig):
 
     def calm(self) -> None:
         self.sim.dial.clear()
+        self.sim.dial.release()
 
     async def quiet(self) -> None:
         await self.sim.quiet()

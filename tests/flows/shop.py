@@ -100,7 +100,7 @@ class Shop:
         assert seen is not None
         return seen
 
-    async def reach(self, order_id: UUID, state: str, within_s: float = 8.0) -> OrderView:
+    async def reach(self, order_id: UUID, state: str, within_s: float = 60.0) -> OrderView:
         """Wait until the order is in a state."""
         end = asyncio.get_running_loop().time() + within_s
         while (seen := await self.order(order_id)).state != state:

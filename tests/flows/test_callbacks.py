@@ -9,6 +9,7 @@ import pytest
 from tests.flows.conftest import proved
 from tests.flows.knocks import Message, book, kept, knock, payment, post
 from tests.flows.shop import PASSWORD, PHONE, Shop, open_shop
+from tests.patience import until
 
 from daozhang import ids
 from daozhang.identity import Visitor
@@ -60,16 +61,14 @@ async def test_cb_12_different_messages_about_one_payment_at_once(shop: Shop) ->
 
 async def test_callback_outruns_our_own_commit(shop: Shop) -> None:
     """The channel's answer to our order hangs; the payer has paid, the callback is here and the order is still `created`."""
-    shop.sim.fault("order", "hang", seconds=0.8)
+    shop.sim.fault("order", "hang", seconds=60)
     placing = asyncio.create_task(shop.place(key="outruns-our-commit"))
-    for _ in range(70):
-        if shop.sim.books.waiting():
-            break
-        await asyncio.sleep(0.01)
+    await until(lambda: shop.sim.dial.holds() == 1)
     assert await shop.program.database.value("select state from orders") == "created"
     shop.sim.phone.pay(ids.text26(await shop.program.database.value("select id from attempts")))
     await shop.sim.quiet()
     assert await shop.cash() == 5_000
+    shop.sim.dial.release()
     seen = await placing
     assert (seen.state, seen.money, seen.anomalies) == ("credited", "credited", ())
     await credited_once(shop, 5_000)

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from tests.flows.knocks import book
 from tests.flows.shop import Shop, refuses
+from tests.patience import until
 
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.ending import end_unpaid
@@ -82,11 +83,13 @@ async def test_rc_05_cancel_payment_expiry_and_query_end_in_one_state(shop: Shop
 async def test_rc_05_a_payment_between_asking_to_cancel_and_closing_is_credited(shop: Shop) -> None:
     """The channel answers our close with "already paid": the money is settled instead, and nothing is cancelled."""
     shop.sim.fault("notice", "silence")
-    shop.sim.fault("close", "delay", seconds=0.3)
+    shop.sim.fault("close", "delay", seconds=60)
     order = await shop.place()
     cancelling = asyncio.create_task(shop.program.desk.cancel(shop.user_id, order.id))
     assert (await shop.reach(order.id, "closing")).money == "checking"
+    await until(lambda: shop.sim.dial.holds() == 1)
     await shop.pay(order)
+    shop.sim.dial.release()
     seen = await cancelling
     assert (seen.state, seen.money) == ("credited", "credited")
     assert await shop.cash() == 5_000

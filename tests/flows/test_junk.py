@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from tests.flows.payer import open_payment
 from tests.flows.shop import Shop, open_shop
+from tests.patience import until
 
 from daozhang.channels.catalogue import KINDS
 from daozhang.postgres import Database
@@ -72,10 +73,7 @@ async def pay_one(shop: Shop, kind: str) -> int:
     calls, number = shop.sim.calls[kind], await shop.number(order.id)
     shop.sim.phone.pay(number)
     await shop.reach(order.id, "credited")
-    for _ in range(100):
-        if shop.sim.stations[kind].hand.told(number).state == "acknowledged":
-            break
-        await asyncio.sleep(0.02)
+    await until(lambda: shop.sim.stations[kind].hand.told(number).state == "acknowledged")
     return shop.sim.calls[kind] - calls
 
 

@@ -1,10 +1,13 @@
 """Placing: the same wish twice is one order, limits hold under any haste, and an answer that says nothing sure is no failure."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from tests.flows.shop import Shop, refuses
+from tests.patience import until
 
 from daozhang import clock, ids
 from daozhang.channels import console
@@ -32,13 +35,14 @@ async def test_rc_01_a_replay_tells_what_became_of_the_order(shop: Shop) -> None
 
 async def test_rc_01_a_rival_gives_up_with_the_orders_address(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, "RIVAL_WAIT_S", 0.4)
-    shop.sim.fault("order", "delay", seconds=1.0)
+    shop.sim.fault("order", "delay", seconds=60)
     first = asyncio.create_task(shop.place(key="slow-channel"))
-    await asyncio.sleep(0.2)
+    await until(lambda: shop.sim.dial.holds() == 1)
     # A rival believes an order that is older than its own patience to be nobody's; to this one it looks new.
     monkeypatch.setattr(clock, "now", lambda earlier=clock.now: earlier() - timedelta(seconds=5))
     with refuses("operation.key_busy") as told:
         await shop.place(key="slow-channel")
+    shop.sim.dial.release()
     assert told.value.facts["order"] == (await first).shown
 
 
@@ -95,9 +99,11 @@ async def test_am_07_twenty_orders_at_once_never_exceed_the_day(shop: Shop) -> N
 )
 async def test_nf_01_nf_04_an_unsure_answer_is_checking_and_never_failed(shop: Shop, fault: str) -> None:
     """Whether the order was placed we cannot know. The chase asks again in the same words: the channel has one order."""
-    settle_fast(shop)
-    shop.sim.fault("order", fault, http=500, seconds=1.2)
-    order = await shop.place()
+    with patience_of(shop, 1.5 if fault == "hang" else None):
+        shop.sim.fault("order", fault, http=500, seconds=60)
+        order = await shop.place()
+    shop.sim.dial.clear()
+    shop.sim.dial.release()
     assert (order.state, order.money, order.reason) == ("created", "checking", "channel.checking")
     assert order.payload == {}
     number = await shop.number(order.id)
@@ -112,7 +118,6 @@ async def test_nf_01_nf_04_an_unsure_answer_is_checking_and_never_failed(shop: S
 
 
 async def test_nf_01_a_channel_that_never_answers_ends_in_expired_and_not_before_it_is_sure(shop: Shop) -> None:
-    settle_fast(shop)
     shop.sim.fault("api", "error", http=500, times=None)
     order = await shop.place()
     await shop.later(20 * 60)
@@ -173,12 +178,16 @@ async def test_somebody_elses_order_can_be_neither_cancelled_nor_retried(shop: S
     assert (await shop.order(order.id)).state == "awaiting_payment"
 
 
-def settle_fast(shop: Shop) -> None:
-    """Wait for the channel a second and not eight."""
+@contextlib.contextmanager
+def patience_of(shop: Shop, total_s: float | None) -> Iterator[None]:
+    """Wait for the channel so long and not eight seconds; None changes nothing."""
     channel = shop.program.registry.get(shop.channel_id)
     transport = channel._transport  # type: ignore[union-attr]
-    transport._timeout = transport._timeout.__class__(total=0.8, connect=0.5, sock_connect=0.5)
-    transport._total_s = 0.8
+    before = transport._timeout
+    if total_s is not None:
+        transport._timeout = before.__class__(total=total_s, connect=total_s, sock_connect=total_s)
+    yield
+    transport._timeout = before
 
 
 def _request(shop: Shop, key: str) -> place.PlaceRequest:

@@ -1,8 +1,7 @@
 """One recharge, from the wish to the wallet, and its money back."""
 
-import asyncio
-
 from tests.flows.shop import Shop, refuses
+from tests.patience import until
 
 
 async def test_callback_credits_the_order(shop: Shop) -> None:
@@ -47,17 +46,20 @@ async def test_refund_returns_the_money(shop: Shop) -> None:
     order = await shop.place()
     await shop.pay(order)
     await shop.reach(order.id, "credited")
+    # Its fate comes when the clock has moved on, and not while we look.
+    shop.sim.habits.refund_s = 100_000
     refund = await shop.program.desk.refund(order.id, 2_000, "不想要了", "staff:1")
     assert refund.state == "sent"
     wallet = await shop.program.desk.wallet(shop.user_id)
     assert (wallet.cash_fen, wallet.reserved_fen) == (3_000, 2_000)
+
+    async def ended() -> bool:
+        await shop.work()
+        return (await shop.program.desk.refunds.view(refund.id)).state == "done"
+
     await shop.later(120)
     await shop.sim.quiet()
-    for _ in range(20):
-        if (await shop.program.desk.refunds.view(refund.id)).state == "done":
-            break
-        await shop.work()
-        await asyncio.sleep(0.1)
+    await until(ended)
     wallet = await shop.program.desk.wallet(shop.user_id)
     assert (wallet.cash_fen, wallet.reserved_fen) == (3_000, 0)
     assert (await shop.order(order.id)).refunded_fen == 2_000

@@ -47,7 +47,7 @@ def sent_once(sim: Simulator, order: OrderView, number: str) -> int:
 @pytest.mark.parametrize("fault", ["error", "booked_error", "empty_503", "truncate", "garbage", "unsigned", "forge"])
 async def test_nf_05_an_unsure_answer_keeps_the_money_aside_and_the_same_number(shop: Shop, fault: str) -> None:
     order = await paid(shop)
-    shop.sim.habits.refund_s = 10_000
+    shop.sim.habits.refund_s = 100_000
     shop.sim.fault("refund", fault, http=500)
     refund_id = await refund(shop, order)
     assert (await shop.program.desk.refunds.view(refund_id)).state in ("reserved", "sent")
@@ -105,7 +105,7 @@ async def test_nf_05_abnormal_is_not_an_end(shop: Shop) -> None:
 @pytest.mark.parametrize("status", ["SUCCESS", "CLOSED"])
 async def test_nf_05_the_same_notice_many_times_ends_it_once(shop: Shop, status: str) -> None:
     order = await paid(shop)
-    shop.sim.habits.refund_s = 10_000
+    shop.sim.habits.refund_s = 100_000
     refund_id = await refund(shop, order)
     messages = [_notice(shop, order, refund_id, status) for _ in range(3)] * 10
     async with aiohttp.ClientSession() as session:
@@ -129,7 +129,7 @@ async def test_nf_05_the_same_notice_many_times_ends_it_once(shop: Shop, status:
 )
 async def test_nf_05_a_notice_about_something_else_changes_nothing(shop: Shop, wrong: dict[str, object]) -> None:
     order = await paid(shop)
-    shop.sim.habits.refund_s = 10_000
+    shop.sim.habits.refund_s = 100_000
     refund_id = await refund(shop, order)
     assert (await knock(shop, _notice(shop, order, refund_id, "SUCCESS", **wrong))).status == 204
     assert (await shop.program.desk.refunds.view(refund_id)).state == "sent"
@@ -140,7 +140,7 @@ async def test_nf_05_a_notice_about_something_else_changes_nothing(shop: Shop, w
 
 async def test_money_that_went_back_after_it_was_spent_is_seen(shop: Shop) -> None:
     order = await paid(shop)
-    shop.sim.habits.refund_s = 10_000
+    shop.sim.habits.refund_s = 100_000
     refund_id = await refund(shop, order)
     assert (await knock(shop, _notice(shop, order, refund_id, "CLOSED"))).status == 204
     assert await wallet(shop) == (5_000, 0)

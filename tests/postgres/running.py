@@ -48,7 +48,7 @@ class Program:
             self._lines.put(line)
         self._lines.put("")
 
-    def hear(self, limit_s: float = 60) -> dict[str, Any]:
+    def hear(self, limit_s: float = 120) -> dict[str, Any]:
         """The next line it says; fails with its last words when it ends or keeps silent instead."""
         try:
             line = self._lines.get(timeout=limit_s)
@@ -98,14 +98,14 @@ async def answers(dsn: str, limit_s: float) -> float:
 async def lost(dsn: str, acks: Path) -> tuple[int, set[int]]:
     """How many commits were acknowledged, and which of them the database does not have."""
     noted = {int(line) for line in acks.read_text("ascii").splitlines() if line}
-    await answers(dsn, 20)
+    await answers(dsn, 60)
     connection = await asyncpg.connect(dsn, timeout=30)
     present = {row["n"] for row in await connection.fetch("select n from acks")}
     await connection.close()
     return len(noted), noted - present
 
 
-async def grows(acks: Path, by: int, limit_s: float = 20) -> None:
+async def grows(acks: Path, by: int, limit_s: float = 60) -> None:
     """Wait until that many more commits were acknowledged."""
     start = acks.read_bytes().count(b"\n") if acks.exists() else 0
     deadline = time.monotonic() + limit_s

@@ -1,19 +1,12 @@
 """A listener hears every wake-up, and after a lost connection it comes back and looks, because it may have missed one."""
 
 import asyncio
-from collections.abc import Callable
+
+from tests.patience import until
 
 from daozhang.postgres import Database
 from daozhang.postgres.listen import listen
 from daozhang.postgres.supervisor import Supervisor
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("not within 5 s")
 
 
 async def test_a_listener_hears_and_comes_back(
@@ -37,11 +30,12 @@ async def test_a_listener_hears_and_comes_back(
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     assert listening.cancelled()
-    await asyncio.sleep(0.1)
-    assert (
-        await database.value("select count(*) from pg_stat_activity where datname = current_database() and query like 'LISTEN%'")
-        == 0
-    )
+    count = "select count(*) from pg_stat_activity where datname = current_database() and query like 'LISTEN%'"
+
+    async def gone() -> bool:
+        return await database.value(count) == 0
+
+    await until(gone)
 
 
 async def test_a_server_that_is_not_there_is_asked_again_and_again() -> None:

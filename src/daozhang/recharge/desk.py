@@ -31,6 +31,7 @@ from daozhang.recharge.quote import Board, Quote, quote, standing
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.route import OPEN, Standing
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.stalled import Stalled
 from daozhang.recharge.states import CHARGED
 from daozhang.recharge.waiting import Stopped, Waiting
 from daozhang.vault import Vault
@@ -85,6 +86,7 @@ class Desk:
         self.settle, self.fulfilments = settle, fulfilments
         self.chase = Chase(database, vault, registry.get, self.place_order, settle)
         self.refunds = Refunds(database, books, ledger_accounts, registry.get, url, cases)
+        self.stalled = Stalled(database, self.chase)
 
     async def quote(
         self,

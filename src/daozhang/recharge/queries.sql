@@ -412,3 +412,23 @@ from payouts where shop_id = $1 and state in ('proposed', 'approved') and moved_
 
 -- name: silent_misfits
 select id, user_id from orders where state = 'misfit' and moved_at <= $1 order by moved_at limit $2;
+
+-- name: stalled_attempts
+select a.id, a.order_id, a.shop_id, a.user_id, a.state, a.version, a.expires_at, a.reason, o.state as order_state,
+  o.version as order_version
+from attempts a join orders o on o.id = a.order_id
+where a.order_id = $1 and a.id >= $1 and a.state not in ('paid', 'closed') order by a.id;
+
+-- name: claims_about
+-- Messages that nobody could confirm, and which say that money came for a number.
+select exists (select from notifications n where n.shop_id = $1 and n.id >= $2 and n.state = 'stored'
+  and n.report ->> 'subject' = 'payment' and n.report ->> 'number' = any ($3));
+
+-- name: asked_ending
+select id, asked_by from hand_endings where order_id = $1 and done_at is null for no key update;
+
+-- name: ask_ending
+insert into hand_endings (id, shop_id, order_id, charged, why, asked_by, asked_at) values ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: done_ending
+update hand_endings set charged = $2, done_by = $3, done_at = $4 where id = $1;

@@ -4,6 +4,7 @@ A fault belongs to a *point* (a call the merchant makes, a callback the channel 
 fits a call is used up once per call. Tests and the chaos run set them in code or over HTTP, people set them on the phone page.
 """
 
+import asyncio
 import copy
 import itertools
 import random
@@ -116,6 +117,7 @@ class Dial:
         self._faults: list[Fault] = []
         self._ids = itertools.count(1)
         self._chance = random.Random(seed)  # noqa: S311 - chance that a seed repeats is what tests need.
+        self._held: set[asyncio.Event] = set()
 
     def at(self, channel: str) -> "Dial":
         """The same dial as one kind of channel has it: it takes what is set for it or for any, and sets for itself."""
@@ -174,6 +176,26 @@ class Dial:
     def clear(self) -> None:
         """Everything works again."""
         self._faults.clear()
+
+    async def hold(self, seconds: float) -> None:
+        """Let a call hang for so long, or until `release`."""
+        let_go = asyncio.Event()
+        self._held.add(let_go)
+        alarm = asyncio.get_running_loop().call_later(seconds, let_go.set)
+        try:
+            await let_go.wait()
+        finally:
+            alarm.cancel()
+            self._held.discard(let_go)
+
+    def holds(self) -> int:
+        """How many calls hang this moment."""
+        return len(self._held)
+
+    def release(self) -> None:
+        """Let every call that hangs go on now."""
+        for let_go in self._held:
+            let_go.set()
 
     def chance(self) -> float:
         """A number from 0 to 1 out of the dial's seeded chance."""

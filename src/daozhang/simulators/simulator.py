@@ -161,7 +161,7 @@ class Simulator:
         """Set a fault on the dial in one line: `sim.fault("query", "hang", seconds=2)`."""
         return self.dial.set(Fault(point=point, kind=kind, **settings))  # type: ignore[arg-type]
 
-    async def quiet(self, within_s: float = 10.0) -> None:
+    async def quiet(self, within_s: float = 60.0) -> None:
         """Wait until every callback is acknowledged or given up and every refund has met its fate. Raises `TimeoutError`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s

@@ -4,7 +4,6 @@ The gateway's own complaints carry no signature; business refusals do. The two p
 their complaints are a page in GBK, their success leads to the phone.
 """
 
-import asyncio
 import json
 import re
 import secrets
@@ -97,7 +96,7 @@ class Gateway:
             return _page_of(error) if method in PAGES else self._refused(error, method, None)
         fault = self._dial.take(POINTS.get(method, "order"), _number(call.content))
         if fault is not None and fault.kind == "delay":
-            await asyncio.sleep(fault.seconds)
+            await self._dial.hold(fault.seconds)
         if fault is not None and fault.kind == "empty_503":
             return Answer(503)
         if method in PAGES:
@@ -105,7 +104,7 @@ class Gateway:
         try:
             content = self._perform(call, fault)
             if fault is not None and fault.kind == "hang":
-                await asyncio.sleep(fault.seconds)
+                await self._dial.hold(fault.seconds)
         except ApiError as error:
             return self._refused(error, method, call.keyring)
         return self._signed(call, {"code": "10000", "msg": MESSAGES["10000"]} | content, fault)

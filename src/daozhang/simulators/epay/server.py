@@ -3,7 +3,6 @@
 Everything is answered with HTTP 200; what is wrong stands in `code` and `msg`. Most errors are not signed, and no array ever is.
 """
 
-import asyncio
 import html
 from typing import Any
 from urllib.parse import parse_qsl
@@ -70,14 +69,14 @@ class ApiServer:
         number = given.get("out_refund_no") if "refund" in act else given.get("out_trade_no")
         fault = self._dial.take(_POINTS[act], number or "") if act in _POINTS else None
         if fault is not None and fault.kind == "delay":
-            await asyncio.sleep(fault.seconds)
+            await self._dial.hold(fault.seconds)
         if fault is not None and fault.kind == "empty_503":
             return Answer(503)
         if fault is not None and fault.kind == "error":
             return _error(fault)
         content = self._performed(act, given)
         if fault is not None and fault.kind == "hang":
-            await asyncio.sleep(fault.seconds)
+            await self._dial.hold(fault.seconds)
         return self._spoilt(content, fault, v2="/" in act)
 
     def _performed(self, act: str, given: dict[str, str]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 Answers are `k=v&k=v` with nothing escaped. The browser's door answers a page instead, and leads it to the cashier.
 """
 
-import asyncio
 from collections.abc import Callable
 from html import escape
 
@@ -66,13 +65,12 @@ class Gateway:
             return _page("交易失败", f"{refused.message}（respCode={refused.code}）", status=200)
         return lead_to_payment(order.code, f"{self._url}{RETURN}{order.code}")
 
-    @staticmethod
-    async def _disturb(fault: Fault | None) -> None:
+    async def _disturb(self, fault: Fault | None) -> None:
         """What a fault of placing an order means for a browser."""
         if fault is not None and fault.kind in ("error", "booked_error", "empty_503"):
             raise Refused(fault.code if fault.code in CODES else "06")
         if fault is not None and fault.kind in ("delay", "hang"):
-            await asyncio.sleep(fault.seconds)
+            await self._dial.hold(fault.seconds)
 
     async def _called(self, path: str, body: bytes) -> Answer:
         """A merchant's server calls."""
@@ -86,7 +84,7 @@ class Gateway:
         point = self._point(path, fields)
         fault = self._dial.take(point, fields.get("orderId", ""))
         if fault is not None and fault.kind == "delay":
-            await asyncio.sleep(fault.seconds)
+            await self._dial.hold(fault.seconds)
         elif fault is not None and fault.kind == "error":
             return self._fails(fields, fault)
         elif fault is not None and fault.kind == "empty_503":
@@ -96,7 +94,7 @@ class Gateway:
         except Refused as refused:
             answer = self._refusal(fields, refused.code, refused.message)
         if fault is not None and fault.kind == "hang":
-            await asyncio.sleep(fault.seconds)
+            await self._dial.hold(fault.seconds)
         if fault is not None and fault.kind == "booked_error":
             return self._fails(fields, fault)
         return self._signed(answer, fault)

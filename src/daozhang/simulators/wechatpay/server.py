@@ -1,6 +1,5 @@
 """The doors of api.mch.weixin.qq.com: who is asking, may they, what goes wrong, and an answer signed with the right key."""
 
-import asyncio
 import base64
 import re
 import uuid
@@ -98,7 +97,7 @@ class ApiServer:
         fault = self._dial.take(_point(call.operation), _number(call))
         if fault is not None:
             if fault.kind in ("delay", "hang") and fault.kind == "delay":
-                await asyncio.sleep(fault.seconds)
+                await self._dial.hold(fault.seconds)
             elif fault.kind == "error":
                 return _refused(ApiError(fault.code, fault.message, http=fault.http), request_id)
             elif fault.kind == "empty_503":
@@ -108,7 +107,7 @@ class ApiServer:
         except ApiError as error:
             return _refused(error, request_id)
         if fault is not None and fault.kind == "hang":
-            await asyncio.sleep(fault.seconds)
+            await self._dial.hold(fault.seconds)
         if fault is not None and fault.kind == "booked_error":
             return _refused(ApiError(fault.code, fault.message, http=fault.http), request_id)
         return self._signed(call, keyring, content, fault, request_id)
