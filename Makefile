@@ -39,7 +39,7 @@ format: $(VENV)/.ready-dev ## format the code
 	@$(BIN)/ruff check --fix src tests
 
 bench: $(VENV)/.ready-dev ## the figures, each with its yardstick (NAME=credit for one)
-	@for name in $(or $(NAME),credit decide notify place); do $(BIN)/daozhang bench $$name --json; done
+	@for name in $(or $(NAME),credit decide notify place diagnosis); do $(BIN)/daozhang bench $$name --json; done
 	@$(if $(NAME),,for kind in alipay unionpay epay; do $(BIN)/daozhang bench place --channel $$kind --json; done)
 
 bench-pages: $(VENV)/.ready-dev ## what each page weighs, how soon it is painted on a slow phone, what axe finds (ONLY=/orders)

@@ -9,25 +9,28 @@ from daozhang.cli.server import settle
 
 @app.command
 def bench(
-    name: Literal["credit", "crowd", "decide", "notify", "pages", "place"], /, *, channel: str = "",
+    name: Literal["credit", "crowd", "decide", "diagnosis", "notify", "pages", "place"], /, *, channel: str = "",
     seed: int | None = None, orders: int | None = None, only: str | None = None, json: bool = False,
 ) -> None:  # fmt: skip
     """Measure on a throwaway server of its own; exit 1 when its books do not add up afterwards, or a page misses its yardstick.
 
     Args:
-        name: `credit` (credits), `crowd` (buyers who make mistakes), `decide` (checks and their commit), `notify` (callbacks over
-            HTTP), `pages` (what each page weighs, how soon it is painted, what is wrong with it), `place` (orders).
+        name: `credit` (credits), `crowd` (buyers who make mistakes), `decide` (checks and their commit), `diagnosis` (whether each
+            failure is explained as it is), `notify` (callbacks over HTTP), `pages` (what each page weighs, how soon it is painted,
+            what is wrong with it), `place` (orders).
         channel: `place`: the kind of channel that orders are placed at; default WeChat Pay.
         seed: `crowd`: what its chance begins with.
         orders: `crowd`: how many orders each of its runs has.
-        only: `pages`: those whose path holds this.
+        only: `pages`: those whose path holds this; `diagnosis`: stories whose name does.
         json: end with one JSON line.
     """
     import uvloop
 
     from daozhang.bench import BenchTrouble, run_bench
 
-    options = _options(name, {"place.channel": channel or None, "pages.only": only, "crowd.seed": seed, "crowd.orders": orders})
+    about = name if name in ("pages", "diagnosis") else "pages"
+    given = {"place.channel": channel or None, f"{about}.only": only, "crowd.seed": seed, "crowd.orders": orders}
+    options = _options(name, given)
     if not json:
         say_error(f"measuring {name}, this takes {'some minutes' if name in _LONG else 'up to a minute'}")
     try:
@@ -48,6 +51,7 @@ def bench(
 
 
 _LONG = ("crowd", "pages")
+_TELLING = (*_LONG, "diagnosis")
 
 
 def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +60,7 @@ def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:
     foreign = [option for (whose, _, option) in told if whose != name]
     if foreign:
         raise Failed(f"`bench {name}` knows no --{foreign[0]}")
-    return {option: value for (_, _, option), value in told.items()} | ({"tell": say} if name in _LONG else {})
+    return {option: value for (_, _, option), value in told.items()} | ({"tell": say} if name in _TELLING else {})
 
 
 def _show(found: dict[str, Any]) -> None:

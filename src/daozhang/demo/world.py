@@ -106,7 +106,7 @@ class World:
         """`simulators` is the address of the simulated channels, whose dial is turned as a tester would."""
         self.program, self.simulators, self._scenes = program, simulators, scenes
         providers = Providers(SHOP, program.database, program.vault, settings)
-        self._verifications = Verifications(program.database, program.vault, program.house.limiter, providers)
+        self.verifications = Verifications(program.database, program.vault, program.house.limiter, providers)
 
     def causes(self) -> tuple[Cause, ...]:
         """The causes that can be met here, in order."""
@@ -157,7 +157,7 @@ class World:
 
     async def verify(self, person: Person) -> None:
         """The user proves a name at the simulated register, with a number that nobody has."""
-        await self._verifications.verify(
+        await self.verifications.verify(
             person.user_id, NAME, numbered(f"19{70 + secrets.randbelow(30)}0{1 + secrets.randbelow(9)}{10 + secrets.randbelow(18)}")
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from daozhang.diagnosis.model import Cause, Cure, Evidence, Told, Way
 from daozhang.money import yuan
-from daozhang.reasons.catalogue import CuredBy, Layer, Retry
+from daozhang.reasons.catalogue import CuredBy, Layer, Retry, catalogue
 
 if TYPE_CHECKING:
     from daozhang.recharge.model import OrderView
@@ -24,6 +24,7 @@ _AT_HOME = {
     "eligibility.ceiling_unnamed": ("verify", "/me/name"),
     "eligibility.ceiling_named": ("spend", "/shop"),
     "account.login_required": ("login", "/login"),
+    "operation.open_orders": ("orders", "/orders"),
 }
 """Reasons that are cured at one place of this site."""
 _ELSEWHERE = ("account.wallet_", "account.payer_", "account.card_")
@@ -57,6 +58,8 @@ def _by_told(evidence: Evidence, told: Told, ways: tuple[Way, ...]) -> list[Cure
     case = [Cure("case", f"/cases/{evidence.case}")] if evidence.case else []
     if told == "received":
         return [*([Cure("choose", f"{here}#choice")] if order.state == "misfit" else []), *case, Cure("wallet", "/wallet")]
+    if told == "refund":
+        return [*case, *_refund_again(order), Cure("wallet", "/wallet")]
     if told in ("arrived", "back"):
         return [*case, Cure("wallet", "/wallet")]
     if told in ("checking", "underway", "waiting"):
@@ -67,7 +70,16 @@ def _by_told(evidence: Evidence, told: Told, ways: tuple[Way, ...]) -> list[Cure
     return [*live, *claim, *_pay(evidence, ways)]
 
 
+def _refund_again(order: "OrderView") -> list[Cure]:
+    """Asking the money back once more, where the last refund ended and a next one may go."""
+    newest = max(order.refunds, key=lambda each: each.created_at)
+    ended = newest.state == "failed" and newest.reason is not None and newest.origin == "cash"
+    return [Cure("refund", "/me/refund")] if ended and catalogue().get(newest.reason or "").retry != Retry.NEVER else []
+
+
 def _by_cause(evidence: Evidence, cause: Cause, ways: tuple[Way, ...]) -> list[Cure]:
+    if evidence.order is not None and evidence.order.state == "challenged":
+        return [Cure("confirm", f"/orders/{evidence.order.shown}")]
     case = [Cure("case", f"/cases/{evidence.case}")] if evidence.case else []
     if cause.reason in _AT_HOME:
         step, to = _AT_HOME[cause.reason]
@@ -76,7 +88,8 @@ def _by_cause(evidence: Evidence, cause: Cause, ways: tuple[Way, ...]) -> list[C
     if cause.layer in ASKING or cause.reason.startswith("account.frozen"):
         return case
     if cause.retry == Retry.NEVER:
-        return [Cure("wallet", "/wallet")]
+        # Where only a person helps, nothing stands before asking one.
+        return [] if cause.cured_by == CuredBy.SUPPORT else [Cure("wallet", "/wallet")]
     if cause.reason.startswith(_ELSEWHERE):
         return [*_same(evidence), *_pay(evidence, ways)]
     onward = cause.retry in (Retry.NOW, Retry.OTHER_CHANNEL) or cause.layer == Layer.CHANNEL.value or cause.cured_by == CuredBy.USER

@@ -75,7 +75,8 @@ def _beyond(evidence: Evidence, cause: Cause | None) -> Iterable[tuple[str, Line
     order = evidence.order
     assert order is not None
     newest = evidence.attempts[-1] if evidence.attempts else None
-    yield "channel", _answer(newest, cause)
+    # What a channel says of a refund is no answer to the payment.
+    yield "channel", _answer(newest, cause if order.money in ("none", "checking") else None)
     if newest is not None:
         yield "channel", _asked(newest, order.money)
         state = _state(evidence, newest)

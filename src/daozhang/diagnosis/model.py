@@ -11,9 +11,9 @@ import msgspec
 from daozhang.policy.model import Verdict
 from daozhang.recharge.model import Considered, OrderView
 
-Told = Literal["cause", "not_told", "checking", "underway", "waiting", "received", "arrived", "back", "clear"]
+Told = Literal["cause", "not_told", "checking", "underway", "waiting", "received", "arrived", "back", "refund", "clear"]
 """What a finding is able to say: the cause; that nobody told us; that we do not know yet; being prepared; waiting for the payer;
-the money is here and waits; it is in the balance; it goes or went back; nothing stands in the way."""
+the money is here and waits; it is in the balance; it goes or went back; why it does not go back; nothing stands in the way."""
 
 Moved = Literal["never_asked", "confirmed_none", "not_known", "checking", "received", "credited", "returning", "returned"]
 """What happened to the money, as far as a channel has said it. `confirmed_none` only when every channel that was asked has
@@ -105,6 +105,17 @@ class Freeze(msgspec.Struct, frozen=True):
     """Which office froze it, never which person."""
 
 
+class Stopped(msgspec.Struct, frozen=True):
+    """The last spending (`spend`) or asking back (`refund`) of money, if it was refused: no order tells of it."""
+
+    stage: str
+    reason: str
+    layer: str
+    cured_by: str
+    facts: dict[str, Any]
+    at: datetime
+
+
 class Failed(msgspec.Struct, frozen=True):
     """A recharge that ended without money, for the list of what happened lately."""
 
@@ -147,6 +158,8 @@ class Finding(msgspec.Struct, frozen=True):
     """When time alone ends the cause, if it does."""
     may_end: bool = False
     """Whether the cause may end by itself or by somebody else: then it can be watched."""
+    stopped: tuple[Stopped, ...] = ()
+    """What was refused of the balance lately; only where recharges are looked at in general."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +211,7 @@ class Evidence:
     """The board: channel, method, status, why, facts."""
     freezes: tuple[Freeze, ...] = ()
     failures: tuple[Failed, ...] = ()
+    stopped: tuple[Stopped, ...] = ()
     heard: tuple[Heard, ...] = ()
     case: str = ""
     """The open case about it, by its shown number."""

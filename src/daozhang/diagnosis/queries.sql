@@ -14,6 +14,14 @@ from exchanges_facts where attempt_id = any ($1) order by id limit 200;
 -- name: verdicts_of
 select stage, outcome, reason, verdicts::text as verdicts, at from verdicts_facts where order_id = $1 order by decision_id limit 60;
 
+-- name: stopped_of
+-- How the last spending and the last asking back of money were judged.
+(select stage, outcome, reason, verdicts::text as verdicts, at from verdicts_facts
+  where user_id = $1 and shop_id = $2 and decision_id >= $3 and stage = 'spend' order by decision_id desc limit 1)
+union all
+(select stage, outcome, reason, verdicts::text as verdicts, at from verdicts_facts
+  where user_id = $1 and shop_id = $2 and decision_id >= $3 and stage = 'refund' order by decision_id desc limit 1);
+
 -- name: anomalies_of
 select kind from anomalies_facts where order_id = $1 order by at;
 

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from daozhang import clock, ids
 from daozhang.cases import Cases
-from daozhang.diagnosis.model import Evidence, Failed, Freeze, Heard, Judged, Tried
+from daozhang.diagnosis.model import Evidence, Failed, Freeze, Heard, Judged, Stopped, Tried
+from daozhang.policy.model import Outcome
 from daozhang.policy.record import read_verdicts
 from daozhang.postgres import Database, statements
+from daozhang.reasons.catalogue import catalogue
 from daozhang.recharge.model import Considered, OrderView
 from daozhang.recharge.view import order_view, shown
 
@@ -18,6 +20,8 @@ sql = statements("daozhang.diagnosis")
 
 LATELY = timedelta(days=30)
 """How far back the list of what did not work goes."""
+REFUSED = timedelta(hours=24)
+"""How long a refusal of spending or of asking money back is told."""
 PLAIN_FEN = 5_000
 """What is asked about where a user never recharged."""
 
@@ -74,7 +78,10 @@ class Reader:
         fen = amount_fen or await self._database.value(sql.last_amount, user_id, shop_id) or PLAIN_FEN
         now = tuple(await self._now.consider(user_id, fen, ()))
         case = await self._cases.open_about(shop_id, "unfreeze", f"user:{user_id}")
-        return Evidence(**await self._about_user(user_id, shop_id), amount_fen=fen, now=now, case=case.shown if case else "")
+        return Evidence(
+            **await self._about_user(user_id, shop_id), amount_fen=fen, now=now, case=case.shown if case else "",
+            stopped=await self._stopped(user_id, shop_id),
+        )  # fmt: skip
 
     async def order(self, order_id: UUID, user_id: int | None = None) -> OrderView | None:
         """An order, with `user_id` only that user's."""
@@ -113,6 +120,20 @@ class Reader:
             ),
         }
 
+    async def _stopped(self, user_id: int, shop_id: int) -> tuple[Stopped, ...]:
+        """The last spending and the last asking back of money, each if it was refused: nothing else on record tells of them."""
+        since = ids.first_at(clock.now() - REFUSED)
+        found = []
+        for row in await self._database.rows(sql.stopped_of, user_id, shop_id, since):
+            if row["reason"] is None or Outcome(row["outcome"]).rank <= Outcome.MONITOR.rank:
+                continue
+            told = catalogue().get(row["reason"])
+            facts = next((each.facts for each in read_verdicts(row["verdicts"]) if each.reason == row["reason"]), {})
+            found.append(
+                Stopped(row["stage"], told.code, told.layer.value, told.cured_by.value, told.shown(facts), row["at"])
+            )  # fmt: skip
+        return tuple(sorted(found, key=lambda each: each.at, reverse=True))
+
     async def _attempts(self, order_id: UUID) -> tuple[Tried, ...]:
         rows = await self._database.rows(sql.attempts_of, order_id)
         asked = {r["attempt_id"]: r for r in await self._database.rows(sql.queries_about, [row["attempt_id"] for row in rows])}
@@ -127,7 +148,7 @@ class Reader:
         )  # fmt: skip
 
     async def _case(self, shop_id: int, order: OrderView) -> str:
-        for kind in ("hold", "claim", "complaint"):
+        for kind in ("hold", "review", "claim", "complaint"):
             found = await self._cases.open_about(shop_id, kind, order.shown)
             if found:
                 return found.shown

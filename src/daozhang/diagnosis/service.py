@@ -234,6 +234,7 @@ def mark_of(finding: Finding) -> bytes:
         tuple((way.channel_id, way.method, way.extra) for way in finding.ways),
         tuple(cure.step for cure in finding.cures), finding.loop.count if finding.loop else 0,
         finding.heard.at.isoformat() if finding.heard else "", len(finding.freezes), len(finding.failures),
+        tuple(each.reason for each in finding.stopped),
     )  # fmt: skip
     return hashlib.blake2b(repr(said).encode(), digest_size=16).digest()
 

@@ -19,6 +19,10 @@ from daozhang.recharge.model import Considered, OrderView
 
 UNEXPLAINED = "channel.refused_unexplained"
 """A channel said no and nothing else."""
+DOUBTS = frozenset(
+    {"channel.bank_fault", "channel.charged_checking", "operation.already_paid", "operation.code_lost", "operation.order_stale"}
+)
+UNDER_WAY = "refund.in_progress"
 NOT_A_CAUSE = frozenset({"operation.expired", "operation.cancelled"})
 """How an order ended, which says nothing of why it was not paid."""
 TICKED = "eligibility.agreement"
@@ -57,15 +61,18 @@ def find(evidence: Evidence) -> Finding:
         amount_fen=evidence.amount_fen,
         until_at=until_at,
         may_end=may_end,
+        stopped=tuple(each for each in evidence.stopped if cause is None or each.reason != cause.reason),
     )
 
 
 def _of_order(evidence: Evidence, order: OrderView) -> _Said:  # noqa: PLR0911 - one return per thing that can be said
     """The order's state decides what can be said; who said it comes from the moves."""
+    if (refund := _of_refund(evidence, order)) is not None:
+        return refund
     if order.money == "credited":
         return _Said("arrived", "credited", None)
     if order.money == "checking":
-        return _Said("checking", "checking", _cause_of(evidence, order.reason or "channel.checking", "channel"))
+        return _Said("checking", "checking", _cause_of(evidence, _doubt(evidence, order), "channel"))
     if order.money != "none":
         told: Told = "received" if order.money == "received" else "back"
         return _Said(told, order.money, _cause_of(evidence, _why_received(evidence, order), "books"))
@@ -80,6 +87,27 @@ def _of_order(evidence: Evidence, order: OrderView) -> _Said:  # noqa: PLR0911 -
         return _Said("cause", "not_known", heard)
     asked = any(each.answered_at for each in evidence.attempts) or bool(evidence.heard)
     return _Said("not_told" if asked else "waiting", "not_known", None)
+
+
+def _doubt(evidence: Evidence, order: OrderView) -> str:
+    """What the channel said that left us in doubt, if it tells more than that we are asking and does not lead to paying again."""
+    newest = evidence.attempts[-1] if evidence.attempts else None
+    said = newest.reason if newest is not None and newest.state == "unknown" else None
+    return said if said in DOUBTS else order.reason or "channel.checking"
+
+
+def _of_refund(evidence: Evidence, order: OrderView) -> _Said | None:
+    """The newest refund, if it did not go or waits for something: the channel said why, and the money is where it was."""
+    newest = max(order.refunds, key=lambda each: each.created_at, default=None)
+    if newest is None or newest.state == "done" or newest.reason is None or order.money == "none":
+        return None
+    # What a channel says of one call says nothing of the refund: until it has ended it is under way.
+    reason = newest.reason if newest.reason.startswith("refund.") else ("refund.failed" if newest.state == "failed" else UNDER_WAY)
+    if newest.state != "failed" and (reason == "refund.unknown_to_channel" or "unresolved" in evidence.anomalies):
+        # A person was asked because the channel cannot end it alone, or simply has no record of it yet.
+        reason = "refund.needs_hand" if "unresolved" in evidence.anomalies else UNDER_WAY
+    made = _made(reason, {"amount_fen": newest.amount_fen}, "channel", evidence, kind=newest.kind or order.kind)
+    return _Said("refund", order.money, Cause(**{**_fields(made), "at": newest.moved_at}))
 
 
 def _ended(evidence: Evidence, order: OrderView, moved: Moved) -> _Said:

@@ -13,7 +13,7 @@ from daozhang.reasons import Told, catalogue
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from daozhang.diagnosis import Cause, Cure, Finding, Line
+    from daozhang.diagnosis import Cause, Cure, Finding, Line, Stopped
     from daozhang.web.locale import Locale
 
 _GLYPHS = {"passed": "tick", "noted": "tick", "failed": "cross", "unreached": "dash", "unknown": "ask", "constant": "dash"}
@@ -61,6 +61,21 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """What was refused of the balance lately: when, why, who can act, what to do, and where; `link` is empty if nowhere here."""
+
+    reason: str
+    layer: str
+    head: str
+    title: str
+    text: str
+    who: str
+    cure: str
+    link: str
+    link_text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """Everything of a finding in words. `chip` is the kind and words of what happened to the money."""
 
@@ -75,6 +90,7 @@ class Shown:
     buttons: list[Button]
     quiet: list[Button]
     layers: list[Step]
+    stopped: list[Refused]
 
 
 def shown(finding: "Finding", kind: str, reader: "Locale", *, watching: bool = False) -> Shown:
@@ -87,13 +103,27 @@ def shown(finding: "Finding", kind: str, reader: "Locale", *, watching: bool = F
         text=told.text,
         who=_who(finding, kind, reader),
         cure=told.cure,
-        witness=_witness(finding.cause, reader) if finding.told in ("cause", "not_told") else "",
+        witness=_witness(finding.cause, reader) if finding.told in ("cause", "not_told", "refund") else "",
         loop=_loop(finding, reader),
         until=reader.t("why.until", when=reader.when(finding.until_at)) if finding.until_at else "",
         buttons=[each for each in buttons if each.step not in _QUIET],
         quiet=[each for each in buttons if each.step in _QUIET],
         layers=[_layer(layer, kind, reader) for layer in finding.layers],
+        stopped=[_refused(each, kind, reader) for each in finding.stopped],
     )
+
+
+_LEADS = {"goods.balance_short": ("again", "/recharge"), "account.frozen": ("me", "/me")}
+"""Where a refusal of the balance is cured, with the step that names it."""
+
+
+def _refused(each: "Stopped", kind: str, reader: "Locale") -> Refused:
+    told = catalogue().get(each.reason).told(reader.code, each.facts)
+    step, link = _LEADS.get(each.reason, ("", ""))
+    return Refused(
+        each.reason, each.layer, reader.t(f"why.stopped_{each.stage}", when=reader.when(each.at)), told.title, told.text,
+        reader.t(f"cured_by.{each.cured_by}", kind=kind), told.cure, link, reader.t(f"cure.{step}") if step else "",
+    )  # fmt: skip
 
 
 _QUIET = frozenset({"person", "watch"})
@@ -111,6 +141,9 @@ def headline(finding: "Finding", kind: str, reader: "Locale") -> Told:
     if cause is not None and finding.told not in ("arrived", "back"):
         return catalogue().get(cause.reason).told(reader.code, cause.facts)
     key = f"why.{finding.told}" + ("_general" if not finding.about else "")
+    if finding.told == "not_told" and finding.moved == "not_known":
+        # The order is still open: what a channel did not say it may yet say.
+        key = "why.not_heard"
     heard = finding.heard is not None and finding.told == "not_told" and finding.heard.pick
     if heard in ("paid", "nothing", "other"):
         key = f"why.heard_{heard}"
@@ -164,7 +197,7 @@ def _chip(finding: "Finding", kind: str, reader: "Locale") -> tuple[str, str]:
 
 
 def _who(finding: "Finding", kind: str, reader: "Locale") -> str:
-    if finding.cause is not None and finding.told in ("cause", "not_told", "checking"):
+    if finding.cause is not None and finding.told in ("cause", "not_told", "checking", "received", "refund"):
         return reader.t(f"cured_by.{finding.cause.cured_by}", kind=kind)
     return reader.t("cured_by.user") if finding.told == "not_told" else ""
 
