@@ -50,7 +50,7 @@ crowd: $(VENV)/.ready-dev ## buyers who make mistakes, with rules and explanatio
 	@$(BIN)/daozhang bench crowd --seed $(or $(SEED),1) --orders $(or $(ORDERS),200) --json
 
 chaos: $(VENV)/.ready-dev ## the long counts: kills, races, random stories
-	@DAOZHANG_LONG=1 $(BIN)/pytest tests/chaos tests/flows tests/fuzz tests/postgres -n $(WORKERS) --dist loadgroup
+	@DAOZHANG_LONG=1 $(BIN)/pytest tests/chaos tests/flows tests/fuzz tests/postgres tests/policy/test_rules.py -n $(WORKERS) --dist loadgroup
 
 pins: $(VENV)/.ready-dev ## pin every requirement again, with hashes
 	@tools/pins.sh $(BIN)/uv

@@ -38,7 +38,7 @@ from daozhang.jobs.clockwork import follow_clock
 from daozhang.jobs.due import Due
 from daozhang.jobs.timetable import ENTRIES, Entry, Timetable
 from daozhang.ledger import Accounts
-from daozhang.mine import Leaving
+from daozhang.mine import Leaving, name_soon
 from daozhang.outbound import Exchange
 from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
@@ -241,6 +241,7 @@ def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts,
         Entry("stock", timedelta(minutes=1), watch_stock),
         Entry("retention", timedelta(hours=1), _forget),
         Entry("large values", timedelta(hours=6), _note_large),
+        Entry("names soon", timedelta(hours=1), _tell_of_names),
         Entry("regulation", timedelta(seconds=20), partial(_send_back, accounts, cases)),
         Entry("silent misfits", timedelta(minutes=10), _done(choice.lapse)),
     )
@@ -248,6 +249,10 @@ def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts,
 
 async def _forget(database: Database) -> None:
     await retention.forget(database, SHOP)
+
+
+async def _tell_of_names(database: Database) -> None:
+    await name_soon.tell(database, Books(database), SHOP)
 
 
 async def _note_large(database: Database) -> None:

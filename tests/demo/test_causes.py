@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from tests.flows.shop import Shop, open_shop
 
-from daozhang import __version__
+from daozhang import __version__, agreements
 from daozhang.cases.unfreeze import ask as ask_unfreeze
 from daozhang.demo import shelf as demo_shelf
 from daozhang.demo.causes import Cause, causes
@@ -46,14 +46,14 @@ class Story:
 
     async def place(
         self, amount_fen: int = 5_000, *, kind: str = "wechatpay", method: str = "native", version: str = __version__,
-        instrument: str | None = None, ip: str = HOME_IP, offer: int | None = None, coupon: str = "",
+        instrument: str | None = None, ip: str = HOME_IP, offer: int | None = None, coupon: str = "", agreement: int | None = None,
     ) -> OrderView:  # fmt: skip
         """Recharge as the page would."""
         bank = "icbc" if instrument else None
         self.order = await self.world.program.desk.place(
             PlaceRequest(
                 1, self.person.user_id, amount_fen, self.shop.channels[kind], method, secrets.token_hex(16), version, ip,
-                bank=bank, instrument=instrument, offer=offer, coupon=coupon,
+                bank=bank, instrument=instrument, offer=offer, coupon=coupon, agreement=agreement,
             )
         )  # fmt: skip
         return self.order
@@ -104,7 +104,16 @@ async def meet_placing(story: Story) -> str:
 
 
 async def cure_frozen(story: Story) -> None:
-    program = story.world.program
+    """Unbind the device that is not one's own, show proof, and a second person agrees."""
+    program, identity = story.world.program, story.world.program.house.identity
+    await identity.login(1, story.person.phone, story.world.password, Visitor(ELSEWHERE, "203.0.113.0/24"))
+    here = Visitor(HOME_IP, "198.51.100.0/24")
+    own = await identity.session((await identity.login(1, story.person.phone, story.world.password, here)).token)
+    assert own is not None
+    for device in await program.house.devices.of_user(story.person.user_id):
+        if device.id != own.device_id:
+            await program.house.devices.unbind(own, device.id, here, password=story.world.password)
+    assert len(await program.house.devices.of_user(story.person.user_id)) == 1
     cases = program.house.cases
     case_id = await ask_unfreeze(program.database, cases, 1, story.person.user_id, "risk", {})
     await cases.answer(story.person.user_id, case_id, "是本人，证件已附上")
@@ -212,12 +221,53 @@ async def meet_page_old(story: Story) -> str:
     return str((await story.place(version="0.0.1")).reason)
 
 
+async def meet_extra_check(story: Story) -> str:
+    await story.world.verify(story.person)
+    await story.world.credit(story.person, story.world.confirm_fen - 20_000)
+    return str((await story.place(30_000)).reason)
+
+
+async def cure_by_code(story: Story) -> None:
+    assert story.order is not None
+    challenges = story.world.program.house.challenges
+    await challenges.send(story.order, "198.51.100.0/24")
+    text = story.shop.sim.services.messages[0].text
+    await challenges.answer(story.order, next(part for part in re.findall(r"[0-9]{6}", text)))
+    await story.world.paid(story.person, await story.seen())
+    await story.shop.later(86_400)  # all of today is confirmed, tomorrow begins anew
+
+
+async def meet_refused(story: Story) -> str:
+    await story.world.fault(point="order", kind="error", channel="wechatpay", code="NO_AUTH", http=403)
+    order = await story.place()
+    assert (order.state, order.money) == ("failed", "none")
+    return str(order.reason)
+
+
+async def cure_refused(story: Story) -> None:
+    """The same order another way."""
+    assert story.order is not None
+    desk, channel_id = story.world.program.desk, story.shop.channels["unionpay"]
+    order = await desk.retry(story.person.user_id, story.order.id, channel_id, "qr", HOME_IP)
+    await story.world.paid(story.person, order)
+
+
 async def meet_credit_card(story: Story) -> str:
     return str((await story.place(10_000, instrument="credit")).reason)
 
 
 async def cure_credit_card(story: Story) -> None:
     await story.world.paid(story.person, await story.place(10_000, instrument="debit"))
+
+
+async def meet_agreement(story: Story) -> str:
+    await agreements.publish(story.world.program.database, 1, "新的一版", "the new version", author="anna")
+    return str((await story.place()).reason)
+
+
+async def cure_agreement(story: Story) -> None:
+    quote = await story.world.program.desk.quote(story.person.user_id)
+    await story.world.paid(story.person, await story.place(agreement=quote.agreement))
 
 
 async def cure_new_account(story: Story) -> None:
@@ -285,6 +335,37 @@ async def cure_extra_zero(story: Story) -> None:
     await story.world.paid(story.person, await story.seen())
 
 
+async def meet_lost_point(story: Story) -> str:
+    for _ in range(2):
+        await story.world.credit(story.person, 880)
+    return str((await story.place(88_000)).reason)
+
+
+async def cure_lost_point(story: Story) -> None:
+    assert story.order is not None
+    await story.world.program.desk.cancel(story.person.user_id, story.order.id)
+    await story.world.paid(story.person, await story.place(880))
+
+
+async def meet_face_unfinished(story: Story) -> str:
+    """Begun, and left before the camera."""
+    await story.world.verify(story.person)
+    order = await story.place(story.world.confirm_fen + 10_000)
+    await story.world.program.house.challenges.face(order, f"{story.shop.url}/back", agrees=True)
+    assert not await story.world.program.house.challenges.back(await story.seen())
+    assert (await story.seen()).state == "challenged"
+    return str(order.reason)
+
+
+async def cure_face_unfinished(story: Story) -> None:
+    """Taken up where it was left."""
+    (look,) = story.shop.sim.services.looks
+    story.shop.sim.services.decide(look, passed=True)
+    assert await story.world.program.house.challenges.back(await story.seen())
+    await story.world.paid(story.person, await story.seen())
+    await story.shop.later(86_400)
+
+
 async def meet_code_unfinished(story: Story) -> str:
     order = await story.newest()
     assert order.state == "challenged"
@@ -293,16 +374,6 @@ async def meet_code_unfinished(story: Story) -> str:
         pass
     assert (await story.seen()).reason == "operation.challenge_unfinished", "left, it ends with a reason of its own"
     return str((await story.place(story.world.confirm_fen + 10_000)).reason)
-
-
-async def cure_code_unfinished(story: Story) -> None:
-    assert story.order is not None
-    challenges = story.world.program.house.challenges
-    await challenges.send(story.order, "198.51.100.0/24")
-    text = story.shop.sim.services.messages[0].text
-    await challenges.answer(story.order, next(part for part in re.findall(r"[0-9]{6}", text)))
-    await story.world.paid(story.person, await story.seen())
-    await story.shop.later(86_400)  # all of today is confirmed, tomorrow begins anew
 
 
 async def cure_just_unfrozen(story: Story) -> None:
@@ -323,6 +394,11 @@ LIVED: dict[str, tuple[Meet, Cure]] = {
     "unverified": (meet_unverified, cure_unverified),
     "maintenance": (meet_maintenance, cure_maintenance),
     "bank_limit": (meet_bank_limit, cure_bank_limit),
+    "extra_check": (meet_extra_check, cure_by_code),
+    "refused": (meet_refused, cure_refused),
+    "agreement": (meet_agreement, cure_agreement),
+    "lost_point": (meet_lost_point, cure_lost_point),
+    "face_unfinished": (meet_face_unfinished, cure_face_unfinished),
     "lost": (meet_lost, cure_lost),
     "not_credited": (meet_not_credited, cure_not_credited),
     "database": (meet_database, cure_database),
@@ -330,7 +406,7 @@ LIVED: dict[str, tuple[Meet, Cure]] = {
     "credit_card": (meet_credit_card, cure_credit_card),
     "new_account": (meet_placing, cure_new_account),
     "extra_zero": (meet_extra_zero, cure_extra_zero),
-    "code_unfinished": (meet_code_unfinished, cure_code_unfinished),
+    "code_unfinished": (meet_code_unfinished, cure_by_code),
     "coupon_stack": (meet_coupon_stack, cure_coupon_stack),
     "cross_border": (meet_cross_border, cure_cross_border),
     "region_suspended": (meet_region_suspended, cure_region_suspended),
@@ -373,5 +449,6 @@ async def test_the_cause_is_met_told_cured_and_then_the_recharge_succeeds(
     reason = catalogue().get(cause.reason)
     assert await meet(story) == cause.reason
     assert (reason.layer, reason.cured_by) == (cause.layer, cause.cured_by)
+    assert cause.says in reason.zh.cure, "the cure is the one that the table promises"
     await cure(story)
     await made.credit(person, 5_000)

@@ -1,8 +1,13 @@
 """The page of one's real name: refused with what is wrong, verified once, masked ever after."""
 
 import pytest
+from msgspec.structs import replace
+from tests.flows.shop import LICENSED
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
+
+from daozhang.mine import name_soon
+from daozhang.policy.book import defaults
 
 NUMBER = "11010519491231002X"
 
@@ -39,3 +44,29 @@ async def test_az_it_leads_nowhere_else_and_needs_a_session(stage: Stage, buyer:
 async def test_without_a_register_it_is_our_own_and_said_so(buyer: Browser) -> None:
     answer = await buyer.submit("/me/name", "/me/name", name="王小明", number=NUMBER)
     assert answer.status_code == 503
+
+
+@pytest.mark.usefixtures("services")
+async def test_whoever_nears_the_bound_is_told_before_it_stops_an_order_and_no_longer_with_a_name(
+    stage: Stage, buyer: Browser
+) -> None:
+    """On the recharge page and in the wallet, and once as a message: at eight tenths of what an account without a name may hold."""
+    program, house = stage.shop.program, stage.house
+    rules = replace(LICENSED, eligibility=defaults().eligibility)
+    await house.books.publish(1, rules, version=(await house.books.current(1)).version + 1, author="t", note="")
+
+    async def told() -> list[bool]:
+        pages = [await buyer.get(path) for path in ("/recharge", "/wallet", "/me/messages")]
+        return ["Close to the most without a verified name" in page.text for page in pages]
+
+    for amount_fen in (79_000, 1_000):
+        assert await name_soon.tell(program.database, house.books, 1) == 0
+        assert await told() == [False, False, False]
+        order = await stage.shop.place(amount_fen)
+        await stage.shop.pay(order)
+        await stage.shop.reach(order.id, "credited")
+    assert [await name_soon.tell(program.database, house.books, 1) for _ in range(2)] == [1, 0]
+    assert await told() == [True, True, True]
+    assert (await stage.shop.place(10_000)).state == "awaiting_payment", "it is a warning, and no stop"
+    await buyer.submit("/me/name", "/me/name", name="王小明", number=NUMBER)
+    assert (await told())[:2] == [False, False]

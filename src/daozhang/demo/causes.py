@@ -20,7 +20,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Cause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One cause. `quote` is how people speak of it; `reason` is the code that is given, `cured_by` who can cure it.
 
-    `layer` is where it belongs. `enter` says whether a visitor can meet it in the demo; what needs a broken machine is only tested.
+    `layer` is where it belongs, `says` what the reason's own cure speaks of. `enter` says whether a visitor can meet it in the
+    demo: what needs a broken machine, or is told of another cause's scene as well, is only tested.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     layer: Layer
     reason: str
     cured_by: CuredBy
+    says: str
     zh: Words
     en: Words
     enter: bool = True

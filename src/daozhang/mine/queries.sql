@@ -48,3 +48,12 @@ from money m;
 
 -- name: note_export
 insert into exports (id, shop_id, user_id, session_id, sha256, at) values ($1, $2, $3, $4, $5, $6);
+
+-- name: near_the_ceiling
+-- Nobody is told again until thirty days have gone by, so the list that is looked at stays short.
+select i.user_id from ledger_facts l
+join identity_facts i on i.shop_id = l.shop_id and i.user_id = split_part(l.address, ':', 2)::bigint
+where l.shop_id = $1 and l.address like 'user:%:cash' and l.balance_fen >= $2 and i.standing = 'active'
+  and i.verification not in ('identity', 'face')
+  and not exists (select from notices_facts n where n.user_id = i.user_id and n.kind = $4 and n.at > $3)
+limit $5;

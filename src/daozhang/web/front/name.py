@@ -5,16 +5,27 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
+from daozhang.policy.name_soon import soon
 from daozhang.reasons import Refusal, catalogue
 from daozhang.web import forms, sessions
-from daozhang.web.pages import house_of, page, told_of
+from daozhang.web.pages import house_of, page, told, told_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from daozhang.policy.model import Verdict
+    from daozhang.reasons import Told
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
 _FIELDS = {"identity.name_malformed": "name", "identity.number_malformed": "number"}
 _ON_FORM = ("identity.", "provider.", "operation.too_many", "operation.form_stale")
+
+
+def soon_told(request: AnyRequest, verdicts: "Iterable[Verdict]") -> "Told | None":
+    """What is said before a verified name is needed; None while that is far."""
+    near = soon(verdicts)
+    return told(request, near.reason, dict(near.facts)) if near else None
 
 
 @get("/me/name")

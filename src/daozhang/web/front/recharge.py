@@ -15,7 +15,7 @@ from daozhang.reasons import Refusal
 from daozhang.recharge.model import PlaceRequest
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
-from daozhang.web.front import checks, offers, region
+from daozhang.web.front import checks, name, offers, region
 from daozhang.web.front.device import Choice, left_out, offered
 from daozhang.web.pages import house_of, locale_of, page, plain_page, told
 
@@ -210,6 +210,7 @@ async def _form(
         meant_fen=guess_yuan(draft.amount_text) if field_error else None,
         notice_text=notice,
         checks=rules,
+        soon=name.soon_told(request, quote.verdicts),
         news=await announcements.current(house_of(request).database, session.shop_id),
         blocked=next((rule for rule in rules if rule.mark == "cross"), None),
     )

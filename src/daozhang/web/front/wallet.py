@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 from daozhang import clock, ids
 from daozhang.money import yuan
 from daozhang.web import sessions
+from daozhang.web.front import name
 from daozhang.web.front.paging import before_of
 from daozhang.web.pages import house_of, locale_of, page
 
@@ -34,6 +35,7 @@ async def wallet(request: Request[Any, Any, Any]) -> Response[bytes]:
         here="wallet",
         session=session,
         wallet=await house.desk.wallet(session.user_id),
+        soon=name.soon_told(request, (await house.desk.quote(session.user_id)).verdicts),
         lines=lines[:_LINES],
         more=len(lines) > _LINES,
         paged=before is not None,
