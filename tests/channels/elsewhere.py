@@ -1,6 +1,6 @@
-"""A server in a channel's place that answers every call by leading somewhere else."""
+"""A server in a channel's place: it leads every caller somewhere else, or answers with nothing but a status."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -17,6 +17,23 @@ async def leading_elsewhere() -> AsyncIterator[tuple[str, list[str]]]:
             return web.Response(text="success")
         return web.Response(status=302, headers={"Location": "/elsewhere"})
 
+    async with _serving(answer) as url:
+        yield url, came
+
+
+@asynccontextmanager
+async def saying_nothing_but(status: int) -> AsyncIterator[str]:
+    """Its address; every answer is this status without a body."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    async with _serving(answer) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _serving(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(application)
@@ -24,6 +41,6 @@ async def leading_elsewhere() -> AsyncIterator[tuple[str, list[str]]]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", came
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

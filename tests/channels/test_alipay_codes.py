@@ -4,6 +4,7 @@ import tomllib
 from typing import Any, NamedTuple
 
 import pytest
+from tests.channels import test_alipay, test_alipay_contract
 from tests.channels.alipay_rig import AlipayRig, alipay_keys, enrolled, rig
 from tests.house.sources import SOURCE
 
@@ -127,3 +128,21 @@ def test_what_cannot_be_received_says_why() -> None:
 def test_a_risk_stop_offers_no_way_round() -> None:
     told = catalogue().get("risk.channel_stopped").told("zh")
     assert not any(word in told.cure for word in ("换", "拆", "分几次", "其他"))
+
+
+ELSEWHERE = {
+    "aop.ACQ.SYSTEM_ERROR": "test_a_prefix_that_the_gateway_puts_before_a_code_is_seen_through",
+    "TRADE_STATUS:WAIT_BUYER_PAY": "test_unpaid_is_pending_and_never_a_failure",
+    "TRADE_STATUS:TRADE_CLOSED": "test_closing_is_re_entrant_and_refused_once_paid",
+    "TRADE_STATUS:TRADE_CLOSED@paid": "test_a_refunded_payment_still_counts_as_paid",
+    "REFUND_STATUS:REFUND_PROCESSING@state": "test_nf_05_a_refund_without_fund_change_is_not_done",
+    "REFUND_STATUS:REFUND_FAIL@state": "test_nf_05_a_refund_without_fund_change_is_not_done",
+}
+"""States are no codes that a dial says: which test brings the simulator into each."""
+
+
+def test_every_row_that_can_be_received_is_driven() -> None:
+    said = {(case.code, case.reason) for case in cases()}
+    reached = [row for row in ROWS if "unreached" not in row]
+    assert {row["name"] for row in reached if (row.get("code", row["name"]), row["reason"]) not in said} == ELSEWHERE.keys()
+    assert set(ELSEWHERE.values()) <= {*vars(test_alipay), *vars(test_alipay_contract), *globals()}

@@ -159,3 +159,12 @@ async def test_an_answer_that_is_no_answer_says_nothing_of_the_money(rig: UnionR
     rig.fault("query", "error", http=http)
     answer = await rig.channel.query(order.out_trade_no)
     assert (answer.outcome, answer.exists) == (Outcome.UNKNOWN, None)
+
+
+DRIVEN = ("state", "order", "query", "refund", "refund_query", "refund_state", "bill")
+
+
+def test_every_row_that_can_be_received_is_driven() -> None:
+    said = {(case.code, case.reason) for case in cases(*DRIVEN)}
+    missing = {row["name"] for row in ROWS if "unreached" not in row and (row.get("code", row["name"]), row["reason"]) not in said}
+    assert missing == set()

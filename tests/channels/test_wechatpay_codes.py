@@ -4,6 +4,8 @@ import tomllib
 from typing import NamedTuple
 
 import pytest
+from tests.channels import test_wechatpay_contract
+from tests.channels.elsewhere import saying_nothing_but
 from tests.channels.test_wechatpay_contract import WechatRig
 from tests.channels.test_wechatpay_contract import rig as rig  # noqa: PLC0414 - the fixture
 from tests.house.sources import SOURCE
@@ -75,5 +77,35 @@ async def test_nf_07_a_code_means_what_its_row_says(rig: WechatRig, case: Case) 
 
 def test_what_cannot_be_received_says_why() -> None:
     said = [row["unreached"] for row in ROWS if "unreached" in row]
-    assert len(said) == 39
+    assert len(said) == 40
     assert all(len(why) > 10 for why in said)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+async def test_a_bare_status_means_what_its_row_says(rig: WechatRig, status: int) -> None:
+    async with saying_nothing_but(status) as url:
+        channel = rig.make(hosts=(url,))
+        for answer in (await channel.order(rig.wish()), await channel.query(rig.wish().out_trade_no)):
+            assert answer.reason == "channel.request_rejected"
+            assert answer.native is not None
+            assert answer.native.code == f"HTTP_{status}_EMPTY"
+
+
+ELSEWHERE = {
+    "HTTP_404_EMPTY": "test_a_bare_status_means_what_its_row_says",
+    "HTTP_405_EMPTY": "test_a_bare_status_means_what_its_row_says",
+    "TRADE_STATE:NOTPAY": "test_unpaid_is_pending_and_never_a_failure",
+    "TRADE_STATE:CLOSED": "test_closing_is_re_entrant_and_refused_once_paid",
+    "TRADE_STATE:REFUND": "test_a_refunded_payment_still_counts_as_paid",
+    "REFUND_STATUS:PROCESSING": "test_a_refund_is_accepted_done_and_told_once_per_number",
+    "REFUND_STATUS:CLOSED": "test_nf_05_a_refund_that_the_channel_could_not_finish",
+    "REFUND_STATUS:ABNORMAL": "test_nf_05_a_refund_that_the_channel_could_not_finish",
+}
+"""States are no codes that a dial says: which test brings the simulator into each."""
+
+
+def test_every_row_that_can_be_received_is_driven() -> None:
+    said = {(case.code, case.reason) for case in cases()}
+    reached = [row for row in ROWS if "unreached" not in row]
+    assert {row["name"] for row in reached if (row.get("code", row["name"]), row["reason"]) not in said} == ELSEWHERE.keys()
+    assert set(ELSEWHERE.values()) <= {*vars(test_wechatpay_contract), *globals()}

@@ -1,4 +1,4 @@
-"""What every kind of channel tells at the worst moments: before our own commit, many times at once, beside a query, after refunds."""
+"""What every kind of channel tells at the worst moments: before our own commit, many at once, beside queries, after refunds."""
 
 import asyncio
 import secrets

@@ -92,6 +92,27 @@ async def test_it_is_served_while_the_database_is_away_and_says_so(told: Shop, m
     assert "2 分" in page
 
 
+async def test_it_is_served_from_the_last_reading_while_the_database_is_busy(
+    told: Shop, owner_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads does not wait for a database that has something else to do: here the counts are locked away."""
+    await get(told, "/v1/channels")
+    real = clock.now_s
+    monkeypatch.setattr(clock, "now_s", lambda: real() + 45)
+    async with owner_database.pool.acquire() as connection, connection.transaction():
+        await connection.execute("lock table status_slots in access exclusive mode")
+        status, headers, body = await get(told, "/v1/channels")
+        assert (status, len(body["channels"])) == (200, 1)
+        assert int(headers["age"]) >= 45
+        assert (await get(told, "/status", accept="text/html"))[0] == 200
+        reading = told.program.house.history._reading[1]
+        assert not reading.done(), "the new reading still waits for the database, and nobody waited for it"
+    await reading
+    await told.program.board.load()
+    _, headers, body = await get(told, "/v1/channels")
+    assert int(headers["age"]) < 45
+
+
 async def test_a_process_that_never_read_anything_says_so_as_a_problem(told: Shop) -> None:
     await asyncio.sleep(0.1)
     told.program.house.history._readings.clear()
