@@ -39,6 +39,7 @@ from daozhang.jobs.due import Due
 from daozhang.jobs.timetable import ENTRIES, Entry, Timetable
 from daozhang.ledger import Accounts
 from daozhang.mine import Leaving, name_soon
+from daozhang.mine.outward import Outward
 from daozhang.outbound import Exchange
 from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
@@ -189,7 +190,9 @@ async def _build(
         challenges=Challenges(database, identity, confirmations, desk),
         by_code=ByCode(database, vault, identity, confirmations),
         devices=Devices(database, identity, confirmations), enrolment=enrolment,
-        second_step=SecondStep(database, vault, identity), leaving=Leaving(SHOP, database, identity, accounts),
+        second_step=SecondStep(database, vault, identity),
+        outward=Outward(SHOP, database, vault, identity, providers, lambda: SHOP_NAME, url),
+        leaving=Leaving(SHOP, database, identity, accounts),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases), claims=Claims(database, settle, registry.get),
         choice=Choice(database, books, accounts, (fulfil,), cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour,
@@ -198,6 +201,8 @@ async def _build(
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
     supply = Supply(SHOP, database, vault, accounts, providers)
     dues = _dues(database, desk, door, fulfil, bonus, supply, cases, house.diagnoses, hub)
+    outward = house.outward
+    dues = (*dues, Due("outward", database, outward.claim, outward.work))
     dues = (*dues, Due("closing", database, house.leaving.claim, _ended(house.leaving)))
     program = Program(
         asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts, providers,

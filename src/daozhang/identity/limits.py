@@ -39,6 +39,7 @@ BUCKETS = {
     "why.phone": Bucket(20, 20 / 3_600),
     "why.person": Bucket(5, 5 / 3_600),
     "claim.user": Bucket(6, 6 / 600),
+    "email.user": Bucket(5, 5 / 86_400),
     "verify.user": Bucket(5, 5 / 86_400),
     "confirm.subject": Bucket(5, 5 / 3_600),
     "confirm.network": Bucket(60, 60 / 3_600),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from daozhang import clock
+from daozhang import clock, notices
 from daozhang.events.log import Event, append
 from daozhang.identity import factor as second
 from daozhang.identity.hashing import Hasher
@@ -237,6 +237,7 @@ class Identity:
                 return None
             await tx.value(self._sql.end_sessions, session.user_id, None, None, "password_changed")
             await _note(tx, session.shop_id, session.user_id, "user.password_changed")
+            await notices.tell(tx, session.shop_id, session.user_id, clock.now(), "password_changed", {}, "/me")
             return await open_session(tx, self._vault, session.shop_id, session.user_id, visitor, BUYER)
 
         logged_in = await self._database.transact(work)
@@ -284,6 +285,7 @@ class Identity:
                 raise Refusal("account.closed")
             shop_id = await tx.value(self._sql.shop_of_user, user_id)
             await _note(tx, shop_id, user_id, "user.frozen", actor)
+            await notices.tell(tx, shop_id, user_id, clock.now(), "frozen", {}, "/me")
 
         await self._database.transact(work)
 
@@ -300,6 +302,7 @@ class Identity:
             raise Refusal("account.frozen_by_law")
         await tx.row(self._sql.set_standing, user_id, "active", "approved", why[:1_000], actor, None, None)
         await _note(tx, row["shop_id"], user_id, "user.active", actor)
+        await notices.tell(tx, row["shop_id"], user_id, clock.now(), "unfrozen", {}, "/me")
 
     async def close(self, user_id: int, *, actor: str, reason: str, note: str = "") -> None:
         """Close a user for ever and end their sessions. Raises `account.closed` when they are already."""

@@ -57,3 +57,28 @@ where l.shop_id = $1 and l.address like 'user:%:cash' and l.balance_fen >= $2 an
   and i.verification not in ('identity', 'face')
   and not exists (select from notices_facts n where n.user_id = i.user_id and n.kind = $4 and n.at > $3)
 limit $5;
+
+-- name: notice_choice
+select by_sms, by_email, email_sealed from notice_choices where user_id = $1;
+
+-- name: choose_notices
+insert into notice_choices (user_id, shop_id, by_sms, by_email, changed_at) values ($1, $2, $3, false, $5)
+on conflict (user_id) do update set by_sms = excluded.by_sms, by_email = $4, changed_at = excluded.changed_at;
+
+-- name: keep_email
+insert into notice_choices (user_id, shop_id, by_email, email_sealed, email_proved_at, changed_at) values ($1, $2, true, $3, $4, $4)
+on conflict (user_id) do update set by_email = true, email_sealed = excluded.email_sealed, email_proved_at = excluded.email_proved_at,
+  changed_at = excluded.changed_at;
+
+-- name: forget_email
+update notice_choices set by_email = false, email_sealed = null, email_proved_at = null, changed_at = $2 where user_id = $1;
+
+-- name: due_sends
+select s.id, s.user_id, s.kind, s.via, s.tries, u.locale from notice_sends s join user_desk_facts u on u.user_id = s.user_id
+where s.next_at <= $1 order by s.next_at limit $2 for update of s skip locked;
+
+-- name: postpone_send
+update notice_sends set next_at = $2, tries = tries + 1 where id = $1;
+
+-- name: end_send
+update notice_sends set state = $2, next_at = null, ended_at = $3 where id = $1 and state = 'due';

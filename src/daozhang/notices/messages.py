@@ -13,6 +13,11 @@ from daozhang.postgres import Database, Tx, statements
 sql = statements("daozhang.notices")
 
 MOST = 100
+SAFETY = frozenset(
+    ("password_reset", "password_changed", "device_unbound", "frozen", "unfrozen", "factor_on", "factor_off", "factor_codes",
+     "factor_asked", "factor_ending", "factor_kept")
+)  # fmt: skip
+"""Kinds that go to the number of the account whatever was chosen: it was there before whoever got in."""
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -29,7 +34,8 @@ class Notice(msgspec.Struct, frozen=True):
 async def tell(tx: Tx, shop_id: int, user_id: int, at: datetime, kind: str, facts: Mapping[str, Any], link: str = "") -> UUID:
     """Leave a message in the caller's transaction; its id."""
     notice_id = ids.new_id()
-    await tx.run(sql.tell, notice_id, shop_id, user_id, kind, msgspec.json.encode(dict(facts)).decode(), link, at)
+    told = msgspec.json.encode(dict(facts)).decode()
+    await tx.run(sql.tell, notice_id, shop_id, user_id, kind, told, link, at, ids.new_id(), ids.new_id(), kind in SAFETY)
     return notice_id
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Purpose = Literal["sms", "face", "identity", "supplier"]
+Purpose = Literal["sms", "email", "face", "identity", "supplier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,20 @@ class Sms:
     def __repr__(self) -> str:
         """Never shows whom it goes to or what it says: it may hold a code."""
         return f"Sms(number={self.number!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """A letter of plain text. `number` is ours, the same on every retry."""
+
+    number: str
+    to: str
+    subject: str
+    text: str
+
+    def __repr__(self) -> str:
+        """Never shows whom it goes to or what it says."""
+        return f"Email(number={self.number!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,13 @@ class SmsProvider(Protocol):
     """Sends text messages."""
 
     async def send(self, message: Sms) -> Literal["success", "failure", "unknown"]:
+        """`success` = taken on; whether it arrives nobody promises."""
+
+
+class EmailProvider(Protocol):
+    """Sends letters."""
+
+    async def mail(self, letter: Email) -> Literal["success", "failure", "unknown"]:
         """`success` = taken on; whether it arrives nobody promises."""
 
 

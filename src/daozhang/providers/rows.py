@@ -8,7 +8,7 @@ from daozhang import clock
 from daozhang.outbound import ForbiddenHost, Transport
 from daozhang.outbound.hosts import check_base
 from daozhang.postgres import Database, Tx, Unavailable, statements
-from daozhang.providers.port import FaceProvider, IdentityProvider, Purpose, SmsProvider, SupplierProvider
+from daozhang.providers.port import EmailProvider, FaceProvider, IdentityProvider, Purpose, SmsProvider, SupplierProvider
 from daozhang.providers.sandbox import KIND, LEAST_SECRET, Sandbox
 from daozhang.reasons.refusal import Refusal
 from daozhang.settings import Settings
@@ -76,6 +76,10 @@ class Providers:
     async def sms(self) -> SmsProvider:
         """Who sends text messages. Raises `Refusal("provider.missing")`."""
         return await self._get("sms")
+
+    async def email(self) -> EmailProvider:
+        """Who sends letters. Raises `Refusal("provider.missing")`."""
+        return await self._get("email")
 
     async def face(self) -> FaceProvider:
         """Who looks at faces. Raises `Refusal("provider.missing")`."""

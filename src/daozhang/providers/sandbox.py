@@ -12,7 +12,7 @@ import msgspec
 
 from daozhang import clock
 from daozhang.outbound import Fault, Request, Subject, Transport
-from daozhang.providers.port import FaceRequest, FaceSession, Sms, SupplyAnswer, SupplyRequest
+from daozhang.providers.port import Email, FaceRequest, FaceSession, Sms, SupplyAnswer, SupplyRequest
 
 KIND = "sandbox"
 LEAST_SECRET = 32
@@ -27,6 +27,12 @@ class Sandbox:
     async def send(self, message: Sms) -> Literal["success", "failure", "unknown"]:
         """Send a text message."""
         told = await self._call("/sms/send", {"number": message.number, "to": message.to, "text": message.text}, "sms")
+        return _word(told, "status", {"accepted": "success", "refused": "failure"})  # type: ignore[return-value]
+
+    async def mail(self, letter: Email) -> Literal["success", "failure", "unknown"]:
+        """Send a letter."""
+        given = {"number": letter.number, "to": letter.to, "subject": letter.subject, "text": letter.text}
+        told = await self._call("/email/send", given, "email")
         return _word(told, "status", {"accepted": "success", "refused": "failure"})  # type: ignore[return-value]
 
     async def begin(self, request: FaceRequest) -> FaceSession:

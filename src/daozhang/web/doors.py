@@ -38,6 +38,7 @@ from daozhang.web.front import (
 from daozhang.web.guard import Guard
 from daozhang.web.house import House
 from daozhang.web.me import factor as me_factor
+from daozhang.web.me import notices as me_notices
 from daozhang.web.me import pages as me_pages
 from daozhang.web.shop import purchases, window
 from daozhang.web.status import page as status_page
@@ -119,6 +120,7 @@ def _routes(*, desk_too: bool) -> Litestar:
         *devices.handlers,
         *factor.handlers,
         *me_factor.handlers,
+        *me_notices.handlers,
         *cases.handlers,
         *why.handlers,
         *claim.handlers,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from daozhang.identity.second_step import SecondStep
     from daozhang.identity.verify import Verifications
     from daozhang.mine import Leaving
+    from daozhang.mine.outward import Outward
     from daozhang.policy.books import Books
     from daozhang.recharge.challenge import Challenges
     from daozhang.recharge.choice import Choice
@@ -76,6 +77,7 @@ class House:
     devices: "Devices"
     enrolment: "Enrolment"
     second_step: "SecondStep"
+    outward: "Outward"
     books: "Books"
     purchases: "Purchases"
     leaving: "Leaving"

@@ -1,4 +1,4 @@
-"""The sandbox of providers: a phone for messages, a page that looks at faces, a register of names, a supplier of top-ups.
+"""The sandbox of providers: a phone for messages and letters, a page that looks at faces, a register of names, a supplier.
 
 JSON over HTTP. `Sandbox-Signature` is the hex HMAC-SHA256 of app, timestamp, path and body, each but the last followed by a line
 feed, under the app's secret, the timestamp within five minutes; the answer carries the HMAC of its body. A number (the caller's
@@ -23,11 +23,12 @@ from daozhang.simulators.wire import Answer, Receive, Scope, Send, TooLarge, rea
 CLOCK_S = 300
 KEPT = 500
 _NUMBER = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+_ADDRESS = re.compile(r"[!-?A-~]{1,64}@[0-9A-Za-z.-]{3,190}", re.ASCII)
 _FAULTS = ("refuse", "hang", "error", "garbage", "unsigned", "lost")
 
 
 class Message(NamedTuple):
-    """A text message on the phone."""
+    """A text message on the phone, or a letter."""
 
     to: str
     text: str
@@ -50,7 +51,7 @@ class Sandbox:
     before is entered into the register under the first name it comes with; a name that begins with 查无 has no record.
     """
 
-    prefixes = ("/sms/", "/face/", "/identity/", "/supply/")
+    prefixes = ("/sms/", "/email/", "/face/", "/identity/", "/supply/")
 
     def __init__(self, watch: Watch, url: str, folder: Path | None = None) -> None:
         self._watch, self._url = watch, url
@@ -66,7 +67,7 @@ class Sandbox:
     def cards(self) -> list[dict[str, str]]:
         """What an operator copies out: one account for each purpose."""
         return [{"purpose": purpose, "kind": "sandbox", "app": self.app, "host": self._url, "secret": self.secret}
-                for purpose in ("sms", "face", "identity", "supplier")]  # fmt: skip
+                for purpose in ("sms", "email", "face", "identity", "supplier")]  # fmt: skip
 
     def turn(self, fault: str) -> None:
         """Set a fault, or clear it with an empty word. Raises `ValueError`."""
@@ -143,7 +144,9 @@ class Sandbox:
         known = self._answers.get((path, number))
         if known is not None:
             return known
-        told = {"/sms/send": self._send, "/face/begin": self._begin, "/identity/check": self._check}[path](given)
+        told = {"/sms/send": self._send, "/email/send": self._mail, "/face/begin": self._begin, "/identity/check": self._check}[
+            path
+        ](given)
         self._answers[path, number] = told
         while len(self._answers) > KEPT * 10:
             self._answers.popitem(last=False)
@@ -157,6 +160,14 @@ class Sandbox:
         ):
             return {"status": "refused"}
         self.messages.appendleft(Message(given["to"], given["text"], self._watch.now_s()))
+        return {"status": "accepted"}
+
+    def _mail(self, given: dict[str, str]) -> dict[str, Any]:
+        """A letter shows on the phone beside the messages, its subject first."""
+        fits = _ADDRESS.fullmatch(given["to"]) and 0 < len(given["subject"]) <= 120 and 0 < len(given["text"]) <= 4_000
+        if self.fault == "refuse" or not fits:
+            return {"status": "refused"}
+        self.messages.appendleft(Message(given["to"], f"{given['subject']}\n{given['text']}", self._watch.now_s()))
         return {"status": "accepted"}
 
     def _begin(self, given: dict[str, str]) -> dict[str, Any]:
