@@ -189,8 +189,7 @@ async def _build(
         deceived=Deceived(SHOP, database, accounts, cases),
         challenges=Challenges(database, identity, confirmations, desk),
         by_code=ByCode(database, vault, identity, confirmations),
-        devices=Devices(database, identity, confirmations), enrolment=enrolment,
-        second_step=SecondStep(database, vault, identity),
+        devices=Devices(database, identity, confirmations), enrolment=enrolment, second_step=SecondStep(database, vault, identity),
         outward=Outward(SHOP, database, vault, identity, providers, lambda: SHOP_NAME, url),
         leaving=Leaving(SHOP, database, identity, accounts),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases), claims=Claims(database, settle, registry.get),
@@ -200,18 +199,14 @@ async def _build(
     )  # fmt: skip
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
     supply = Supply(SHOP, database, vault, accounts, providers)
-    dues = _dues(database, desk, door, fulfil, bonus, supply, cases, house.diagnoses, hub)
-    outward = house.outward
-    dues = (*dues, Due("outward", database, outward.claim, outward.work))
-    dues = (*dues, Due("closing", database, house.leaving.claim, _ended(house.leaving)))
+    dues = (*_dues(database, desk, door, fulfil, bonus, supply, cases, house.diagnoses, hub), *_own_dues(database, house))
     program = Program(
         asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts, providers,
     )  # fmt: skip
     probes = Probes(database, registry.enabled, registry.get, sampler)
     always: list[Loop] = [
         registry.watch, hub.run, hearing.watch, partial(vault.watch, database, settings), sampler.run, board.watch,
-        feed.watch,
-        partial(history.watch, SHOP), partial(watch_places, settings.data),
+        feed.watch, partial(history.watch, SHOP), partial(watch_places, settings.data),
         partial(follow_clock, database, test_mode=settings.test_mode), partial(_tell_unmapped, database),
     ]  # fmt: skip
     working = [
@@ -222,6 +217,14 @@ async def _build(
     ]
     finish = [desk.drain, interface_log.drain, sampler.flush, registry.close, providers.close]
     return _Built(program, always, working, finish)
+
+
+def _own_dues(database: Database, house: House) -> tuple[Due, ...]:
+    """What is due for one person: messages that leave the site, and the account that closes."""
+    return (
+        Due("outward", database, house.outward.claim, house.outward.work),
+        Due("closing", database, house.leaving.claim, _ended(house.leaving)),
+    )
 
 
 def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identity, enrolment: Enrolment) -> dict[str, Effect]:
