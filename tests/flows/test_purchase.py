@@ -3,15 +3,18 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 from tests.flows.knocks import Message, knock, payment
 from tests.flows.shop import Shop, refuses
 
-from daozhang import __version__
+from daozhang import __version__, clock
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
 from daozhang.goods.model import Purchase
+from daozhang.offers import campaigns
+from daozhang.offers.model import Terms, Tier
 from daozhang.policy.books import Books
 from daozhang.recharge.model import Basket, OrderView, PlaceRequest
 from daozhang.recharge.release import reject, release
@@ -79,6 +82,39 @@ async def test_partly_from_the_balance(shop: Shop, goods_id: int, fill: Fill) ->
     (purchase,) = await bought(shop)
     assert (purchase.state, purchase.balance_fen, purchase.channel_fen) == ("delivered", 1_500, PRICE_FEN - 1_500)
     assert await shop.cash() == 500
+
+
+async def test_the_balances_part_takes_cash_and_bonus_as_they_lie(shop: Shop, goods_id: int, fill: Fill) -> None:
+    """20.00 and 10.00 on top: of a part of 15.00 the cash pays 10.00 and the bonus 5.00, aside, back, and for good."""
+    await fill(1)
+    at, database = clock.now(), shop.program.database
+    wanted = Terms("bonus", "送", "Gift", at - timedelta(minutes=1), at + timedelta(days=1), (Tier(2_000, 1_000),), 10_000)
+    offer = await campaigns.propose(database, 1, wanted, "anna")
+    await campaigns.approve(database, 1, offer, "ben")
+    first = await shop.place(2_000, offer=offer)
+    await shop.pay(first)
+    await shop.reach(first.id, "credited")
+    placed = await order(shop, goods_id, balance_fen=1_500)
+    assert await purse(shop) == (1_000, 500, 1_500), "cash and bonus wait, each in a hold of its own"
+    await shop.program.desk.cancel(shop.user_id, placed.id)
+    await shop.later(21)
+    await shop.work()
+    assert await purse(shop) == (2_000, 1_000, 0), "each goes back to where it was"
+    placed = await shop.program.desk.retry(shop.user_id, placed.id, shop.channel_id, "native", "203.0.113.9")
+    assert await purse(shop) == (1_000, 500, 1_500)
+    await shop.pay(placed)
+    await shop.reach(placed.id, "credited")
+    assert await purse(shop) == (1_000, 500, 0)
+    (purchase,) = await bought(shop)
+    assert (purchase.state, purchase.balance_fen) == ("delivered", 1_500)
+    too_much = await order(shop, goods_id, balance_fen=1_600)
+    assert (too_much.state, too_much.reason) == ("refused", "goods.balance_short")
+
+
+async def purse(shop: Shop) -> tuple[int, int, int]:
+    """Cash, bonus, and what is set aside."""
+    wallet = await shop.program.desk.wallet(shop.user_id)
+    return wallet.cash_fen, wallet.bonus_fen, wallet.reserved_fen
 
 
 async def test_given_up_it_goes_back_to_shelf_and_balance(shop: Shop, goods_id: int, fill: Fill) -> None:

@@ -5,12 +5,14 @@ import re
 from typing import Any
 from uuid import UUID
 
+from tests.flows.conftest import let_time_pass
 from tests.web.stage import PASSWORD, Stage
 from tests.web.test_recharge import ON_PHONE, fill, limited
 from tests.web.test_sessions import Browser
 
 from daozhang import ids
 from daozhang.identity import Visitor
+from daozhang.postgres import Database
 from daozhang.simulators.faults import Fault
 from daozhang.web.front import stream
 from daozhang.web.front.stream import MOST_PER_USER
@@ -220,3 +222,40 @@ async def test_a_failed_order_offers_every_way_that_takes_its_amount(buyer: Brow
     await limited(stage, method="h5", single_fen=4_000)
     text = (await buyer.get(path, **phone)).text
     assert ":h5" not in text
+
+
+async def test_rc_of_two_that_both_arrived_after_a_doubt_one_goes_back_with_a_tap(
+    buyer: Browser, stage: Stage, owner_database: Database
+) -> None:
+    """The channel did take the first order and answered nothing; the buyer waited, was warned, and paid both."""
+    await let_time_pass(owner_database)
+    stage.sim.dial.set(Fault(point="order", kind="booked_error", times=20))
+    first, first_id = await place(buyer)
+    assert "We are checking" in (await buyer.get(first)).text
+    await stage.shop.later(121)
+    stage.sim.dial.clear()
+    second, second_id = await place(buyer)
+    assert second != first
+    await stage.pay(second_id)
+    stage.sim.phone.pay(await stage.shop.number(first_id))
+    await stage.shop.reach(first_id, "credited")
+    assert await stage.shop.cash() == 10_000, "both are credited"
+    text = (await buyer.get(second)).text
+    assert "Paid twice? Send one back" in text
+    assert first.rpartition("/")[2] in text
+    assert (await press(buyer, second, "back")).status_code == 303
+    assert await stage.shop.cash() == 5_000
+    assert "On its way back" in (await buyer.get(second)).text
+    assert "Paid twice?" not in (await buyer.get(first)).text, "of two, one"
+    for path in (first, second):
+        await buyer.submit("/me", f"{path}/back")
+    assert await stage.shop.cash() == 5_000
+    assert await stage.house.database.value("select sum(amount_fen) from refunds") == 5_000
+
+
+async def test_a_single_recharge_offers_no_way_back_with_a_tap(buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    await stage.pay(order_id)
+    assert "Paid twice?" not in (await buyer.get(path)).text
+    await buyer.submit("/me", f"{path}/back")
+    assert await stage.shop.cash() == 5_000

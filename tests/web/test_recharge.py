@@ -8,11 +8,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tests.flows.conftest import let_time_pass
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
 from daozhang import __version__, agreements
 from daozhang.limits import rows
+from daozhang.postgres import Database
+from daozhang.simulators.faults import Fault
 
 
 async def fill(browser: Browser, **changes: str) -> dict[str, str]:
@@ -182,16 +185,38 @@ async def test_each_way_tells_what_its_limits_leave_and_why_it_does_not_take_an_
     assert " checked" in row_of(text, "h5")
 
 
-async def test_the_part_that_the_script_asks_for_is_the_same_list(buyer: Browser, stage: Stage) -> None:
+async def test_the_parts_that_the_script_asks_for_say_what_the_page_says(buyer: Browser, stage: Stage) -> None:
     await limited(stage, method="native", single_fen=20_000)
-    over = (await buyer.get("/recharge/ways?amount=500", **{"user-agent": ON_PHONE})).text
+    phone = {"user-agent": ON_PHONE}
+    token = {"csrf": await buyer.token("/recharge")}
+    over = (await buyer.post("/recharge/ways", token | {"amount": "500"}, **phone)).text
     assert "Above the limit" in row_of(over, "native")
+    assert "WeChat Pay would work now" not in over, "the same channel is no other one"
+    assert "¥500.00 would go through now" in over
+    assert "1 other ways do not take it" in over
     assert "<form" not in over
-    kept = (await buyer.get(f"/recharge/ways?amount=500&method={stage.channel_id}:native", **{"user-agent": ON_PHONE})).text
+    kept = (await buyer.post("/recharge/ways", token | {"amount": "500", "method": f"{stage.channel_id}:native"}, **phone)).text
     assert " checked" in row_of(kept, "native")
     for odd in ("", "NaN", "%00", "9" * 400, "<b>"):
-        assert (await buyer.get(f"/recharge/ways?amount={odd}&card={odd}&method={odd}")).status_code == 200, odd
-    assert (await Browser(buyer.app).get("/recharge/ways")).status_code in (303, 401)
+        form = token | {"amount": odd, "card": odd, "method": odd, "offer": odd}
+        assert (await buyer.post("/recharge/ways", form)).status_code == 200, odd
+
+
+async def test_what_would_become_of_an_amount_is_told_before_anything_is_ordered(buyer: Browser, stage: Stage) -> None:
+    """With script while it is typed, without it on the page itself; neither leaves a trace."""
+    form = await fill(buyer, amount="other")
+    for amount, said in (
+        ("50", "¥50.00 would go through now"),
+        ("6000", "¥6,000.00 would not go through now"),
+        ("0.5", "¥0.50 would not go through now"),
+    ):
+        text = (await buyer.post("/recharge/ways", form | {"other_amount": amount})).text
+        assert said in text
+        assert said in (await buyer.get(f"/recharge?amount={amount}")).text
+        looked = await buyer.post("/recharge", form | {"other_amount": amount, "look": "1"})
+        assert said in looked.text
+    for table in ("orders", "decisions", "order_marks"):
+        assert await stage.house.database.value(f"select count(*) from {table}") == 0, table
 
 
 async def test_without_script_a_button_asks_what_takes_the_amount_and_orders_nothing(buyer: Browser, stage: Stage) -> None:
@@ -262,3 +287,63 @@ async def test_am_what_is_no_amount_is_asked_back_and_never_guessed_silently(sta
     assert 'value="50.00"' in filled.text
     assert await stage.shop.program.database.value("select count(*) from orders") == 0
     assert "Do you mean" in (await buyer.get(f"/recharge/echo?amount={quote(typed)}")).text
+
+
+async def place(buyer: Browser, **changes: str) -> str:
+    """Where the form leads."""
+    answer = await buyer.post("/recharge", await fill(buyer, **changes))
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+async def test_an_open_order_leads_the_page_and_the_same_sum_goes_on_with_it(buyer: Browser, stage: Stage) -> None:
+    first = await place(buyer)
+    page = (await buyer.get("/recharge")).text
+    assert "You have an unpaid recharge of ¥50.00" in page
+    assert f'href="{first}">Go on paying' in page
+    assert f'action="{first}/cancel"' in page
+    again = await place(buyer)
+    assert again == f"{first}?open=1"
+    assert "made no second one" in (await buyer.get(again)).text
+    assert await stage.house.database.value("select count(*) from orders") == 1
+    other = await place(buyer, amount="100")
+    assert other not in (first, again), "another sum is another wish"
+    await buyer.submit("/recharge", f"{other}/cancel")
+    await buyer.submit("/recharge", f"{first}/cancel")
+    assert "unpaid recharge" not in (await buyer.get("/recharge")).text
+    assert await place(buyer) not in (first, again), "what is closed is not in the way"
+
+
+async def test_an_order_in_doubt_is_doubled_only_after_two_minutes_and_a_plain_warning(
+    buyer: Browser, stage: Stage, owner_database: Database
+) -> None:
+    await let_time_pass(owner_database)
+    stage.sim.dial.set(Fault(point="order", kind="error", times=20))
+    first = await place(buyer)
+    page = (await buyer.get("/recharge")).text
+    assert "We are still checking ¥50.00. Please do not pay again" in page
+    assert 'name="anew"' not in page
+    held = await place(buyer)
+    assert held == f"{first}?open=1"
+    assert "no news of this one yet" in (await buyer.get(held)).text
+    await stage.shop.later(121)
+    stage.sim.dial.clear()
+    stale = await fill(buyer)
+    assert stale.pop("anew") == first.rpartition("/")[2]
+    warned = await buyer.post("/recharge", stale)
+    assert warned.status_code == 409, "a page that did not warn orders nothing"
+    assert "one tap sends the extra one back" in warned.text
+    assert 'value="50" data-shown="¥50.00" checked' in warned.text
+    second = await place(buyer)
+    assert second not in (first, held)
+    assert await stage.house.database.value("select count(*) from orders") == 2
+
+
+async def test_a_blocked_account_meets_its_state_and_its_cure_and_no_useless_button(buyer: Browser, stage: Stage) -> None:
+    await stage.house.identity.freeze(stage.shop.user_id, actor="staff:1", reason="risk_review")
+    text = (await buyer.get("/recharge")).text
+    assert "The account is frozen" in text
+    assert 'action="/me/unfreeze"' in text
+    assert 'action="/recharge"' not in text
+    assert "data-go" not in text
+    assert text.index("The account is frozen") < text.index("Balance")

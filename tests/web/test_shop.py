@@ -122,8 +122,16 @@ async def test_a_shortfall_is_paid_at_a_channel_with_the_balance(buyer: Browser,
     row = await stage.house.database.row("select amount_fen from orders where id = $1", order_id)
     assert row is not None
     assert row["amount_fen"] == PRICE_FEN - 2_000
+    cashier = (await buyer.get(answer.headers["location"])).text
+    assert "Shanhai" in cashier
+    assert "¥20.00 of ¥49.50 comes from your balance" in cashier
+    assert "Cancel this purchase" in cashier
+    assert "recharge" not in re.sub(r"<[^>]*>", "", cashier.partition("<main")[2].partition("</main")[0]).lower()
+    assert "You have an unpaid purchase: ¥29.50" in (await buyer.get("/recharge")).text
     await stage.pay(order_id)
     page = await buyer.get(answer.headers["location"])
+    assert "Paid and delivered" in page.text
+    assert "Added to your balance" not in page.text
     assert re.search(r'href="/shop/purchases/PU-[0-9A-Z]{26}"', page.text), "the order that paid it leads to what was bought"
     assert await stage.shop.cash() == 0
 

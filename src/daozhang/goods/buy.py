@@ -148,7 +148,7 @@ class Purchases:
         total_fen = basket.price_fen * basket.count
         begun = await tx.value(
             sql.begin_purchase, self.shop_id, at, purchase_id, user_id, basket.goods_id, basket.count, basket.price_fen, total_fen,
-            None, None, at, None,
+            None, None, at, None, None, 0,
         )  # fmt: skip
         if not begun:
             raise Refusal("goods.sold_out")

@@ -7,13 +7,14 @@ they expire, so that it can be paid another way; one that was given up puts them
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from daozhang import clock, ids
 from daozhang.goods.buy import check_basket, order_supply, target_place
 from daozhang.ledger import Accounts, Line, Transfer, accounts
 from daozhang.ledger.reserve import Hold, capture, end, reserve
+from daozhang.ledger.spend import split
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.fulfilment import Credited, Errand, Finished
@@ -33,6 +34,14 @@ SETTLED = frozenset({"paid", "held", "misfit", "refunding", "frozen_by_order"})
 """Money that was received and waits for a decision, which may still hand over."""
 
 
+class Part(NamedTuple):
+    """The balance's part of a purchase, set aside: its holds (None where it is nothing), and what of it is bonus, in fen."""
+
+    cash_hold: UUID | None = None
+    bonus_hold: UUID | None = None
+    bonus_fen: int = 0
+
+
 class Fulfil:
     """Sets goods aside for orders, hands them over, and puts them back."""
 
@@ -45,10 +54,10 @@ class Fulfil:
         basket = errand.basket
         purchase_id = ids.new_id()
         pieces = (basket.goods_id, basket.count, basket.price_fen, basket.balance_fen)
-        hold_id, good = await self._take_part(tx, at, errand)
+        part, good = await self._take_part(tx, at, errand)
         begun = await tx.value(
-            sql.begin_purchase, self.shop_id, at, purchase_id, errand.user_id, *pieces, errand.order_id, hold_id,
-            errand.expires_at, at + LOOK_EVERY,
+            sql.begin_purchase, self.shop_id, at, purchase_id, errand.user_id, *pieces, errand.order_id, part.cash_hold,
+            errand.expires_at, at + LOOK_EVERY, part.bonus_hold, part.bonus_fen,
         )  # fmt: skip
         assert begun, "locked pieces went away"
         await order_supply(tx, self._vault, self.shop_id, at, purchase_id, errand.user_id, good, basket)
@@ -59,13 +68,23 @@ class Fulfil:
         Raises `Refusal` before anything was written: sold out, no longer for sale, another price, or the balance is short.
         """
         for row in await tx.rows(sql.purchases_of_orders, [order_id]):
-            hold_id = row["hold_id"]
+            part = Part(row["hold_id"], row["bonus_hold_id"], row["bonus_fen"])
             if row["state"] == "released":
                 basket = Basket(
                     row["goods_id"], row["count"], row["price_fen"], row["balance_fen"], await self._target(tx, row["id"])
                 )
-                hold_id, _ = await self._take_part(tx, at, Errand(order_id, user_id, basket, row["channel_fen"], expires_at))
-            renewed = await tx.value(sql.renew_purchase, at, "buyer", row["id"], hold_id, expires_at, at + LOOK_EVERY)
+                part, _ = await self._take_part(tx, at, Errand(order_id, user_id, basket, row["channel_fen"], expires_at))
+            renewed = await tx.value(
+                sql.renew_purchase,
+                at,
+                "buyer",
+                row["id"],
+                part.cash_hold,
+                expires_at,
+                at + LOOK_EVERY,
+                part.bonus_hold,
+                part.bonus_fen,
+            )
             assert renewed, "locked pieces went away"
 
     async def _target(self, tx: Tx, purchase_id: UUID) -> str:
@@ -73,24 +92,34 @@ class Fulfil:
         row = await tx.row(sql.supply, purchase_id)
         return self._vault.unseal_text(row["target_sealed"], target_place(purchase_id)) if row else ""
 
-    async def _take_part(self, tx: Tx, at: datetime, errand: Errand) -> tuple[UUID | None, Any]:
-        """Check a basket, lock its pieces, set the balance's part aside: its hold, the good. Raises `Refusal`, nothing written."""
+    async def _take_part(self, tx: Tx, at: datetime, errand: Errand) -> tuple[Part, Any]:
+        """Check a basket, lock its pieces, set the balance's part aside: its holds, the good. Raises `Refusal`, nothing written."""
         basket = errand.basket
         good, total_fen = await check_basket(tx, self.shop_id, basket), basket.price_fen * basket.count
         if not 0 <= basket.balance_fen < total_fen or total_fen - basket.balance_fen != errand.channel_fen:
             raise Refusal("goods.price_changed", price_fen=basket.price_fen)
         # The user's row is locked, and every debit takes that lock first: what is there now is there at the end.
-        cash_fen = await tx.value(sql.cash_of, self.shop_id, accounts.cash(errand.user_id)) or 0
-        if cash_fen < basket.balance_fen:
-            raise Refusal("goods.balance_short", short_fen=basket.balance_fen - cash_fen, balance_fen=cash_fen)
+        cash, bonus = accounts.cash(errand.user_id), accounts.bonus(errand.user_id)
+        cash_fen = await tx.value(sql.cash_of, self.shop_id, cash) or 0
+        bonus_fen = await tx.value(sql.cash_of, self.shop_id, bonus) or 0
+        there_fen = cash_fen + bonus_fen
+        if there_fen < basket.balance_fen:
+            raise Refusal("goods.balance_short", short_fen=basket.balance_fen - there_fen, balance_fen=there_fen)
         if not await tx.value(sql.stock_there, self.shop_id, basket.goods_id, basket.count):
             raise Refusal("goods.sold_out")
-        if not basket.balance_fen:
-            return None, good
-        hold_id = ids.new_id()
-        hold = Hold(hold_id, self.shop_id, accounts.cash(errand.user_id), accounts.reserved(errand.user_id), basket.balance_fen)
+        # Cash and bonus as they lie there: what the law gives back of the rest stays what it was.
+        from_cash_fen, from_bonus_fen = split(cash_fen, bonus_fen, basket.balance_fen)
+        aside = accounts.reserved(errand.user_id)
+        cash_hold = await self._hold(tx, at, cash, aside, from_cash_fen)
+        return Part(cash_hold, await self._hold(tx, at, bonus, aside, from_bonus_fen), from_bonus_fen), good
+
+    async def _hold(self, tx: Tx, at: datetime, source: str, aside: str, amount_fen: int) -> UUID | None:
+        """Set a sum aside; None for nothing."""
+        if not amount_fen:
+            return None
+        hold = Hold(ids.new_id(), self.shop_id, source, aside, amount_fen)
         await reserve(tx, self._accounts, at, "buyer", hold)
-        return hold_id, good
+        return hold.id
 
     async def finish(self, tx: Tx, at: datetime, credited: Sequence[Credited]) -> Finished:
         """Hand over what credited orders were for, in their transaction.
@@ -105,9 +134,9 @@ class Fulfil:
         handed = {row["id"] for row in ended}
         transfers: list[Transfer] = []
         for row in ended:
-            if row["hold_id"]:
-                captured = await capture(tx, at, row["hold_id"], accounts.SALES)
-                assert captured is not None, row["hold_id"]
+            for hold_id in _holds(row):
+                captured = await capture(tx, at, hold_id, accounts.SALES)
+                assert captured is not None, hold_id
                 transfers.append(captured)
             lines = (Line(accounts.cash(row["user_id"]), -row["channel_fen"]), Line(accounts.SALES, row["channel_fen"]))
             transfers.append(Transfer(ids.new_id(), "purchase", row["id"], at, lines))
@@ -117,8 +146,8 @@ class Fulfil:
         """Put the pieces and the balance's part back. False when the purchase ended before."""
         ended = await tx.rows(sql.end_purchases, at, "goods", [purchase_id], "released", why)
         for row in ended:
-            if row["hold_id"]:
-                assert await end(tx, self._accounts, at, "goods", row["hold_id"], "released"), row["hold_id"]
+            for hold_id in _holds(row):
+                assert await end(tx, self._accounts, at, "goods", hold_id, "released"), hold_id
         return bool(ended)
 
     async def claim(self, tx: Tx, most: int) -> Sequence[Any]:
@@ -148,3 +177,8 @@ class Fulfil:
             why = "expired"
         if why:
             await self.release(tx, at, purchase_id, why)
+
+
+def _holds(row: Any) -> list[UUID]:
+    """Where the balance's part of a purchase waits, cash first."""
+    return [hold_id for hold_id in (row["hold_id"], row["bonus_hold_id"]) if hold_id]

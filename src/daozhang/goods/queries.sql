@@ -57,10 +57,11 @@ returning request_hash, purchase_id
 select purchase_id from purchase_keys where shop_id = $1 and user_id = $2 and key = $3
 
 -- name: begin_purchase
-select begin_purchase($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+select begin_purchase($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 
 -- name: end_purchases
-select id, user_id, order_id, hold_id, price_fen * count as total_fen, balance_fen, channel_fen, state from end_purchases($1, $2, $3, $4, $5)
+select id, user_id, order_id, hold_id, bonus_hold_id, price_fen * count as total_fen, balance_fen, channel_fen, state
+from end_purchases($1, $2, $3, $4, $5)
 
 -- name: lock_buyer
 select lock_users(array[$1::bigint])
@@ -81,10 +82,11 @@ select s.id, s.code_sealed from stock s join purchases p on p.id = s.purchase_id
 where p.id = $1 and p.user_id = $2 and p.state = 'delivered' and s.state = 'delivered' order by s.id
 
 -- name: renew_purchase
-select renew_purchase($1, $2, $3, $4, $5, $6)
+select renew_purchase($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: purchases_of_orders
-select id, user_id, order_id, hold_id, goods_id, count, price_fen, balance_fen, channel_fen, price_fen * count as total_fen, state
+select id, user_id, order_id, hold_id, bonus_hold_id, bonus_fen, goods_id, count, price_fen, balance_fen, channel_fen,
+  price_fen * count as total_fen, state
 from purchases where order_id = any ($1) order by id
 
 -- name: due_purchases
@@ -138,6 +140,7 @@ update supplies set serial = case when $2::text = '' then serial else $2 end, sa
 select id, shop_id, user_id, order_id, price_fen * count as total_fen from end_supply($1, $2, $3, $4, $5)
 
 -- name: bonus_spent
-select coalesce(sum(p.amount_fen), 0)::bigint
+-- What of a purchase was paid from the bonus: beside the cash at once, or out of its own hold.
+select coalesce(sum(p.amount_fen), 0)::bigint + coalesce((select q.bonus_fen from purchases q where q.id = $1), 0)
 from posting_keys k join postings p on p.transfer_id = k.transfer_id and p.amount_fen > 0
 where k.source_id = $1 and k.kind = 'purchase.bonus'

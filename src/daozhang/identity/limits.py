@@ -31,6 +31,7 @@ BUCKETS = {
     "password.user": Bucket(10, 10 / 3_600),
     "place.user": Bucket(20, 20 / 60),
     "preflight.user": Bucket(30, 30 / 60),
+    "ahead.user": Bucket(60, 1),
     "order.look": Bucket(3, 1 / 3),
     "page.network": Bucket(600, 20),
     "deceived.network": Bucket(5, 5 / 86_400),

@@ -301,17 +301,20 @@ with cards as (
   select p.id::text as culprit
   from purchases p join goods g on g.id = p.goods_id left join supplies y on y.purchase_id = p.id left join back b on b.id = p.id
     left join cards c on c.purchase_id = p.id left join spent s on s.id = p.id left join spent h on h.id = p.hold_id
-    left join holds o on o.id = p.hold_id
+    left join holds o on o.id = p.hold_id left join spent k on k.id = p.bonus_hold_id left join holds q on q.id = p.bonus_hold_id
   where (g.delivery = 'cards' and p.state = 'delivered' and (c.many is distinct from p.count or c.delivered is distinct from p.count))
     or (g.delivery = 'topup' and (c.many > 0 or y.state is distinct from case p.state when 'reserved' then 'waiting'
       when 'supplying' then 'ordered' when 'delivered' then 'done' when 'returned' then 'refused' else 'dropped' end))
     or coalesce(b.fen, 0) <> case p.state when 'returned' then p.price_fen * p.count else 0 end
-    or (p.state in ('delivered', 'supplying', 'returned') and (coalesce(s.fen, 0) + coalesce(h.fen, 0) <> p.price_fen * p.count
+    or (p.state in ('delivered', 'supplying', 'returned') and (coalesce(s.fen, 0) + coalesce(h.fen, 0) + coalesce(k.fen, 0) <> p.price_fen * p.count
+      or k.fen is distinct from nullif(p.bonus_fen, 0) or q.state is distinct from case when p.bonus_hold_id is not null then 'captured' end
       or o.state is distinct from case when p.hold_id is not null then 'captured' end))
     or (p.state = 'reserved' and ((g.delivery = 'cards' and c.many is distinct from p.count) or c.delivered > 0 or s.id is not null
-      or o.state is distinct from case when p.hold_id is not null then 'reserved' end))
+      or o.state is distinct from case when p.hold_id is not null then 'reserved' end
+      or q.state is distinct from case when p.bonus_hold_id is not null then 'reserved' end))
     or (p.state = 'released' and (c.many > 0 or s.id is not null
-      or o.state is distinct from case when p.hold_id is not null then 'released' end))
+      or o.state is distinct from case when p.hold_id is not null then 'released' end
+      or q.state is distinct from case when p.bonus_hold_id is not null then 'released' end))
 )
 select (select count(*) from purchases) as looked_at, w.culprit from (select 1) one left join wrong w on true;
 

@@ -134,5 +134,6 @@ class Chase:
             row["client_ip"],
             openid,
             row["bank"] or "",
+            purchase=row["purpose"] == "purchase",
         )
         return Try(row["shop_id"], row["order_id"], row["id"], request, row["channel_id"])

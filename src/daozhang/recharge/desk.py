@@ -19,7 +19,7 @@ from daozhang.policy.books import Books
 from daozhang.policy.facts import Wish
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import moves, schedule, view
+from daozhang.recharge import again, moves, schedule, view
 from daozhang.recharge.approve import Resume, decided, lately_approved
 from daozhang.recharge.chase import Chase
 from daozhang.recharge.freeze import Freezes
@@ -137,6 +137,18 @@ class Desk:
     ) -> list[OrderLine]:
         """This user's orders, newest first; those that are sought."""
         return await view.order_lines(self._database, self.shop_id, user_id, before, limit, sought)
+
+    async def open_orders(self, user_id: int) -> list[again.Open]:
+        """This user's unpaid orders, newest first."""
+        return await again.open_orders(self._database, self.shop_id, user_id)
+
+    async def knows_key(self, user_id: int, key: str) -> bool:
+        """Whether an order was placed with this key: then the same wish again is a repeat of it."""
+        return bool(await self._database.value(sql.knows_key, self.shop_id, user_id, key))
+
+    async def twins(self, user_id: int, order_id: UUID) -> Sequence[UUID]:
+        """Other recharges of the same sum that arrived about when this one did: perhaps one was paid twice."""
+        return await again.twins(self._database, self.shop_id, user_id, order_id)
 
     async def tries(self, order_id: UUID) -> list[Tried]:
         """Every attempt of an order. The caller has made sure whose it is."""

@@ -113,6 +113,13 @@ class OrderView:
     payouts: tuple["Payout", ...] = ()
     paid_fen: int | None = None
     """What was paid, where a payment was booked for the order."""
+    purpose: str = "wallet"
+    """What the money is for: `wallet`, or `purchase`."""
+
+    @property
+    def for_goods(self) -> bool:
+        """Whether it pays for goods, and they were not gone when the money came."""
+        return self.purpose == "purchase" and "undelivered" not in self.anomalies
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class OrderLine:
     kind: str
     created_at: datetime
     reason: str | None
+    purpose: str = "wallet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,13 +144,13 @@ class Place:
         await self._openings.drain()
 
     def request_for(self, attempt_id: UUID, order_id: UUID, channel: Channel, method: str, amount_fen: int, expires_at: datetime,
-                    client_ip: str, openid: str, bank: str = "") -> OrderRequest:  # fmt: skip
+                    client_ip: str, openid: str, bank: str = "", *, purchase: bool = False) -> OrderRequest:  # fmt: skip
         """The words for the channel; the same for the same attempt, always."""
         return OrderRequest(
             out_trade_no=ids.text26(attempt_id),
             method=method,
             amount_fen=amount_fen,
-            description="余额充值",
+            description="商品购买" if purchase else "余额充值",
             expires_at=expires_at,
             notify_url=self._notify_url(channel),
             client_ip=client_ip,
@@ -299,7 +299,7 @@ class Place:
         made = [
             Try(shop_id, order_id, attempt_id := ids.new_id(after=order_id),
                 self.request_for(attempt_id, order_id, channel, r.method, r.amount_fen, expires, r.client_ip, r.payer_openid,
-                                 r.bank or ""),
+                                 r.bank or "", purchase=r.for_goods or r.basket is not None),
                 r.channel_id)
             for r, order_id, channel in pairs
         ]  # fmt: skip

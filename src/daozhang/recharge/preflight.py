@@ -44,6 +44,8 @@ class Asker:
     offer: int | None = None
     coupon: str = ""
     currency: str | None = None
+    agreement: int | None = None
+    """The version of the service agreement that is, or will be, ticked with the wish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,12 @@ async def preflight(
     ]
 
 
+def answers(considered: Sequence[Considered]) -> list[Answer]:
+    """What `consider` found, in the words of a pre-flight."""
+    goes = [(each.channel_id, each.method) for each in considered if each.decision.admits]
+    return [_answer((each.channel_id, each.method), each.kind, each.decision, each.at, goes) for each in considered]
+
+
 def _wished(
     registry: Registry, board: Board | None, asker: Asker, amount_fen: int, ways: Sequence[tuple[int, str]] | None
 ) -> tuple[list[tuple[int, str]], list[Wish], dict[tuple[int, str], str]]:
@@ -118,7 +126,7 @@ def _wished(
                 asker.shop_id, asker.user_id, amount_fen, channel_id, method, asker.page_version, asker.page_version,
                 bank=asker.bank, instrument=asker.instrument, device_id=asker.device_id, client_ip=asker.client_ip,
                 channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
-                offer=asker.offer, coupon=code_hash(asker.coupon), currency=asker.currency,
+                offer=asker.offer, coupon=code_hash(asker.coupon), currency=asker.currency, agreement=asker.agreement,
                 notify_door=seen.heard,
             )
         )  # fmt: skip

@@ -115,7 +115,7 @@ select count(*) from attempts where order_id = $1 and id >= $1;
 -- name: one_attempt
 select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.kind, a.method, a.state, a.version, a.amount_fen, a.created_at, a.expires_at,
   a.client_ip, a.payer_openid, a.action, a.reason, a.bank, a.instrument,
-  o.state as order_state, o.version as order_version,
+  o.state as order_state, o.version as order_version, o.purpose,
   exists (select from attempts b where b.order_id = a.order_id and b.id >= a.order_id and b.id <> a.id
     and b.state not in ('paid', 'closed')) as others_live
 from attempts a join orders o on o.id = a.order_id where a.id = $1;
@@ -126,7 +126,7 @@ select id, shop_id, user_id, state, version, amount_fen, refunded_fen, channel_i
 from orders where id = $1;
 
 -- name: order_view
-select o.id, o.user_id, o.shop_id, o.state, o.version, o.amount_fen, o.refunded_fen, o.channel_id, o.method, o.created_at, o.expires_at,
+select o.id, o.user_id, o.shop_id, o.purpose, o.state, o.version, o.amount_fen, o.refunded_fen, o.channel_id, o.method, o.created_at, o.expires_at,
   o.credited_at, o.reason, o.reason_facts::text as reason_facts,
   a.id as attempt_id, a.kind, a.state as attempt_state, a.action, a.payload::text as payload, a.native_code, a.channel_txn, a.paid_fen,
   a.method as attempt_method, a.channel_id as attempt_channel_id, a.expires_at as attempt_expires_at, a.reason as attempt_reason,
@@ -172,7 +172,7 @@ from refunds r join attempts a on a.id = r.attempt_id where r.order_id = $1 orde
 select verdicts::text as verdicts from decisions where order_id = $1 and stage <> 'refund' order by id desc limit 1;
 
 -- name: order_lines
-select o.id, o.state, o.amount_fen, o.refunded_fen, o.channel_id, o.created_at, o.reason, a.kind, a.state as attempt_state,
+select o.id, o.purpose, o.state, o.amount_fen, o.refunded_fen, o.channel_id, o.created_at, o.reason, a.kind, a.state as attempt_state,
   a.state is distinct from 'open' and exists (
     select from attempts d where d.order_id = o.id and d.id >= o.id and d.state in ('unknown', 'closing')) as in_doubt
 from orders o
@@ -182,6 +182,36 @@ left join lateral (
 where o.user_id = $1 and o.shop_id = $2 and ($3::uuid is null or o.id < $3) and ($5::text[] is null or o.state = any ($5))
   and ($6::bigint is null or o.amount_fen = $6)
 order by o.id desc limit $4;
+
+-- name: open_orders
+-- A user's unpaid orders. In doubt is one of which a try has an end that nobody knows, or that is being closed.
+select o.id, o.state, o.amount_fen, o.purpose = 'purchase' as purchase, coalesce(a.kind, '') as kind,
+  coalesce(a.expires_at, o.expires_at) as expires_at,
+  a.state is distinct from 'open' and d.since is not null as in_doubt, coalesce(d.since, o.created_at) as since
+from orders o
+left join lateral (
+  select t.kind, t.state, t.expires_at from attempts t where t.order_id = o.id and t.id >= o.id order by t.id desc limit 1
+) a on true
+left join lateral (
+  select min(u.moved_at) as since from attempts u where u.order_id = o.id and u.id >= o.id and u.state in ('unknown', 'closing')
+) d on true
+where o.user_id = $1 and o.shop_id = $2 and o.id >= id_floor($3)
+  and o.state in ('created', 'challenged', 'reviewing', 'awaiting_payment', 'closing')
+order by o.id desc limit $4;
+
+-- name: knows_key
+select exists (select from idempotency_keys where shop_id = $1 and user_id = $2 and key = $3);
+
+-- name: twins
+-- Recharges of one user that arrived near this one with the same sum, and of which nothing went back.
+select w.id from orders o
+join orders w on w.user_id = o.user_id and w.id <> o.id and w.amount_fen = o.amount_fen and w.purpose = o.purpose
+where o.id = $3 and o.user_id = $1 and o.shop_id = $2 and o.state = 'credited' and o.purpose = 'wallet' and o.refunded_fen = 0
+  and w.shop_id = o.shop_id and w.state = 'credited' and w.refunded_fen = 0
+  and w.id >= id_floor(o.created_at - make_interval(secs => $4)) and w.id < id_floor(o.created_at + make_interval(secs => $4))
+  and abs(extract(epoch from w.credited_at - o.credited_at)) <= $4
+  and not exists (select from refunds r where r.order_id in (o.id, w.id) and r.state in ('reserved', 'sent', 'done'))
+order by w.id limit 10;
 
 -- name: order_tries
 select a.id, a.kind, a.method, a.state, a.reason, a.native_code, a.created_at, a.moved_at from attempts a

@@ -67,6 +67,7 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
         refunds=tuple(refunds),
         payouts=tuple(payouts),
         paid_fen=row["paid_fen"],
+        purpose=row["purpose"],
     )
 
 
@@ -95,6 +96,7 @@ async def order_lines(
             kind=row["kind"] or "",
             created_at=row["created_at"],
             reason=row["reason"],
+            purpose=row["purpose"],
         )
         for row in rows
     ]

@@ -63,10 +63,10 @@ def offered(request: Request[Any, Any, Any], methods: "Iterable[MethodChoice]") 
     """The methods that work on this device, the best first; all of them if none does."""
     phone, wechat = on_phone(request), in_wechat(request)
     best = best_first(methods, lambda each: handiness(each, phone=phone, wechat=wechat))
-    return _folded([_choice(request, each) for each in best])
+    return folded([_choice(request, each) for each in best])
 
 
-def _folded(choices: list[Choice]) -> list[Choice]:
+def folded(choices: list[Choice]) -> list[Choice]:
     """The best way of each channel stands in front; a short list needs no folding."""
     seen: set[int] = set()
     made = []

@@ -16,6 +16,7 @@ from daozhang.money import yuan
 from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catalogue
 from daozhang.recharge.challenge import QUESTIONS
 from daozhang.recharge.choice import SILENCE
+from daozhang.recharge.view import shown as order_shown
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
 from daozhang.web.front import offers, path, refunds
@@ -26,6 +27,7 @@ from daozhang.web.pages import house_of, locale_of, page, title_of
 from daozhang.web.qr import drawn
 
 if TYPE_CHECKING:
+    from daozhang.recharge.again import Open
     from daozhang.recharge.model import OrderView
     from daozhang.web.sessions import Session
 
@@ -37,6 +39,7 @@ _FRESH_S = 120.0
 _RETRYABLE = {"failed", "expired", "cancelled"}
 MOST_OTHERS = 4
 """Other ways that a page offers with one tap each."""
+DOUBLE_WHY = "同样的金额到账两笔，本人退回一笔"
 
 
 @get("/orders/{shown:str}")
@@ -129,6 +132,20 @@ async def choice(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     return Redirect(f"/orders/{view.shown}", status_code=303)
 
 
+@post("/orders/{shown:str}/back", status_code=303)
+async def send_back(request: AnyRequest, shown: FromPath[str]) -> Redirect:
+    """Of two recharges of one sum that both arrived, send this one back, whole. Without a second one nothing is done.
+
+    Raises `refund.*`, or what the policy says of refunds.
+    """
+    session, desk = await sessions.require(request), house_of(request).desk
+    await sessions.check_csrf(request, await forms.read(request))
+    view = await find(request, session, shown)
+    if await desk.twins(session.user_id, view.id):
+        await desk.refund(view.id, view.paid_fen or view.amount_fen, DOUBLE_WHY, f"user:{session.user_id}")
+    return Redirect(f"/orders/{view.shown}", status_code=303)
+
+
 async def find(request: AnyRequest, session: "Session", shown: str) -> "OrderView":
     """An order of this user by its shown number. Raises `operation.not_found` for anything else."""
     identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None
@@ -153,11 +170,18 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
         "path": path.steps(view, reader, None if view.terminal else await house_of(request).diagnoses.reader.clocks(view)),
         "gift_lines": await offers.lines(request, view.id),
         "backs_lines": refunds.lines(view, reader),
+        "bought": await house_of(request).purchases.of_order(view.user_id, view.id) if view.purpose == "purchase" else None,
+        "again": await _again(request, view) if request.query_params.get("open") == "1" else None,
         **await _FACTS.get(face, _nothing)(request, view),
         **await _tries(request, view),
     }
     template = "waiting" if face in {"preparing", "closing", "checking"} else face
     return await page(request, f"front/order/{template}.html", here="orders", session=session, **context)
+
+
+async def _again(request: AnyRequest, view: "OrderView") -> "Open | None":
+    """The order as one that stood in the way of a second one of its sum; None when it is open no more."""
+    return next((each for each in await house_of(request).desk.open_orders(view.user_id) if each.id == view.id), None)
 
 
 def _anomaly(kind: str, view: "OrderView", reader: Locale) -> Told:
@@ -223,7 +247,7 @@ async def _credited(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
     at = view.credited_at or view.created_at
     return {
         "wallet": await house_of(request).desk.wallet(view.user_id),
-        "purchase": await house_of(request).purchases.of_order(view.user_id, view.id),
+        "twin": next((order_shown(each) for each in await house_of(request).desk.twins(view.user_id, view.id)), ""),
         "took_s": max(0.0, (at - view.created_at).total_seconds()),
         "fresh": (clock.now() - at).total_seconds() < _FRESH_S,
     }
@@ -253,7 +277,7 @@ async def _ended(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
         "shown": told_finding(found, reader.either(f"kind.{view.kind}", "kind.other"), reader),
         "asks": bool(found.ask),
         "amount_text": amount_text,
-        **_way_on(reason, amount_text),
+        **(_way_on(reason, amount_text) if view.purpose != "purchase" else await _to_goods(request, view)),
     }
 
 
@@ -264,6 +288,13 @@ def _way_on(reason: Reason | None, amount_text: str) -> dict[str, str]:
     if reason is not None and reason.retry is Retry.NEVER:
         return {"way_on": "/wallet", "way_on_text": "result.wallet"}
     return {"way_on": f"/recharge?amount={amount_text}", "way_on_text": "order.back"}
+
+
+async def _to_goods(request: AnyRequest, view: "OrderView") -> dict[str, str]:
+    """Back to what was to be bought, with as many pieces."""
+    bought = await house_of(request).purchases.of_order(view.user_id, view.id)
+    back = f"/shop/{bought.goods_id}?count={bought.count}" if bought else "/shop"
+    return {"way_on": back, "way_on_text": "order.back_goods"}
 
 
 async def _tries(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
@@ -297,4 +328,4 @@ _FACTS = {"received": _received, "cashier": _cashier, "credited": _credited, "en
 _drawn = lru_cache(maxsize=512)(drawn)
 
 
-handlers = [show, state, check, cancel, retry, choice]
+handlers = [show, state, check, cancel, retry, choice, send_back]

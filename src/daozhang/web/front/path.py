@@ -113,6 +113,8 @@ def _said(step: "Step", view: "OrderView", kind: str, reader: "Locale") -> str:
     if "kind" in step.facts:
         kind = reader.either(f"kind.{step.facts['kind']}", "kind.other")
     name = step.what.removeprefix("order.").replace(".", "_")
+    if view.for_goods and reader.has(f"step.{name}_goods"):
+        name = f"{name}_goods"
     return reader.either(f"step.{name}", "step.other", amount=amount, kind=kind)
 
 

@@ -1,33 +1,32 @@
 """The recharge page: how much, how to pay, which rules apply; and the form that places the order."""
 
-import re
-import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
-from daozhang import announcements
-from daozhang.limits.model import card_fits
-from daozhang.money import Fen, MalformedAmount, guess_yuan, parse_yuan, yuan
+from daozhang import announcements, clock
+from daozhang.diagnosis.think import find
+from daozhang.money import guess_yuan
 from daozhang.reasons import Refusal
 from daozhang.recharge.model import PlaceRequest
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
-from daozhang.web.front import checks, name, offers, region
+from daozhang.web.front import ahead, checks, name, offers, region, unpaid
 from daozhang.web.front.device import Choice, left_out, offered
+from daozhang.web.front.draft import Draft, new_key, proposed, read_draft
+from daozhang.web.front.finding import shown as told_finding
 from daozhang.web.pages import house_of, locale_of, page, plain_page, told
 
 if TYPE_CHECKING:
+    from daozhang.recharge.again import Open
     from daozhang.recharge.model import OrderView
     from daozhang.recharge.quote import Quote
+    from daozhang.web.front.finding import Shown
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
-_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
-_METHOD = re.compile(r"([0-9]{1,18}):([a-z][a-z0-9_]{0,31})", re.ASCII)
-_VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _FIELD_REASONS = ("operation.amount.", "limits.", "channel.limit.")
 """Refusals that one changed field cures: they are told at that field, on the form, with everything kept."""
 _NOTICE_REASONS = {
@@ -60,35 +59,11 @@ _NOTICE_REASONS = {
 """Refusals that the form itself cures once it is sent again: told above it, with everything kept."""
 
 
-@dataclass(frozen=True)
-class Draft:
-    """What the form holds. `choice` is a preset in yuan or `other`; `typed` is the free amount exactly as it was typed.
-
-    `card` is `bank:class` of the card that the payer means to use, or empty.
-    """
-
-    choice: str = ""
-    typed: str = ""
-    method: str = ""
-    key: str = ""
-    page_version: str = ""
-    card: str = ""
-    agreement: str = ""
-    offer: str = ""
-    coupon: str = ""
-    own_coupon: str = ""
-
-    @property
-    def amount_text(self) -> str:
-        """The amount as text, from whichever field speaks."""
-        return self.typed if self.choice in {"", "other"} else self.choice
-
-
 @get("/recharge")
 async def show(request: AnyRequest) -> Response[bytes]:
     """The form. `?amount=50` proposes an amount (from a failure page: the same sum once more); anything else is ignored."""
     session, desk = await sessions.require(request), house_of(request).desk
-    draft = _proposed(await desk.quote(session.user_id), request.query_params.get("amount", ""))
+    draft = proposed(await desk.quote(session.user_id), request.query_params.get("amount", ""))
     return await _form(request, session, draft)
 
 
@@ -100,39 +75,16 @@ async def place(request: AnyRequest) -> Response[Any]:
     """
     session, house = await sessions.require(request), house_of(request)
     form = await forms.read(request)
-    draft = Draft(
-        *(
-            form.get(name, "")
-            for name in ("amount", "other_amount", "method", "key", "page_version", "card", "agreement", *offers.FIELDS)
-        )
-    )
+    draft = read_draft(form)
     try:
         await sessions.check_csrf(request, form)
-        if form.get("meant"):
-            # What the page asked back was meant: it is filled in, and nothing is ordered yet.
-            return await _form(request, session, replace(draft, choice="other", typed=form["meant"][:24]))
-        amount_fen = _amount(draft.amount_text)
-        if form.get("look"):
-            return await _form(request, session, draft)
-        channel_id, method = _method(draft.method)
-        bank, instrument = _card(draft.card)
-        wish = PlaceRequest(
-            shop_id=session.shop_id,
-            user_id=session.user_id,
-            amount_fen=amount_fen,
-            channel_id=channel_id,
-            method=method,
-            key=draft.key if _KEY.fullmatch(draft.key) else _new_key(),
-            page_version=draft.page_version[:64],
-            client_ip=client_ip(request),
-            device_id=str(session.device_id or ""),
-            locale=locale_of(request).code,
-            bank=bank,
-            instrument=instrument,
-            agreement=int(draft.agreement) if _VERSION.fullmatch(draft.agreement) else None,
-            offer=offers.campaign(draft.offer),
-            coupon=draft.coupon.strip()[:64] or draft.own_coupon[:64],
-        )
+        only_asked = _only_asked(form, draft)
+        if only_asked is not None:
+            return await _form(request, session, only_asked)
+        wish = _wish(request, session, draft)
+        held = await unpaid.same(request, session, wish.amount_fen, wish.key)
+        if held is not None and form.get("anew", "") != held.shown:
+            return await _held(request, session, draft, held)
         await house.limiter.demand("place.user", session.user_id)
         view = await house.desk.place(wish)
     except Refusal as refusal:
@@ -146,15 +98,52 @@ async def place(request: AnyRequest) -> Response[Any]:
     return Redirect(f"/orders/{view.shown}", status_code=303)
 
 
-@get("/recharge/ways")
+def _only_asked(form: dict[str, str], draft: Draft) -> Draft | None:
+    """The draft to show when nothing is to be ordered yet; None when it is. Raises `operation.amount.malformed`."""
+    if form.get("meant"):
+        # What the page asked back was meant: it is filled in.
+        return replace(draft, choice="other", typed=form["meant"][:24])
+    draft.demand_amount()
+    return draft if form.get("look") else None
+
+
+def _wish(request: AnyRequest, session: "Session", draft: Draft) -> PlaceRequest:
+    """What is wished for. Raises `Refusal` for an amount, or a way to pay, that is none."""
+    channel_id, method = draft.demand_method()
+    bank, instrument = draft.card_of()
+    return PlaceRequest(
+        shop_id=session.shop_id,
+        user_id=session.user_id,
+        amount_fen=draft.demand_amount(),
+        channel_id=channel_id,
+        method=method,
+        key=draft.sent_key,
+        page_version=draft.page_version[:64],
+        client_ip=client_ip(request),
+        device_id=str(session.device_id or ""),
+        locale=locale_of(request).code,
+        bank=bank,
+        instrument=instrument,
+        agreement=draft.agreed,
+        offer=offers.campaign(draft.offer),
+        coupon=draft.any_coupon,
+    )
+
+
+@post("/recharge/ways", status_code=200)
 async def ways(request: AnyRequest) -> Response[bytes]:
-    """The ways to pay an amount, as the part of the form that shows them. The form's script asks this when the amount changes."""
+    """What the checks say of the form as it is now: the parts of the page that tell it. The form's script asks this while he types.
+
+    Posted, because a coupon's code has no place in an address; nothing is changed by asking.
+    """
     session = await sessions.require(request)
-    asked = request.query_params
-    draft = Draft("other", asked.get("amount", "")[:64], asked.get("method", "")[:64], card=asked.get("card", "")[:64])
+    form = await forms.read(request)
+    await sessions.check_csrf(request, form)
+    draft = read_draft(form)
     quote = await _quote(request, session, draft)
-    methods = offered(request, quote.methods)
-    return plain_page(request, "front/ways.html", methods=methods, chosen=_chosen(methods, draft))
+    methods, answer = await _judged(request, session, draft, quote)
+    gifts = await offers.shown(request, session, draft.amount_fen, draft.offer)
+    return plain_page(request, "front/ways.html", methods=methods, ahead=answer, chosen=_chosen(methods, draft), gifts=gifts)
 
 
 @get("/recharge/echo")
@@ -162,7 +151,7 @@ async def echo(request: AnyRequest) -> dict[str, str]:
     """A typed amount read back in digits and words, or why it is none. The form's script asks this while a person types."""
     text = request.query_params.get("amount", "")[:64]
     try:
-        amount_fen = _amount(text)
+        amount_fen = Draft(typed=text).demand_amount()
     except Refusal as refusal:
         title, meant_fen = told(request, refusal.reason, refusal.facts).title, guess_yuan(text)
         asked = locale_of(request).t("recharge.meant", amount=locale_of(request).money(meant_fen)) if meant_fen else ""
@@ -173,7 +162,17 @@ async def echo(request: AnyRequest) -> dict[str, str]:
 
 async def _quote(request: AnyRequest, session: "Session", draft: Draft) -> "Quote":
     """What can be told of the draft's amount and card; without an amount, of any."""
-    return await house_of(request).desk.quote(session.user_id, _initial(draft), _card(draft.card))
+    return await house_of(request).desk.quote(session.user_id, draft.amount_fen, draft.card_of())
+
+
+async def _judged(request: AnyRequest, session: "Session", draft: Draft, quote: "Quote") -> tuple[list[Choice], ahead.Ahead | None]:
+    """The ways to pay as the checks judge them for the draft, and the answer for its amount."""
+    choices, amount_fen = offered(request, quote.methods), draft.amount_fen
+    if amount_fen is None:
+        return choices, None
+    offer, coupon = offers.campaign(draft.offer), draft.any_coupon
+    wanted = ahead.Wanted(amount_fen, draft.card_of(), offer, coupon, quote.agreement)
+    return ahead.said(request, choices, await ahead.look(request, session, wanted), amount_fen)
 
 
 async def _form(
@@ -185,10 +184,14 @@ async def _form(
     field_error: str = "",
     field_cure: str = "",
     notice: tuple[str, str] | None = None,
+    anew: str = "",
 ) -> Response[bytes]:
+    """The page. `anew`: the number of the open order that the next press may double, because the page warns of it."""
     quote = await _quote(request, session, draft)
-    methods = offered(request, quote.methods)
     rules = [rule for rule in checks.rules(quote.verdicts, locale_of(request)) if (rule.layer, rule.mark) != ("channel", "dash")]
+    blocked = next((rule for rule in rules if rule.mark == "cross"), None)
+    methods, answer = (offered(request, quote.methods), None) if blocked else await _judged(request, session, draft, quote)
+    lead = await unpaid.lead(request, session)
     return await page(
         request,
         "front/recharge.html",
@@ -197,12 +200,13 @@ async def _form(
         session=session,
         quote=quote,
         wallet=await house_of(request).desk.wallet(session.user_id),
-        draft=replace(draft, key=_new_key(), page_version=quote.page_version),
+        draft=replace(draft, key=new_key(), page_version=quote.page_version),
         presets=[(str(fen // 100), fen) for fen in quote.presets_fen],
-        initial_fen=_initial(draft),
+        initial_fen=draft.amount_fen,
         methods=methods,
+        ahead=None if field_error else answer,
         regulation=region.notices(quote.closed, locale_of(request)),
-        gifts=await offers.shown(request, session, _initial(draft), draft.offer),
+        gifts=await offers.shown(request, session, draft.amount_fen, draft.offer),
         chosen=_chosen(methods, draft),
         left_out=left_out(request, quote.methods),
         field_error=field_error,
@@ -212,8 +216,30 @@ async def _form(
         checks=rules,
         soon=name.soon_told(request, quote.verdicts),
         news=await announcements.current(house_of(request).database, session.shop_id),
-        blocked=next((rule for rule in rules if rule.mark == "cross"), None),
+        blocked=blocked,
+        why=await _why(request, session, quote.single_min_fen) if blocked else None,
+        unpaid=lead,
+        anew=anew or (lead.order.shown if lead and lead.another else ""),
     )
+
+
+async def _why(request: AnyRequest, session: "Session", least_fen: int) -> "Shown | None":
+    """What stands in the way of even the least recharge, with the buttons that cure it; None when the diagnosis sees nothing.
+
+    Looked at without keeping it: this page is read also while nothing can be written.
+    """
+    finding = find(await house_of(request).diagnoses.reader.in_general(session.user_id, session.shop_id, least_fen))
+    reader = locale_of(request)
+    return told_finding(finding, reader.t("kind.other"), reader) if finding.told == "cause" else None
+
+
+async def _held(request: AnyRequest, session: "Session", draft: Draft, held: "Open") -> Response[Any]:
+    """An open order of the same sum: go on with it, or, when nobody has known for a while what became of it, be warned first."""
+    if not held.another(clock.now()):
+        return Redirect(f"/orders/{held.shown}?open=1", status_code=303)
+    reader = locale_of(request)
+    said = (reader.t("unpaid.warn_title"), reader.t("unpaid.warn_text", amount=reader.money(held.amount_fen)))
+    return await _form(request, session, draft, status=409, notice=said, anew=held.shown)
 
 
 def _chosen(methods: list[Choice], draft: Draft) -> Choice | None:
@@ -248,52 +274,6 @@ def _at_amount(reason: str) -> bool:
 
 def _field_refusal(view: "OrderView") -> bool:
     return view.state == "refused" and view.reason is not None and _on_form(view.reason)
-
-
-def _amount(text: str) -> Fen:
-    try:
-        return parse_yuan(text)
-    except MalformedAmount:
-        raise Refusal("operation.amount.malformed") from None
-
-
-def _method(text: str) -> tuple[int, str]:
-    match = _METHOD.fullmatch(text)
-    if match is None:
-        raise Refusal("channel.not_configured")
-    return int(match.group(1)), match.group(2)
-
-
-def _card(text: str) -> tuple[str | None, str | None]:
-    """The bank and class of a card as the form sends them; anything else is no card."""
-    bank, _, instrument = text.partition(":")
-    card = (bank or None, instrument or None)
-    return card if card_fits(*card) else (None, None)
-
-
-def _proposed(quote: "Quote", text: str) -> Draft:
-    """Start with the amount that was proposed, else with the middle preset."""
-    if text:
-        try:
-            amount_fen = parse_yuan(text)
-        except MalformedAmount:
-            return _proposed(quote, "")
-        preset = amount_fen in quote.presets_fen
-        plain = yuan(amount_fen, grouped=False)
-        return Draft(choice=str(amount_fen // 100)) if preset else Draft(choice="other", typed=plain)
-    presets = [fen for fen in quote.presets_fen if fen <= quote.day_left_fen] or list(quote.presets_fen)
-    return Draft(choice=str(presets[len(presets) // 2 - (len(presets) > 4)] // 100)) if presets else Draft(choice="other")
-
-
-def _initial(draft: Draft) -> int | None:
-    try:
-        return parse_yuan(draft.amount_text)
-    except MalformedAmount:
-        return None
-
-
-def _new_key() -> str:
-    return secrets.token_urlsafe(18)
 
 
 handlers = [show, place, ways, echo]

@@ -182,9 +182,10 @@ async def _sum(request: AnyRequest, session: "Session", good: "Good", draft: Dra
 
 
 def parts(total_fen: int, wallet: "Wallet", least_fen: int) -> Sum:
-    """How a sum is shared between the balance and a channel: cash and bonus pay the whole together, of a part only the cash."""
-    rest_fen = max(total_fen - wallet.cash_fen, min(least_fen, total_fen))
-    return Sum(total_fen, total_fen - rest_fen, rest_fen, max(0, total_fen - wallet.cash_fen - wallet.bonus_fen))
+    """How a sum is shared between the balance, cash and bonus together, and a channel, which takes no less than its least."""
+    there_fen = wallet.cash_fen + wallet.bonus_fen
+    rest_fen = max(total_fen - there_fen, min(least_fen, total_fen))
+    return Sum(total_fen, total_fen - rest_fen, rest_fen, max(0, total_fen - there_fen))
 
 
 async def _form(request: AnyRequest, good: "Good", draft: Draft, refusal: Refusal | None = None) -> Response[bytes]:

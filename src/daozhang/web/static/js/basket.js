@@ -7,7 +7,6 @@
   const button = box.querySelector("[data-buy]");
   if (!count || !button) return;
   const price = Number(box.dataset.price);
-  const cash = Number(box.dataset.cash);
   const there = Number(box.dataset.there);
   const least = Number(box.dataset.least);
   const short = box.querySelector("[data-short]");
@@ -25,7 +24,7 @@
 
   function show() {
     const total = price * pieces();
-    const rest = Math.max(total - cash, Math.min(least, total));
+    const rest = Math.max(total - there, Math.min(least, total));
     button.textContent = button.dataset.buy.replace("{amount}", yuan(total));
     if (short) {
       short.hidden = total <= there;

@@ -1,32 +1,34 @@
-/* data-ways: when the amount or the card changes, the server says anew which ways take it. What a person chose stays chosen. */
+/* data-ways: while a person fills the form, the server says anew what would become of it: the answer for the amount, which ways
+   take it, what a campaign brings. What was chosen stays chosen, and what has the focus keeps it. */
 (function () {
   "use strict";
   const box = document.querySelector("[data-ways]");
-  const amounts = document.querySelector("[data-amounts]");
-  if (!box || !amounts) return;
-  const typed = amounts.querySelector("#other_amount");
-  const card = document.querySelector("#card");
-  let chosen = "";
+  const form = box && box.closest("form");
+  if (!form) return;
   let timer = 0;
   let round = 0;
-
-  function amount() {
-    const pick = amounts.querySelector(".pick:checked");
-    return pick && pick.value !== "other" ? pick.value : typed.value;
-  }
+  let touched = false;
 
   function put(text) {
-    const fold = box.querySelector("details");
-    const wide = fold && fold.open;
     // Parsed apart from the page: what the server drew comes in as nodes, and nothing in it runs.
-    box.replaceChildren(...new DOMParser().parseFromString(text, "text/html").body.childNodes);
-    if (wide && box.querySelector("details")) box.querySelector("details").open = true;
+    new DOMParser().parseFromString(text, "text/html").querySelectorAll("[data-part]").forEach(function (part) {
+      const place = form.querySelector("[data-put=" + part.dataset.part + "]");
+      if (!place || place.innerHTML.trim() === part.innerHTML.trim()) return;
+      const held = place.contains(document.activeElement) ? document.activeElement.id : "";
+      const fold = place.querySelector("details");
+      const wide = fold && fold.open;
+      place.replaceChildren(...part.childNodes);
+      if (wide && place.querySelector("details")) place.querySelector("details").open = true;
+      if (held && document.getElementById(held)) document.getElementById(held).focus();
+    });
   }
 
   function ask() {
     const mine = ++round;
-    const asked = new URLSearchParams({ amount: amount(), method: chosen, card: card ? card.value : "" });
-    fetch(box.dataset.ways + "?" + asked, { headers: { accept: "text/html" } })
+    const fields = new URLSearchParams(new FormData(form));
+    // What the page itself had marked gives way to what fits better; what the person chose does not.
+    if (!touched) fields.delete("method");
+    fetch(box.dataset.ways, { method: "POST", body: fields, headers: { accept: "text/html" } })
       .then(function (response) { return response.ok ? response.text() : ""; })
       .then(function (text) { if (mine === round && text) put(text); })
       .catch(function () {});
@@ -37,8 +39,9 @@
     timer = setTimeout(ask, wait);
   }
 
-  amounts.addEventListener("change", function (event) { if (event.target.name === "amount") soon(0); });
-  typed.addEventListener("input", function () { soon(250); });
-  if (card) card.addEventListener("change", function () { soon(0); });
-  box.addEventListener("change", function (event) { if (event.target.name === "method") chosen = event.target.value; });
+  form.addEventListener("change", function (event) {
+    if (event.target.name === "method") touched = true;
+    else if (/^(amount|card|offer|own_coupon|coupon)$/.test(event.target.name)) soon(0);
+  });
+  form.addEventListener("input", function (event) { if (event.target.name === "other_amount") soon(250); });
 })();
