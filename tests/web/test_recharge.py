@@ -193,7 +193,7 @@ async def test_the_parts_that_the_script_asks_for_say_what_the_page_says(buyer: 
     assert "Above the limit" in row_of(over, "native")
     assert "WeChat Pay would work now" not in over, "the same channel is no other one"
     assert "¥500.00 would go through now" in over
-    assert "1 other ways do not take it" in over
+    assert "A way that does not take it this time says why" in over
     assert "<form" not in over
     kept = (await buyer.post("/recharge/ways", token | {"amount": "500", "method": f"{stage.channel_id}:native"}, **phone)).text
     assert " checked" in row_of(kept, "native")
@@ -302,6 +302,7 @@ async def test_an_open_order_leads_the_page_and_the_same_sum_goes_on_with_it(buy
     assert "You have an unpaid recharge of ¥50.00" in page
     assert f'href="{first}">Go on paying' in page
     assert f'action="{first}/cancel"' in page
+    assert "The button leads back to it" in page
     again = await place(buyer)
     assert again == f"{first}?open=1"
     assert "made no second one" in (await buyer.get(again)).text

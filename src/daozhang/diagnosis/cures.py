@@ -16,7 +16,7 @@ RETRYABLE = frozenset({"failed", "expired", "cancelled", "awaiting_payment"})
 """States from which the same order may be paid another way."""
 ASKING = frozenset({Layer.RISK.value, Layer.REGULATION.value})
 """Layers after whose stop nothing else is proposed than to answer or to ask a person."""
-_AT_HOME = {
+AT_HOME = {
     "account.frozen": ("unfreeze", "/me/unfreeze"),
     "eligibility.first_purchase": ("shop", "/shop"),
     "eligibility.agreement": ("agreement", "/agreement"),
@@ -81,8 +81,8 @@ def _by_cause(evidence: Evidence, cause: Cause, ways: tuple[Way, ...]) -> list[C
     if evidence.order is not None and evidence.order.state == "challenged":
         return [Cure("confirm", f"/orders/{evidence.order.shown}")]
     case = [Cure("case", f"/cases/{evidence.case}")] if evidence.case else []
-    if cause.reason in _AT_HOME:
-        step, to = _AT_HOME[cause.reason]
+    if cause.reason in AT_HOME:
+        step, to = AT_HOME[cause.reason]
         post: dict[str, str] | None = {} if step == "unfreeze" else None
         return [*case, *([] if post is not None and case else [Cure(step, to, post)])]
     if cause.layer in ASKING or cause.reason.startswith("account.frozen"):

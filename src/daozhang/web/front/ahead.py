@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from litestar import Request
 
+from daozhang.diagnosis.cures import AT_HOME
 from daozhang.recharge.preflight import Asker, answers
 from daozhang.web.client import client_ip
 from daozhang.web.front.device import Choice, folded
@@ -28,11 +29,13 @@ MOST_INSTEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """The answer for the amount as a whole. `kind` is the kind of the notice that tells it."""
+    """The answer for the amount as a whole. `kind` is the kind of the notice that tells it; `to` is where its cause is cured."""
 
     kind: Literal["ok", "info", "warn"]
     title: str
     text: str
+    to: str = ""
+    to_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,7 @@ def _choice(
 def _ahead(request: AnyRequest, mine: "Sequence[Answer]", common: "Sequence[Because]", going: int, amount: str) -> Ahead:
     reader = locale_of(request)
     if going:
-        stay = len(mine) - going
-        more = reader.t("preflight.some", count=stay) if stay else ""
+        more = reader.t("preflight.some") if going < len(mine) else ""
         return Ahead("ok", reader.t("preflight.yes", amount=amount), reader.joined(more, reader.t("preflight.note")))
     best = next((each for each in mine if each.go == "extra_step"), mine[0])
     cause = next(iter(common), None) or next(iter(best.because), None)
@@ -117,7 +119,8 @@ def _ahead(request: AnyRequest, mine: "Sequence[Answer]", common: "Sequence[Beca
     others = [_told(request, each).title for each in common if each is not cause]
     besides = reader.t("preflight.besides", what=reader.t("preflight.and").join(others)) if others else ""
     text = reader.joined(why.title, why.text, why.cure, _until(best, reader), besides)
-    return Ahead("warn", reader.t("preflight.no", amount=amount), text)
+    step, to = AT_HOME.get(cause.reason, ("", ""))
+    return Ahead("warn", reader.t("preflight.no", amount=amount), text, to, reader.t(f"cure.{step}") if step else "")
 
 
 def _told(request: AnyRequest, cause: "Because") -> "Told":

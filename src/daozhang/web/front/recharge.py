@@ -172,7 +172,8 @@ async def _judged(request: AnyRequest, session: "Session", draft: Draft, quote: 
         return choices, None
     offer, coupon = offers.campaign(draft.offer), draft.any_coupon
     wanted = ahead.Wanted(amount_fen, draft.card_of(), offer, coupon, quote.agreement)
-    return ahead.said(request, choices, await ahead.look(request, session, wanted), amount_fen)
+    judged, answer = ahead.said(request, choices, await ahead.look(request, session, wanted), amount_fen)
+    return judged, await unpaid.told(request, session, amount_fen) or answer
 
 
 async def _form(

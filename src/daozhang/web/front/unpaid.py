@@ -2,7 +2,7 @@
 
 A wallet order that can still be paid is gone on with. One of which nobody knows whether it was paid is not doubled at once either:
 its answer is usually seconds away. When it stays away, whoever needs the money decides; if both arrive, both are credited, and one
-goes back with a tap (`web/front/double.py`).
+goes back with a tap (`POST /orders/<number>/back`).
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request
 
 from daozhang import clock
-from daozhang.web.pages import house_of
+from daozhang.web.front.ahead import Ahead
+from daozhang.web.pages import house_of, locale_of
 
 if TYPE_CHECKING:
     from daozhang.recharge.again import Open
@@ -43,10 +44,28 @@ async def lead(request: AnyRequest, session: "Session") -> Lead | None:
     return Lead(first, first.doubtful(at), first.another(at), first.another_from(), len(found) - 1)
 
 
+async def told(request: AnyRequest, session: "Session", amount_fen: int) -> Ahead | None:
+    """The answer for an amount of which one is open already; None when the checks alone answer."""
+    reader, at = locale_of(request), clock.now()
+    found = [each for each in await house_of(request).desk.open_orders(session.user_id) if _same_sum(each, amount_fen)]
+    held = next((each for each in found if not each.another(at)), None)
+    if held is None:
+        return None
+    from_at = held.another_from()
+    if not held.doubtful(at) or from_at is None:
+        return Ahead("info", reader.t("unpaid.same_title", amount=reader.money(amount_fen)), reader.t("unpaid.same_text"))
+    title = reader.t("unpaid.checking_title", amount=reader.money(amount_fen))
+    return Ahead("info", title, reader.t("unpaid.same_checking", when=reader.time(from_at, seconds=False)))
+
+
+def _same_sum(each: "Open", amount_fen: int) -> bool:
+    return each.amount_fen == amount_fen and not each.purchase
+
+
 async def same(request: AnyRequest, session: "Session", amount_fen: int, key: str) -> "Open | None":
     """The open order that this wish would double: for the wallet, of the same sum. None for a repeat of the same press."""
     desk = house_of(request).desk
-    found = [each for each in await desk.open_orders(session.user_id) if each.amount_fen == amount_fen and not each.purchase]
+    found = [each for each in await desk.open_orders(session.user_id) if _same_sum(each, amount_fen)]
     if not found or await desk.knows_key(session.user_id, key):
         return None
     at = clock.now()
