@@ -42,7 +42,7 @@ async def limits(request: AnyRequest) -> Response[bytes]:
     quote = await house.desk.quote(session.user_id)
     return await page(
         request, "me/limits.html", here="me", session=session, quote=quote, methods=offered(request, quote.methods),
-        rules=checks.rules(quote.verdicts, locale_of(request)),
+        rules=[r for r in checks.rules(quote.verdicts, locale_of(request)) if (r.layer, r.mark) != ("channel", "dash")],
     )  # fmt: skip
 
 
