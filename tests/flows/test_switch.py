@@ -12,7 +12,7 @@ from tests.flows.conftest import let_time_pass, proved
 from tests.flows.shop import Shop, open_shop
 from tests.flows.test_refunds import refunds_end
 
-from daozhang import __version__, clock
+from daozhang import __version__, clock, notices
 from daozhang.limits import rows
 from daozhang.postgres import Database
 from daozhang.recharge.model import OrderView, PlaceRequest
@@ -93,6 +93,11 @@ async def test_switching_while_the_first_stays_unsure_and_both_are_paid(shop: Sh
     await refunds_end(shop)
     assert returned_fen(shop) == {"wechatpay": 5_000, "alipay": 0, "unionpay": 0}
     assert await shop.cash() == 5_000
+    messages = await notices.unread(shop.program.database, shop.user_id)
+    assert [(each.kind, each.facts) for each in reversed(messages)] == [
+        ("paid_twice", {"amount_fen": 5_000}),
+        ("sent_back", {"amount_fen": 5_000}),
+    ]
     told = await shop.order(order.id)
     assert [(refund.state, refund.amount_fen, refund.kind, refund.origin) for refund in told.refunds] == [
         ("done", 5_000, "wechatpay", "suspense")

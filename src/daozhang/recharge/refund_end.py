@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from daozhang import clock, ids, offers
+from daozhang import clock, ids, notices, offers
 from daozhang.cases import Case, Cases
 from daozhang.cases.model import Verdict
 from daozhang.channels.port import Report
@@ -58,6 +58,9 @@ class Endings:
         await events.append(tx, row["shop_id"], at, "refund", [event])
         if state == "done":
             await tx.run(sql.refund_came_through, row["attempt_id"], str(refund_id), at, "the refund came through")
+            if row["origin"] == "suspense" and row["order_id"]:
+                facts, link = {"amount_fen": row["amount_fen"]}, f"/orders/{shown(row['order_id'])}"
+                await notices.tell(tx, row["shop_id"], seen["user_id"], at, "sent_back", facts, link)
         await self._book(tx, row, state, seen["user_id"])
         return state
 

@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from daozhang import ids
+from daozhang import ids, notices
 from daozhang.channels.port import Report
 from daozhang.postgres import Tx, statements
 from daozhang.recharge.judgement import Row
+from daozhang.recharge.view import shown
 
 sql = statements("daozhang.recharge")
 
@@ -16,7 +17,7 @@ MOST_BY_ITSELF, AGAIN_AFTER = 5, timedelta(hours=1)
 
 
 async def send_back(tx: Tx, shop_id: int, at: datetime, attempt: Row, report: Report) -> None:
-    """Begin the refund of a payment that stands in suspense, due at once. It belongs to the order, and takes nothing from it."""
+    """Begin the refund of a payment that stands in suspense, due at once, and tell its payer. It takes nothing from the order."""
     await tx.value(
         sql.begin_refund,
         shop_id,
@@ -33,6 +34,8 @@ async def send_back(tx: Tx, shop_id: int, at: datetime, attempt: Row, report: Re
         "settle",
         at,
     )
+    link = f"/orders/{shown(attempt['order_id'])}"
+    await notices.tell(tx, shop_id, attempt["user_id"], at, "paid_twice", {"amount_fen": report.amount_fen}, link)
 
 
 async def again(tx: Tx, at: datetime, row: Any, due_at: datetime) -> None:

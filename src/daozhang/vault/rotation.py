@@ -3,11 +3,28 @@
 A crash between two steps leaves a database that the file in place still opens; running it again finishes the change.
 """
 
+import os
 from pathlib import Path
 
+from daozhang import clock
 from daozhang.postgres import Database
 from daozhang.vault.keys import forget_master, rewrap
 from daozhang.vault.master import BadMasterKey, create_master, load_master
+
+
+def put_by(path: Path) -> Path:
+    """Keep the key file as it is beside itself, under a name that says until when it held: backups made before need it.
+
+    Raises `BadMasterKey` when there is none.
+    """
+    kept = path.with_name(f"{path.name}.until-{clock.now():%Y%m%dT%H%M%S}")
+    try:
+        os.link(path, kept)
+    except FileExistsError:
+        return kept
+    except FileNotFoundError:
+        raise BadMasterKey("there is no master key file to change") from None
+    return kept
 
 
 async def rotate_master(database: Database, path: Path) -> int:
