@@ -7,12 +7,14 @@ import pytest
 from msgspec.structs import replace
 from tests.diagnosis.scenes import AT, considered, evidence, heard, judged, order, tried
 
+from daozhang import ids
 from daozhang.diagnosis.cures import ASKING
 from daozhang.diagnosis.layers import CONSTANT, ORDER
-from daozhang.diagnosis.model import Failed, Finding, Mark
+from daozhang.diagnosis.model import Failed, Finding, Mark, Stopped
 from daozhang.diagnosis.think import find, over
 from daozhang.policy.model import Outcome
 from daozhang.reasons import catalogue
+from daozhang.recharge.model import RefundView
 from daozhang.recharge.states import ORDER_STATES
 
 FAILED = order("failed", reason="channel.bank_limit")
@@ -204,3 +206,49 @@ def test_no_fact_is_told_that_nobody_said() -> None:
     finding = find(evidence(secret, attempts=(tried(),)))
     assert finding.cause is not None
     assert finding.cause.facts == {}
+
+
+def refund(state: str, reason: str | None, *, second: int = 0) -> RefundView:
+    at = AT + timedelta(seconds=second)
+    return RefundView(ids.new_id(), None, state, 5_000, at, at, reason, "cash", "wechatpay")
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "anomalies", "reason", "first"),
+    [
+        ("failed", "refund.merchant_funds_short", (), "refund.merchant_funds_short", "refund"),
+        ("failed", "refund.too_old", (), "refund.too_old", "wallet"),
+        ("sent", "refund.in_progress", (), "refund.in_progress", "wallet"),
+        # What a channel says of one call says nothing of the refund.
+        ("sent", "channel.checking", (), "refund.in_progress", "wallet"),
+        ("sent", "refund.in_progress", ("unresolved",), "refund.needs_hand", "wallet"),
+    ],
+)
+def test_why_money_does_not_go_back_is_told_and_the_payment_is_not_called_failed(
+    state: str, said: str, anomalies: tuple[str, ...], reason: str, first: str
+) -> None:
+    credited = order("credited", refunds=(refund("failed", "refund.failed"), refund(state, said, second=1)))
+    finding = find(evidence(credited, attempts=(tried("paid"),), anomalies=anomalies))
+    assert finding.cause is not None
+    assert (finding.told, finding.moved, finding.cause.reason) == ("refund", "credited", reason)
+    assert (lines(finding)["channel.answer"], steps(finding)[0]) == (Mark.PASSED, first)
+    done = order("credited", refunds=(refund("failed", said), refund("done", None, second=1)))
+    assert find(evidence(done, attempts=(tried("paid"),))).told == "arrived"
+
+
+def test_a_channel_that_said_why_it_is_in_doubt_is_quoted_unless_that_leads_to_paying_again() -> None:
+    for said, told in (
+        ("channel.bank_fault", "channel.bank_fault"),
+        ("channel.busy", "channel.checking"),
+        (None, "channel.checking"),
+    ):
+        finding = find(evidence(order("awaiting_payment", money="checking"), attempts=(tried("unknown", reason=said),)))
+        assert finding.cause is not None
+        assert (finding.told, finding.cause.reason, finding.ways) == ("checking", told, ())
+
+
+def test_what_the_balance_refused_stands_beside_and_a_waiting_order_leads_to_its_confirmation() -> None:
+    short = Stopped("spend", "goods.balance_short", "account", "user", {"short_fen": 100}, AT)
+    assert find(evidence(None, now=(considered(),), stopped=(short,))).stopped == (short,)
+    waits = order("challenged", reason="operation.amount_odd", facts={"amount_fen": 8_800, "usual_fen": 880})
+    assert steps(find(evidence(waits)))[0] == "confirm"

@@ -1,5 +1,6 @@
 """Style and script: one file each, named by their content, kept for ever only under that name."""
 
+import re
 from importlib import resources
 
 from daozhang.web import assets
@@ -50,3 +51,17 @@ def test_each_behaviour_is_small_and_keeps_to_itself() -> None:
         assert '(function () {\n  "use strict";' in text, file.name
         assert "innerHTML" not in text, file.name
         assert "eval(" not in text, file.name
+
+
+def test_a_class_is_dressed_by_one_file() -> None:
+    """Two files that dress the same class dress each other's pages: the checks of `/why` once stood in columns one letter wide."""
+    found: dict[str, set[str]] = {}
+    for folder in ("parts", "pages"):
+        for file in resources.files("daozhang.web").joinpath("static", "css", folder).iterdir():
+            text = re.sub(r"/\*.*?\*/", "", file.read_text("utf-8"), flags=re.DOTALL)
+            for selectors in re.findall(r"([^{}]+)\{", text):
+                for selector in selectors.split(","):
+                    alone = re.fullmatch(r"\.([\w-]+)", selector.strip())
+                    if alone:
+                        found.setdefault(alone[1], set()).add(f"{folder}/{file.name}")
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}

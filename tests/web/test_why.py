@@ -1,13 +1,19 @@
 """Why a recharge did not arrive, as its owner reads it: the answer, the question, the code, and nobody else's story."""
 
 import re
+from datetime import timedelta
 
 from tests.web.stage import Stage
 from tests.web.test_order import place, press
 from tests.web.test_sessions import Browser
 
+from daozhang import clock
 from daozhang.identity import Visitor
+from daozhang.policy.enforce import enforce
+from daozhang.policy.facts import Wish
+from daozhang.policy.model import Stage as At
 from daozhang.simulators.faults import Fault
+from daozhang.status import calendar
 
 
 async def test_what_the_phone_showed_is_asked_for_and_becomes_the_cause(buyer: Browser, stage: Stage) -> None:
@@ -100,3 +106,33 @@ async def test_the_state_of_an_open_page_changes_when_the_finding_does(buyer: Br
     await stage.pay(order_id)
     assert (await buyer.get(f"{path}/why/state")).json()["mark"] != before
     assert (await buyer.get("/why/state")).json()["mark"]
+
+
+async def test_whatever_stands_in_the_address_the_page_comes(buyer: Browser, stage: Stage) -> None:
+    """An explanation that fails itself is the worst page to fail: odd amounts, codes and numbers are answered like any other."""
+    for text in ("", "1e9", "99999999999999999999", "０", "-5", "0", "5000.001", "%00", "x" * 300, "7F3K-92QX"):
+        for field in ("amount", "code"):
+            assert (await buyer.get(f"/why?{field}={text}")).status_code in (200, 404), (field, text)
+        for path in ("/why/state?amount=", "/orders/RC-"):
+            assert (await buyer.get(f"{path}{text}")).status_code in (200, 303, 404, 429), (path, text)
+
+
+async def test_facts_that_are_kept_with_an_order_are_read_back_as_they_were(buyer: Browser, stage: Stage) -> None:
+    """A moment among the facts comes back from the books as text: the page of a channel in maintenance once broke over it."""
+    now = clock.now()
+    await calendar.plan(stage.house.database, stage.channel_id, now - timedelta(minutes=1), now + timedelta(minutes=5))
+    await stage.shop.program.board.load()
+    order = await stage.shop.place()
+    for path in (f"/orders/{order.shown}", f"/orders/{order.shown}/why", f"/orders/{order.shown}/evidence", "/why", "/orders"):
+        answer = await buyer.get(path)
+        assert answer.status_code == 200, path
+    assert "Expected to be over" in (await buyer.get(f"/orders/{order.shown}/why")).text
+
+
+async def test_a_purchase_that_the_balance_refused_is_told_where_recharges_are(buyer: Browser, stage: Stage) -> None:
+    wish = Wish(1, stage.shop.user_id, 5_000)
+    book = await stage.house.books.current(1)
+    await stage.house.database.transact(lambda tx: enforce(tx, At.SPEND, [(None, wish)], book))
+    text = (await buyer.get("/why")).text
+    assert 'data-told="stopped" data-reason="goods.balance_short"' in text
+    assert "Your last payment from the balance did not go" in text

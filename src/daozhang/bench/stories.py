@@ -105,7 +105,7 @@ _TITLE, _CURE = (
     re.compile(r'<p class="cure">(?:<b>(.*?)</b>)?(.*?)</p>', re.DOTALL),
 )
 _STEP, _HIT = re.compile(r'data-step="(\w+)"'), re.compile(r'<li class="hit">.*?<summary><b>(.*?)</b>', re.DOTALL)
-_LINES = re.compile(r'<ul class="points">(.*?)</ul>', re.DOTALL)
+_LINES = re.compile(r'<ul class="witnesses">(.*?)</ul>', re.DOTALL)
 
 
 def read(status: int, page: str) -> Seen:

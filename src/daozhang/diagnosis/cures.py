@@ -122,7 +122,9 @@ def _same(evidence: Evidence) -> list[Cure]:
 
 
 def _again(evidence: Evidence) -> Cure:
-    return Cure("again", f"/recharge?amount={yuan(evidence.amount_fen, grouped=False)}" if evidence.order else "/recharge")
+    if evidence.order is None:
+        return Cure("recharge", "/recharge")
+    return Cure("again", f"/recharge?amount={yuan(evidence.amount_fen, grouped=False)}")
 
 
 def _base(order: "OrderView | None") -> str:

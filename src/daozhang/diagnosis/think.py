@@ -179,6 +179,8 @@ def _cause_of(evidence: Evidence, reason: str | None, source: Source) -> Cause |
     if reason is None or order is None:
         return None
     facts = order.reason_facts if reason == order.reason else {"amount_fen": order.amount_fen}
+    if reason == "anomaly.amount" and order.paid_fen:
+        facts = {**facts, "paid_fen": order.paid_fen}
     newest = evidence.attempts[-1] if evidence.attempts else None
     native = newest.native_code if newest and source in ("channel", "query") else ""
     made = _made(reason, facts, source, evidence, kind=order.kind, native=native)

@@ -113,7 +113,7 @@ def shown(finding: "Finding", kind: str, reader: "Locale", *, watching: bool = F
     )
 
 
-_LEADS = {"goods.balance_short": ("again", "/recharge"), "account.frozen": ("me", "/me")}
+_LEADS = {"goods.balance_short": ("recharge", "/recharge"), "account.frozen": ("me", "/me")}
 """Where a refusal of the balance is cured, with the step that names it."""
 
 

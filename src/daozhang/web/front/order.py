@@ -166,7 +166,8 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
         "kind": reader.either(f"kind.{view.kind}", "kind.other" if view.kind else "order.title"),
         "reason": reason,
         "told": reason.told(reader.code, view.reason_facts) if reason else None,
-        "anomalies": [_anomaly(kind, view, reader) for kind in view.anomalies],
+        # Money of another amount is told while its owner may choose; afterwards the page itself says what became of it.
+        "anomalies": [_anomaly(kind, view, reader) for kind in view.anomalies if kind != "amount" or view.state == "misfit"],
         "path": path.steps(view, reader, None if view.terminal else await house_of(request).diagnoses.reader.clocks(view)),
         "gift_lines": await offers.lines(request, view.id),
         "backs_lines": refunds.lines(view, reader),
@@ -187,7 +188,8 @@ async def _again(request: AnyRequest, view: "OrderView") -> "Open | None":
 def _anomaly(kind: str, view: "OrderView", reader: Locale) -> Told:
     """What was odd, told with what is still going back because of it."""
     going_fen = sum(each.amount_fen for each in view.refunds if each.origin == "suspense" and each.state in ("reserved", "sent"))
-    facts = {"amount_fen": view.amount_fen} | ({"paid_fen": going_fen} if going_fen else {})
+    paid_fen = going_fen or (view.paid_fen if kind == "amount" else None)
+    facts = {"amount_fen": view.amount_fen} | ({"paid_fen": paid_fen} if paid_fen else {})
     return catalogue().get(f"anomaly.{kind}").told(reader.code, facts)
 
 

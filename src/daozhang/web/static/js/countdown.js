@@ -9,7 +9,7 @@
       const hours = Math.floor(seconds / 3600);
       const minutes = Math.floor(seconds / 60) % 60;
       const clock = String(seconds % 60).padStart(2, "0");
-      left.textContent = hours > 48 ? Math.floor(hours / 24) + " d"
+      left.textContent = hours > 48 ? Math.floor(hours / 24) + (document.documentElement.lang.startsWith("zh") ? " 天" : " d")
         : hours ? hours + ":" + String(minutes).padStart(2, "0") + ":" + clock : minutes + ":" + clock;
       if (!seconds && box.dataset.done) box.textContent = box.dataset.done;
       if (seconds > 0) setTimeout(tick, 1000);
