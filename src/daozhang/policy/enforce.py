@@ -32,11 +32,7 @@ async def enforce(tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish
     else two wishes of one user would both be judged by the sum before either. The orders under judgement may be written already:
     they are left out of the sums. What a decision uses up (tolerance, a one-time pass) is taken in this transaction.
     """
-    judged_now = [order_id for order_id, _ in wishes if order_id is not None]
-    facts = await gather(tx, [wish for _, wish in wishes], stage, book, besides=judged_now)
-    made: list[Judged] = []
-    for new, (order_id, wish), each in zip(ids.new_ids(len(wishes)), wishes, facts, strict=True):
-        made.append((order_id, wish, await _settled(tx, stage, new, order_id, wish, each, book)))
+    made = await judge(tx, stage, wishes, book)
     if not made:
         return []
     if stage is Stage.PAID:
@@ -45,8 +41,18 @@ async def enforce(tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish
         await _keep_placed(tx, made, book)
     else:
         await store(tx, [(order_id, record) for order_id, _, record in made])
-    await _try(tx, stage, made, book)
+    await try_rules(tx, stage, made, book)
     return [record.decision for _, _, record in made]
+
+
+async def judge(tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish]], book: Book) -> list[Judged]:
+    """Decide as `enforce` does and write no decision yet: who asks keeps them in this transaction, with what he writes himself."""
+    judged_now = [order_id for order_id, _ in wishes if order_id is not None]
+    facts = await gather(tx, [wish for _, wish in wishes], stage, book, besides=judged_now)
+    made: list[Judged] = []
+    for new, (order_id, wish), each in zip(ids.new_ids(len(wishes)), wishes, facts, strict=True):
+        made.append((order_id, wish, await _settled(tx, stage, new, order_id, wish, each, book)))
+    return made
 
 
 async def _settled(tx: Tx, stage: Stage, record_id: UUID, order_id: UUID | None, wish: Wish, facts: Facts, book: Book) -> Record:
@@ -103,22 +109,30 @@ async def _keep_paid(tx: Tx, made: Sequence[Judged], book: Book) -> None:
 
 async def _keep_placed(tx: Tx, made: Sequence[Judged], book: Book) -> None:
     """Keep the decisions about orders, and mark where they came from. An order that is tried again is marked already."""
-    places = [wish.place() for _, wish, _ in made]
-    provinces = [place.province if place else None for place in places]
-    await tx.value(
-        sql.keep_placed,
-        *_columns(made, book),
-        [wish.device_id for _, wish, _ in made],
-        [wish.payer for _, wish, _ in made],
-        narrow(provinces),
-        narrow([wish.amount_fen for _, wish, _ in made]),
-    )
-    for (_, wish, record), province in zip(made, provinces, strict=True):
+    await tx.value(sql.keep_placed, *placed_columns(made, book))
+    for _, wish, record in made:
+        province = _province(wish)
         if province is not None and record.decision.admits:
             await tx.value(sql.note_place, wish.user_id, province, _BY_ORDER, record.facts.at)
 
 
-async def _try(tx: Tx, stage: Stage, made: Sequence[Judged], book: Book) -> None:
+def placed_columns(made: Sequence[Judged], book: Book) -> tuple[Any, ...]:
+    """The columns of decisions about orders with where each came from, as `keep_placed` takes them; some of them narrow."""
+    return (
+        *_columns(made, book),
+        narrow([wish.device_id for _, wish, _ in made]),
+        narrow([wish.payer for _, wish, _ in made]),
+        narrow([_province(wish) for _, wish, _ in made]),
+        narrow([wish.amount_fen for _, wish, _ in made]),
+    )
+
+
+def _province(wish: Wish) -> str | None:
+    place = wish.place()
+    return place.province if place else None
+
+
+async def try_rules(tx: Tx, stage: Stage, made: Sequence[Judged], book: Book) -> None:
     """Judge by the rules on trial, after the live answer and beside it."""
     if not book.shadows.rules:
         return

@@ -10,45 +10,7 @@ values ($1, $2, $3, $4, $5, $6, $7)
 on conflict do nothing
 
 -- name: facts_before
-with moment as (
-  select clock_now() as at
-), wishes as (
-  select w.place, w.shop_id, w.user_id, w.channel_id
-  from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality as w (shop_id, user_id, channel_id, place)
-), laws as materialized (
-  select regulation_now(($1::bigint[])[1]) as rules
-)
-select
-  l.rules::text as region_rules, case when l.rules <> '[]' then region_of_user(w.user_id) end as region,
-  m.at, i.standing, i.standing_why, i.standing_until, i.standing_review_at, i.locked_until,
-  case when w.channel_id is not null then coalesce(c.enabled and c.keyed, false) end as channel_enabled,
-  c.kind, case when w.channel_id is not null then coalesce(c.methods, '{}') end as methods,
-  case when w.channel_id is not null then coalesce(c.no_credit, false) end as no_credit,
-  a.admitted_fen,
-  array(select f.amount_fen from recharge_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id and f.state = 'credited'
-    order by f.order_id desc limit 8) as recent_fen,
-  (business_day(m.at) + 1)::timestamp at time zone 'Asia/Shanghai' as day_ends_at,
-  e.verified, e.age, e.bought, e.stored_fen, e.month_fen as minor_fen, e.month_ends_at, e.open_count,
-  g.version as agreement_version,
-  exists (select from agreement_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id and f.version = g.version) as agreement_kept,
-  not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as database_writes,
-  h.limits, s.*
-from wishes w
-cross join moment m
-cross join laws l
-cross join lateral present_agreement(w.shop_id) as g (version)
-left join lateral (select * from identity_facts f where f.user_id = w.user_id and f.shop_id = w.shop_id limit 1) i on true
-left join lateral (select * from channels_facts f where f.channel_id = w.channel_id and f.shop_id = w.shop_id limit 1) c on true
-left join admitted_since(
-  $2::bigint[], (select business_day(at)::timestamp at time zone 'Asia/Shanghai' from moment), $4::uuid[]
-) a on a.user_id = w.user_id
-left join eligibility_of($2::bigint[], $4::uuid[]) e on e.user_id = w.user_id
-left join (
-  select f.place, json_agg(f order by f.limit_id)::text as limits
-  from limits_in_force($1, $2, $3, $5, $6, $7, $4) f group by f.place
-) h on h.place = w.place
-left join signals_before($2, $8, $9, $10, $4, $11, $12, $13) s on s.place = w.place
-order by w.place
+select * from facts_of_wishes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 -- name: facts_paid
 select l.rules::text as region_rules, case when l.rules <> '[]' then region_of_user(($2::bigint[])[f.place]) end as region, f.*
@@ -106,8 +68,8 @@ limit 1
 insert into payer_flags (shop_id, payer, flagged, why, actor, ends_at, at) values ($1, $2, $3, $4, $5, $6, $7)
 
 -- name: keep_placed
-select keep_placed($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9, spread($10::text[], n), $11, $12, $13, $14,
-  spread($15::text[], n), spread($16::bigint[], n))
+select keep_placed($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9, spread($10::text[], n), $11, $12,
+  spread($13::uuid[], n), spread($14::bytea[], n), spread($15::text[], n), spread($16::bigint[], n))
 from cardinality($4::uuid[]) as n
 
 -- name: keep_decisions

@@ -19,7 +19,8 @@ from daozhang.policy.passes import grant
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
-from daozhang.recharge.place import LIFETIME, Place, Try, wish_of
+from daozhang.recharge.admit import Try
+from daozhang.recharge.place import LIFETIME, Place, wish_of
 from daozhang.recharge.route import Standing
 from daozhang.recharge.waiting import State, Stopped, Waiting
 

@@ -20,12 +20,13 @@ from daozhang.policy.facts import Wish
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import again, moves, schedule, view
+from daozhang.recharge.admit import Try
 from daozhang.recharge.approve import Resume, decided, lately_approved
 from daozhang.recharge.chase import Chase
 from daozhang.recharge.freeze import Freezes
 from daozhang.recharge.fulfilment import Fulfilment
 from daozhang.recharge.model import EVERYTHING, Considered, OrderLine, OrderView, PlaceRequest, RefundView, Sought, Tried
-from daozhang.recharge.place import LIFETIME, Place, Try, wish_of
+from daozhang.recharge.place import LIFETIME, Place, wish_of
 from daozhang.recharge.preflight import Answer, Asker, consider, preflight
 from daozhang.recharge.quote import Board, Quote, quote, standing
 from daozhang.recharge.refund import Refunds

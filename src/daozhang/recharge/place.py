@@ -24,15 +24,15 @@ from daozhang.limits import contradiction
 from daozhang.limits.model import Way
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
-from daozhang.policy.enforce import enforce
+from daozhang.policy.enforce import judge, placed_columns, try_rules
 from daozhang.policy.facts import Wish
 from daozhang.policy.model import Decision, Stage
 from daozhang.policy.model import Outcome as Ruling
 from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
-from daozhang.postgres.columns import narrow
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import bonus, moves, schedule, waiting
+from daozhang.recharge import admit, bonus, moves, schedule, waiting
+from daozhang.recharge.admit import Paired, Try
 from daozhang.recharge.fulfilment import Errand, Fulfilment
 from daozhang.recharge.model import PlaceRequest
 from daozhang.recharge.route import Standing
@@ -50,16 +50,6 @@ RIVAL_WAIT_S = 10.0
 _RULINGS = {Ruling.CHALLENGE: "challenged", Ruling.HOLD: "asked", Ruling.REFUSE: "refused"}
 _WAITS: dict[Ruling, waiting.State] = {Ruling.CHALLENGE: "challenged", Ruling.HOLD: "reviewing"}
 _JSON = msgspec.json.Encoder()
-
-
-class Try(NamedTuple):
-    """An attempt that is committed and not yet asked of its channel."""
-
-    shop_id: int
-    order_id: UUID
-    attempt_id: UUID
-    request: OrderRequest
-    channel_id: int
 
 
 class Admitted(NamedTuple):
@@ -182,11 +172,10 @@ class Place:
     async def _admit(
         self, tx: Tx, book: Book, requests: Sequence[PlaceRequest], seen: Sequence[Standing]
     ) -> list[Admitted | BaseException]:
+        at = clock.now()
         order_ids = ids.new_ids(len(requests))
         hashes = [_hash(request) for request in requests]
-        users, keys = [request.user_id for request in requests], [request.key for request in requests]
-        claimed = await tx.rows(sql.claim_orders, book.shop_id, users, keys, hashes, order_ids)
-        at = clock.now()
+        claimed = await admit.begin(tx, book.shop_id, at, at + LIFETIME, order_ids, requests, hashes)
         owners = {(row["user_id"], row["key"]): row for row in claimed}
         results: list[Admitted | BaseException] = []
         fresh: list[tuple[PlaceRequest, UUID]] = []
@@ -201,62 +190,42 @@ class Place:
                 results.append(Admitted(owner["order_id"], None, replay=True))
             else:
                 results.append(Refusal("operation.key_reused"))
-        attempts = await self._create(tx, book, at, fresh, standings)
+        attempts = await self._judge(tx, book, at, fresh, standings)
         return [r._replace(attempt=attempts.get(r.order_id)) if isinstance(r, Admitted) else r for r in results]
 
-    async def _create(
+    async def _judge(
         self, tx: Tx, book: Book, at: datetime, fresh: Sequence[tuple[PlaceRequest, UUID]], standings: Sequence[Standing]
     ) -> dict[UUID, Try]:
-        """Write the orders with their decisions; the attempts of those that are admitted."""
+        """Decide orders that are written, and write what becomes of them; the attempts of those that are admitted."""
         if not fresh:
             return {}
         expires = at + LIFETIME
-        await tx.value(
-            sql.create_orders,
-            book.shop_id,
-            at,
-            [order_id for _, order_id in fresh],
-            [r.user_id for r, _ in fresh],
-            narrow([r.amount_fen for r, _ in fresh]),
-            narrow([r.channel_id for r, _ in fresh]),
-            narrow([r.method for r, _ in fresh]),
-            narrow([r.page_version for r, _ in fresh]),
-            narrow([r.client_ip for r, _ in fresh]),
-            narrow([r.locale for r, _ in fresh]),
-            [expires],
-            narrow(["purchase" if r.basket else "wallet" for r, _ in fresh]),
-        )
         wishes = [
             (order_id, wish_of(r, self._page_version, seen, self.payer_of(r)))
             for (r, order_id), seen in zip(fresh, standings, strict=True)
         ]
         await offers.lock(tx, book.shop_id, [bonus.ask_of(r) for r, _ in fresh])
-        decisions = await enforce(tx, Stage.PLACE, wishes, book)
+        made = await judge(tx, Stage.PLACE, wishes, book)
         ticked = [agreements.Ticked(r.user_id, r.agreement, order_id) for r, order_id in fresh if r.agreement is not None]
         await agreements.accept(tx, book.shop_id, at, ticked)
-        judged = [(r, order_id, decision) for (r, order_id), decision in zip(fresh, decisions, strict=True)]
+        judged = [(r, order_id, record.decision) for (r, order_id), (_, _, record) in zip(fresh, made, strict=True)]
         # What waits keeps its goods as well; for how long is said where they are kept.
         going = [(r, order_id) for r, order_id, decision in judged if decision.outcome is not Ruling.REFUSE]
         kept = {order_id for _, order_id in await self._set_aside(tx, at, expires, going)}
         gone = {order_id for _, order_id in going} - kept
         admitted = [(r, order_id) for r, order_id, decision in judged if decision.admits and order_id in kept]
         await self.stop(tx, book.shop_id, at, [Stopped(r, oid, 0, d) for r, oid, d in judged if not d.admits and oid not in gone])
-        tries = await self.create_attempts(tx, book.shop_id, at, expires, admitted)
-        made = {each.order_id for each in tries}
-        await self.decline(tx, at, [(order_id, 0) for _, order_id in admitted if order_id not in made])
-        await events.append(
-            tx,
-            book.shop_id,
-            at,
-            "buyer",
-            [
-                events.Event(
-                    f"order.{_became(decision, order_id in gone)}", order_id, r.user_id, f'{{"amount_fen":{r.amount_fen}}}'
-                )
-                for r, order_id, decision in judged
-            ],
-        )  # fmt: skip
-        return {made.order_id: made for made in tries}
+        pairs = self._tries(book.shop_id, expires, admitted)
+        tries = {made.order_id: made for made, _, _ in pairs}
+        await self.decline(tx, at, [(order_id, 0) for _, order_id in admitted if order_id not in tries])
+        told = [
+            (f"order.{_became(decision, order_id in gone)}", f'{{"amount_fen":{r.amount_fen}}}') for r, order_id, decision in judged
+        ]
+        due = at + schedule.FIRST
+        await admit.keep(tx, at, placed_columns(made, book), told, admit.attempt_columns(self._vault, pairs), expires, due)
+        await admit.name_cards(tx, pairs)
+        await try_rules(tx, Stage.PLACE, made, book)
+        return tries
 
     async def _set_aside(
         self, tx: Tx, at: datetime, expires: datetime, admitted: Sequence[tuple[PlaceRequest, UUID]]
@@ -295,40 +264,22 @@ class Place:
         self, tx: Tx, shop_id: int, at: datetime, expires: datetime, admitted: Sequence[tuple[PlaceRequest, UUID]]
     ) -> list[Try]:
         """Write the attempts of admitted orders, each due for a look in case we die before its channel answers."""
-        pairs = [(r, order_id, channel) for r, order_id in admitted if (channel := self._channel(r.channel_id))]
-        made = [
-            Try(shop_id, order_id, attempt_id := ids.new_id(after=order_id),
-                self.request_for(attempt_id, order_id, channel, r.method, r.amount_fen, expires, r.client_ip, r.payer_openid,
-                                 r.bank or "", purchase=r.for_goods or r.basket is not None),
-                r.channel_id)
-            for r, order_id, channel in pairs
+        pairs = self._tries(shop_id, expires, admitted)
+        if pairs:
+            columns = admit.attempt_columns(self._vault, pairs)
+            await tx.value(sql.create_attempts, shop_id, at, *columns, [expires], [at + schedule.FIRST])
+            await admit.name_cards(tx, pairs)
+        return [made for made, _, _ in pairs]
+
+    def _tries(self, shop_id: int, expires: datetime, admitted: Sequence[tuple[PlaceRequest, UUID]]) -> list[Paired]:
+        """The attempts of admitted orders with what they are made from, nothing written yet. What has no channel here has none."""
+        return [
+            (Try(shop_id, order_id, attempt_id := ids.new_id(after=order_id),
+                 self.request_for(attempt_id, order_id, channel, r.method, r.amount_fen, expires, r.client_ip, r.payer_openid,
+                                  r.bank or "", purchase=r.for_goods or r.basket is not None),
+                 r.channel_id), r, channel)
+            for r, order_id in admitted if (channel := self._channel(r.channel_id))
         ]  # fmt: skip
-        if made:
-            await tx.value(
-                sql.create_attempts,
-                shop_id,
-                at,
-                [m.attempt_id for m in made],
-                [m.order_id for m in made],
-                [r.user_id for r, _, _ in pairs],
-                narrow([r.channel_id for r, _, _ in pairs]),
-                narrow([channel.kind for _, _, channel in pairs]),
-                narrow([r.method for r, _, _ in pairs]),
-                narrow([channel.merchant for _, _, channel in pairs]),
-                narrow([channel.app for _, _, channel in pairs]),
-                narrow([r.amount_fen for r, _, _ in pairs]),
-                narrow([r.client_ip for r, _, _ in pairs]),
-                narrow([self._vault.seal(r.payer_openid, f"attempts:openid:{m.attempt_id}") if r.payer_openid else None
-                        for m, (r, _, _) in zip(made, pairs, strict=True)]),
-                [expires],
-                [at + schedule.FIRST],
-            )  # fmt: skip
-            cards = [
-                (m.attempt_id, r.bank, r.instrument) for m, (r, _, _) in zip(made, pairs, strict=True) if r.bank or r.instrument
-            ]
-            if cards:
-                await tx.run(sql.name_cards, *map(list, zip(*cards, strict=True)))
-        return made
 
     async def stop(self, tx: Tx, shop_id: int, at: datetime, stopped: Sequence[Stopped]) -> None:
         """Move what the policy does not admit to where it waits or ends, with its reason."""
