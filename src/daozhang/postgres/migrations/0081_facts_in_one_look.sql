@@ -51,7 +51,8 @@ declare
   v_found record;
   v_channel record;
 begin
-  select null::bigint as id, null::bigint as shop_id, null::text as kind, false as enabled, null::text[] as methods, false as no_credit into v_channel;
+  select null::bigint as id, null::bigint as shop_id, null::text as kind, false as enabled, null::text[] as methods, false as no_credit
+  into v_channel;
   if exists (select from limits l where l.shop_id = any (p_shops) and l.valid_from <= v_at and (l.valid_until is null or l.valid_until > v_at)) then
     select array_agg(h.limits order by w.place) into v_limits
     from generate_series(1, cardinality(p_users)) as w (place)
