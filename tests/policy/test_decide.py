@@ -13,8 +13,9 @@ from tests.policy.conftest import NOW
 
 from daozhang.policy.book import Book, defaults, make_book
 from daozhang.policy.checks import BY_STAGE, CHECKS
-from daozhang.policy.decide import UNANSWERED, decide, shown
+from daozhang.policy.decide import decide, shown
 from daozhang.policy.model import WISHED, Check, Decision, Facts, Outcome, Stage, Strength
+from daozhang.policy.plans import UNANSWERED
 from daozhang.policy.record import judged
 from daozhang.reasons import Layer, catalogue
 

@@ -5,8 +5,9 @@ import pytest
 from tests.flows.shop import LICENSED
 
 from daozhang.policy.book import BadBook, Book, checked, defaults, make_book
-from daozhang.policy.decide import UNANSWERED, decide, shown
+from daozhang.policy.decide import decide, shown
 from daozhang.policy.model import Facts, Stage
+from daozhang.policy.plans import UNANSWERED
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ import pytest
 from tests.policy.conftest import CALM, NOW
 
 from daozhang.policy.book import BadBook, Book, Parameters, checked, defaults, make_book, rule_params
-from daozhang.policy.decide import UNANSWERED, UNSEEN, decide, shown, stops
+from daozhang.policy.decide import UNSEEN, decide, shown, stops
 from daozhang.policy.model import NEVER_S, Facts, Outcome, Signals, Stage
+from daozhang.policy.plans import UNANSWERED
 from daozhang.policy.rules.compiled import compiled
-from daozhang.policy.rules.features import FEATURES
+from daozhang.policy.rules.features import FEATURES, READERS
 from daozhang.policy.rules.interpret import explain, judge
 from daozhang.policy.rules.ruleset import RuleSet
 from daozhang.policy.rules.tree import OPERATORS, BadRule, Rule, hold_rule
@@ -204,7 +205,7 @@ def test_the_leaves_that_are_told_did_decide(seed: int) -> None:
         named = {leaf.feature for leaf in leaves} | {name for leaf in leaves for name in FEATURES if name in _other(node)}
         held: dict[str, dict[str, Any]] = {"facts": {}, "signals": {}}
         for name in named:
-            value = FEATURES[name].read()(facts)
+            value = READERS[name](facts)
             if value is not None:
                 held[FEATURES[name].holder][FEATURES[name].attribute] = value
         blank = Facts(at=NOW, shop_id=1, user_id=7, signals=Signals(**held["signals"]), **held["facts"])

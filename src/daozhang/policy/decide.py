@@ -1,18 +1,11 @@
 """Decide: run every check and rule of a stage, and the worst outcome wins. Pure: the same facts and book, the same decision."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from daozhang.policy.book import Book
-from daozhang.policy.checks import BY_STAGE
-from daozhang.policy.model import WISHED, Check, Decision, Facts, Hit, Outcome, Stage, Strength, Verdict
+from daozhang.policy.model import Decision, Facts, Outcome, Stage, Strength, Verdict
+from daozhang.policy.plans import UNANSWERED, Objections, at, plan
 from daozhang.policy.rules.ruleset import Ready
 from daozhang.reasons.catalogue import Layer, catalogue
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-UNANSWERED = "platform.check_unanswered"
-"""The reason of a hard or firm check that misses a fact: it never fails open."""
 UNSEEN = "risk.unseen"
 """The reason of a soft rule that cannot be judged, above the static small limits that stand in for it."""
 
@@ -27,7 +20,9 @@ def decide(stage: Stage, facts: Facts, book: Book) -> Decision:
     before what passes; else in the order of the checks. Money that has arrived cannot be refused or asked back: at `paid` whatever
     would stop it is a hold.
     """
-    verdicts, objections = _checked(stage, facts, book)
+    objections: Objections = []
+    verdicts = plan(stage, book)(facts, objections)
+    _add_rules(verdicts, objections, stage, facts, book)
     tolerated = passed = False
     worst, headline = Outcome.ADMIT, None
     if objections:
@@ -69,68 +64,16 @@ def trial(stage: Stage, facts: Facts, book: Book) -> tuple[str, ...]:
     return tuple(ready[place].rule.key for place, truth in book.shadows.judge(stage, facts) if truth)
 
 
-Objections = list[tuple[int, Strength, str, Verdict]]
-"""What is more than admitted: its place among the verdicts, the strength of its check, what tolerance makes of it, the verdict."""
-
-
-class Planned(NamedTuple):
-    """A check with the verdicts that say nothing but that it passed, or comes later: those are the same for everybody."""
-
-    check: Check
-    needs: tuple[str, ...]
-    judge: "Callable[[Facts, Book], Hit | None]"
-    tells: "Callable[[Facts, Book], dict[str, Any]] | None"
-    passed: Verdict
-    later: Verdict
-
-
-_PLANS: dict[Stage, tuple[tuple[Check, ...], tuple[Planned, ...]]] = {}
-
-
-def _planned(stage: Stage) -> tuple[Planned, ...]:
-    checks = BY_STAGE[stage]
-    known = _PLANS.get(stage)
-    if known is None or known[0] is not checks:
-        known = _PLANS[stage] = (checks, tuple([_plan(check) for check in checks]))
-    return known[1]
-
-
-def _plan(check: Check) -> Planned:
-    later = Verdict(check=check.name, layer=check.layer, outcome=None, shown=check.shown)
-    passed = Verdict(check=check.name, layer=check.layer, outcome=Outcome.ADMIT, shown=check.shown)
-    return Planned(check, check.needs, check.judge, check.tells, later if check.constant else passed, later)
-
-
-def _checked(stage: Stage, facts: Facts, book: Book) -> tuple[list[Verdict], Objections]:
-    verdicts: list[Verdict] = []
-    objections: Objections = []
-    for check, needs, judge, tells, passed, later in _planned(stage):
-        for name in needs:
-            if getattr(facts, name) is None:
-                hit, said = _unknown(check, stage, facts, book), later
-                break
-        else:
-            hit, said = judge(facts, book), passed
-        if hit is None:
-            told = tells(facts, book) if tells else None
-            verdicts.append(_telling(said, told) if told else said)
-            continue
-        outcome = _at(stage, hit.outcome)
-        verdict = Verdict(
-            check=check.name, layer=check.layer, outcome=outcome, reason=hit.reason, facts=hit.facts, shown=check.shown
-        )
-        objections.append((len(verdicts), check.strength, "none", verdict))
-        verdicts.append(verdict)
-    _add_rules(verdicts, objections, stage, facts, book)
-    return verdicts, objections
-
-
 def _add_rules(verdicts: list[Verdict], objections: Objections, stage: Stage, facts: Facts, book: Book) -> None:
     """The verdicts of the rules: every hit, and of published rules also that they passed."""
     ready = book.rules.at(stage)
     if not ready:
         return
-    found = dict(book.rules.judge(stage, facts))
+    hits = book.rules.judge(stage, facts)
+    if not hits:
+        verdicts += book.rules.passed(stage)
+        return
+    found = dict(hits)
     for place, each in enumerate(ready):
         if place not in found:
             if each.published:
@@ -142,19 +85,6 @@ def _add_rules(verdicts: list[Verdict], objections: Objections, stage: Stage, fa
         if of_rule.outcome is not None:
             objections.append((len(verdicts), each.strength, each.rule.tolerance, of_rule))
         verdicts.append(of_rule)
-
-
-def _unknown(check: Check, stage: Stage, facts: Facts, book: Book) -> Hit | None:
-    """What a check says that misses a fact. None: it can be judged only later."""
-    if stage is Stage.SHOWN and {name for name in check.needs if getattr(facts, name) is None} <= WISHED:
-        return None
-    if check.strength is Strength.SOFT:
-        return check.blind(facts, book) if check.blind else None
-    return Hit(Outcome.REFUSE, UNANSWERED, {})
-
-
-def _telling(said: Verdict, told: dict[str, Any]) -> Verdict:
-    return Verdict(check=said.check, layer=said.layer, outcome=said.outcome, facts=told, shown=said.shown)
 
 
 def _of_rule(each: Ready, truth: bool | None, stage: Stage, facts: Facts, book: Book) -> Verdict | None:  # noqa: FBT001 -- a truth value is what it is
@@ -172,7 +102,7 @@ def _of_rule(each: Ready, truth: bool | None, stage: Stage, facts: Facts, book: 
         )
     why = tuple([(leaf.feature, leaf.value, leaf.operator, leaf.against, leaf.truth) for leaf in rules.why(rule, facts)])
     return Verdict(
-        check=each.name, layer=each.layer, outcome=_at(stage, outcome), reason=reason, facts=told, shown=each.published, why=why
+        check=each.name, layer=each.layer, outcome=at(stage, outcome), reason=reason, facts=told, shown=each.published, why=why
     )
 
 
@@ -230,10 +160,6 @@ def _replaced(verdict: Verdict, outcome: Outcome) -> Verdict:
 
 def _stopping(verdict: Verdict) -> bool:
     return verdict.outcome is not None and verdict.outcome.rank >= _STOPS
-
-
-def _at(stage: Stage, outcome: Outcome) -> Outcome:
-    return Outcome.HOLD if stage is Stage.PAID and outcome.rank >= _STOPS else outcome
 
 
 def _rank(outcome: Outcome) -> int:

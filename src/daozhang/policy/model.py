@@ -221,7 +221,7 @@ WISHED = frozenset(
 """Facts that a person brings by choosing: before the choice their absence is no ignorance."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one check says. `outcome` None = it can be judged only later. `shown` False = not for the user's eyes."""
 
     check: str
@@ -236,7 +236,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What it would have been without the small-amount budget or a one-time pass."""
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The outcome of all checks. `reason` is the headline: what has to be cured first; None when nothing stands in the way."""
 
     stage: Stage
@@ -276,7 +276,8 @@ class Check:
 
     `needs` are the facts without which it cannot judge. `judge` answers a hit or None and is pure. `tells` gives the facts of the
     sentence that states the rule when there is no hit (`policy/sentences.toml`); None when it names no fact. `blind` is what a soft
-    check says without its facts; by default nothing. `constant`: people read its one sentence whatever the result.
+    check says without its facts; by default nothing. `constant`: people read its one sentence whatever the result. `by_book`: what
+    it tells is the same for everybody under one book, so it is told once.
     """
 
     name: str
@@ -289,3 +290,4 @@ class Check:
     shown: bool = True
     blind: "Callable[[Facts, Book], Hit | None] | None" = None
     constant: bool = False
+    by_book: bool = False

@@ -60,7 +60,9 @@ from unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bi
 select lock_users($1);
 
 -- name: begin_orders
-select f.* from cardinality($3::uuid[]) as n cross join lateral begin_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], n), spread($8::bigint[], n), spread($9::text[], n),
+select f.*
+from cardinality($3::uuid[]) as n
+cross join lateral begin_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], n), spread($8::bigint[], n), spread($9::text[], n),
   spread($10::text[], n), spread($11::text[], n), spread($12::text[], n), $13, spread($14::text[], n)) f;
 
 -- name: keep_orders

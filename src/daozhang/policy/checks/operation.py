@@ -99,6 +99,7 @@ AMOUNT = Check(
     needs=("amount_fen",),
     judge=_amount,
     tells=_tells_bounds,
+    by_book=True,
 )
 
 DAY = Check(
@@ -119,6 +120,7 @@ OPEN = Check(
     needs=("open_count",),
     judge=_open,
     tells=_tells_open,
+    by_book=True,
 )
 
 PAGE = Check(
@@ -147,4 +149,5 @@ CONFIRM = Check(
     needs=("amount_fen", "admitted_fen"),
     judge=_confirm,
     tells=_tells_confirm,
+    by_book=True,
 )

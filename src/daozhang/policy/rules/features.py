@@ -6,6 +6,7 @@ when a rule is saved, so that a slip of the pen never becomes a rule that matche
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from daozhang.policy.model import Facts, Signals
@@ -26,13 +27,6 @@ class Feature:
     source: str
     zh: str
     en: str
-
-    def read(self) -> Callable[[Facts], Any]:
-        """The reader of this feature; None is not known."""
-        attribute = self.attribute
-        if self.holder == "facts":
-            return lambda facts: getattr(facts, attribute)
-        return lambda facts: None if facts.signals is None else getattr(facts.signals, attribute)
 
 
 def _f(name: str, type_: Type, unit: Unit, attribute: str, source: str, zh: str, en: str) -> Feature:
@@ -146,3 +140,14 @@ _ALL = (
 
 FEATURES: dict[str, Feature] = {feature.name: feature for feature in _ALL}
 """Every feature by name, in the order in which an editor offers them."""
+
+
+def _reader(feature: Feature) -> Callable[[Facts], Any]:
+    of_facts, of_signals = attrgetter(feature.attribute), attrgetter(f"signals.{feature.attribute}")
+    if feature.holder == "facts":
+        return of_facts
+    return lambda facts: None if facts.signals is None else of_signals(facts)
+
+
+READERS: dict[str, Callable[[Facts], Any]] = {name: _reader(feature) for name, feature in FEATURES.items()}
+"""The readers of features by their names; None is not known."""

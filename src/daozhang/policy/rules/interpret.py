@@ -6,7 +6,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from daozhang.policy.model import Facts
-from daozhang.policy.rules.features import FEATURES
+from daozhang.policy.rules.features import READERS
 
 Truth = bool | None
 _COMPARE = {"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
@@ -66,4 +66,4 @@ def _leaf(node: Mapping[str, Any], facts: Facts, params: Mapping[str, int]) -> L
 
 
 def _value(name: str, facts: Facts) -> Any:
-    return FEATURES[name].read()(facts)
+    return READERS[name](facts)

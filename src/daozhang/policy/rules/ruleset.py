@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from daozhang.policy.model import Facts, Outcome, Stage, Strength, Verdict
 from daozhang.policy.rules.compiled import Judge, compiled
-from daozhang.policy.rules.features import FEATURES
+from daozhang.policy.rules.features import READERS
 from daozhang.policy.rules.interpret import Leaf, explain
 from daozhang.policy.rules.tree import BadRule, Rule, hold_rule
 from daozhang.reasons.catalogue import Disclosure, Layer
@@ -34,6 +34,7 @@ class RuleSet:
         if len(set(keys)) != len(keys):
             raise BadRule(f"two rules have one key: {', '.join(sorted({key for key in keys if keys.count(key) > 1}))}")
         self._by_stage: dict[Stage, tuple[tuple[Ready, ...], Judge]] = {}
+        self._passed: dict[Stage, tuple[Verdict, ...]] = {}
         ready = [self._ready(rule) for rule in self.rules]
         for stage in Stage:
             asked = stage in (Stage.SHOWN, Stage.ASKED)
@@ -41,6 +42,7 @@ class RuleSet:
                 each for each in ready if (each.published and "place" in each.rule.stages if asked else stage in each.rule.stages)
             )
             self._by_stage[stage] = (mine, compiled([each.rule for each in mine], self.params))
+            self._passed[stage] = tuple(each.passed for each in mine if each.published)
 
     def at(self, stage: Stage) -> tuple[Ready, ...]:
         """The rules of a stage, in their order. Before paying only those whose criterion is published."""
@@ -50,6 +52,10 @@ class RuleSet:
         """The rules that hit (True) or cannot be known (None), by their place in `at(stage)`."""
         return self._by_stage[stage][1](facts)
 
+    def passed(self, stage: Stage) -> tuple[Verdict, ...]:
+        """What is said when no rule of a stage hits: of the published ones that they passed."""
+        return self._passed[stage]
+
     def why(self, rule: Rule, facts: Facts) -> list[Leaf]:
         """The comparisons that decided a rule."""
         return explain(rule.when, facts, self.params)[1]
@@ -58,7 +64,7 @@ class RuleSet:
         """The facts that fill the texts of the rule's reason."""
         said = {}
         for name, source in rule.tells.items():
-            value = self.params[source[6:]] if source.startswith("param:") else FEATURES[source].read()(facts)
+            value = self.params[source[6:]] if source.startswith("param:") else READERS[source](facts)
             if value is not None:
                 said[name] = value
         return said
