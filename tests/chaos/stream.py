@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 
 CHUNKS_AT_ONCE = 25
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 90.0
 PATIENCE_S = 60.0
 _PR_SET_PDEATHSIG = 1
 

@@ -176,9 +176,9 @@ def test_bounded_cuts_whole_characters(text: str, most: int) -> None:
     ids=range(13),
 )
 def test_in_10_hostile_bodies_take_little_time(body: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     redact.bounded(redact.body(body))
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_pd_01_what_was_dropped_stays_nowhere_in_memory() -> None:

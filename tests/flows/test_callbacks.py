@@ -185,7 +185,7 @@ async def test_cb_32_our_answer_is_lost_after_the_commit(shop: Shop) -> None:
 
 
 async def test_cb_33_slow_bodies_do_not_delay_others(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "BODY_WAIT_S", 1.5)
+    monkeypatch.setattr(callbacks, "BODY_WAIT_S", 4.0)
     order = await shop.place()
     message = payment(shop.enrolment, await shop.number(order.id))
     parts = urlsplit(shop.url)
@@ -194,7 +194,7 @@ async def test_cb_33_slow_bodies_do_not_delay_others(shop: Shop, monkeypatch: py
         writer.write(_request(shop, message) + message.body[:10])
     began = asyncio.get_running_loop().time()
     assert (await knock(shop, message)).status == 204
-    assert asyncio.get_running_loop().time() - began < 1.5, "an honest message waits for the slow ones"
+    assert asyncio.get_running_loop().time() - began < 4.0, "an honest message waits for the slow ones"
     await credited_once(shop, 5_000)
     heads = await asyncio.gather(*(reader.read(16) for reader, _ in slow))
     assert {head[:12] for head in heads} == {b"HTTP/1.1 408"}

@@ -68,7 +68,7 @@ def test_any_text_is_judged(password: str) -> None:
 
 
 def test_in_10_judging_takes_no_longer_for_hostile_texts() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ("a" * 128, "ab" * 64, "0123456789" * 12, "!@#$%^&*" * 16):
         is_obvious(text)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5

@@ -108,7 +108,7 @@ async def test_no_answer_is_maybe_processed_and_within_the_deadline() -> None:
         with pytest.raises(TimeoutFault) as fault:
             await call(base, total_s=0.3)
     assert fault.value.sent is True
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 3
 
 
 async def test_in_08_a_drip_of_bytes_does_not_outlive_the_deadline() -> None:
