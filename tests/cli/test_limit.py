@@ -47,3 +47,6 @@ def test_payouts_need_a_name_an_id_and_an_account_from_a_file(command: Command, 
     assert status == 1
     status, _, wrong = command("order", "keep", unknown, "x", "--actor", "anna")
     assert (status, "operation.not_found" in wrong) == (1, True)
+    status, _, wrong = command("order", "unpaid", order, "looked it up", "--actor", "anna")
+    assert (status, "operation.not_found" in wrong) == (1, True)
+    assert command("order", "unpaid", order, "looked it up")[0] != 0
