@@ -13,9 +13,10 @@ on conflict do nothing
 select * from facts_of_wishes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 -- name: facts_paid
+-- Materialized: else the rules are read anew for every row.
+with l as materialized (select regulation_now($1) as rules)
 select l.rules::text as region_rules, case when l.rules <> '[]' then region_of_user(($2::bigint[])[f.place]) end as region, f.*
-from facts_paid($1, $2, $3, $4) f
-cross join (select regulation_now($1) as rules) l
+from facts_paid($1, $2, $3, $4) f cross join l
 order by f.place
 
 -- name: keep_paid

@@ -451,7 +451,9 @@ select count(*) as waiting, (array_agg(id order by id desc))[1] as newest, (arra
 from payouts where shop_id = $1 and state in ('proposed', 'approved') and moved_at <= $2;
 
 -- name: silent_misfits
-select id, user_id from orders where state = 'misfit' and moved_at <= $1 order by moved_at limit $2;
+select o.id, o.user_id from order_moves m
+join orders o on o.id = m.order_id and o.state = 'misfit' and o.version = m.version
+where m.to_state = 'misfit' and m.at <= $1 order by m.at limit $2;
 
 -- name: stalled_attempts
 select a.id, a.order_id, a.shop_id, a.user_id, a.state, a.version, a.expires_at, a.reason, o.state as order_state,
