@@ -9,8 +9,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from litestar.types import ASGIApp
-
 from daozhang import __version__
 from daozhang.aml import large, retention
 from daozhang.cases import Cases, Effect, escalated, factor, unfreeze
@@ -84,9 +82,10 @@ AGAIN_S = 1.0
 class Program:
     """Everything built. `asgi` answers HTTP; `house` holds the services that doors use."""
 
-    asgi: ASGIApp
+    asgi: Callbacks
     house: House
     database: Database
+    tills: Database
     vault: Vault
     registry: Registry
     desk: Desk
@@ -118,9 +117,12 @@ async def open_program(
     On the way out open streams end first, then what is under way is finished.
     """
     database = await Database.open(app_dsn, pooled=settings.database_pooled)
+    tills: Database | None = None
     tasks: list[asyncio.Task[None]] = []
     try:
-        built = await _build(settings, database, direct_dsn, public_url or settings.url(), phone_url, tour)
+        # Settlements have connections of their own, which keep what they planned: no message waits for a page or a plan.
+        tills = await Database.open(app_dsn, pooled=settings.database_pooled, size=2, idle_s=0)
+        built = await _build(settings, database, tills, direct_dsn, public_url or settings.url(), phone_url, tour)
         loops = [*built.always, *(built.working if work else ())]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
         yield built.program
@@ -134,6 +136,8 @@ async def open_program(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if tills is not None:
+            await tills.close()
         await database.close()
 
 
@@ -150,7 +154,13 @@ class _Built(NamedTuple):
 
 
 async def _build(
-    settings: Settings, database: Database, direct_dsn: str, url: str, phone_url: Callable[[str], str] | None, tour: Tour | None
+    settings: Settings,
+    database: Database,
+    tills: Database,
+    direct_dsn: str,
+    url: str,
+    phone_url: Callable[[str], str] | None,
+    tour: Tour | None,
 ) -> _Built:
     """Build every room and hand them to each other, from the ground up."""
     vault = await Vault.open(database, settings)
@@ -170,7 +180,7 @@ async def _build(
     identity = Identity(database, vault, limiter)
     enrolment = Enrolment(database, vault, identity)
     cases = Cases(database, vault, _verdicts(accounts, fulfil, bonus, identity, enrolment))
-    settle = Settle(database, books, vault, accounts, registry.get, fulfilments=(fulfil, bonus), threads=cases)
+    settle = Settle(tills, books, vault, accounts, registry.get, fulfilments=(fulfil, bonus), threads=cases)
     desk = Desk(
         SHOP, database, books, vault, registry, accounts, settle,
         public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, cases=cases,
@@ -201,7 +211,8 @@ async def _build(
     supply = Supply(SHOP, database, vault, accounts, providers)
     dues = (*_dues(database, desk, door, fulfil, bonus, supply, cases, house.diagnoses, hub), *_own_dues(database, house))
     program = Program(
-        asgi, house, database, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts, providers,
+        asgi, house, database, tills, vault, registry, desk, door, settle, accounts, interface_log, dues, board, watch, payouts,
+        providers,
     )  # fmt: skip
     probes = Probes(database, registry.enabled, registry.get, sampler)
     always: list[Loop] = [

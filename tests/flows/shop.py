@@ -31,6 +31,7 @@ from daozhang.simulators.prompt import PromptServer
 from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.station import Maker
 from daozhang.vault import Vault
+from daozhang.web.straight import straight
 
 LICENSED = replace(
     defaults(),
@@ -164,7 +165,13 @@ async def open_shop(
             user_id = await program.house.identity.find(1, PHONE)
             assert user_id is not None
             config = uvicorn.Config(
-                program.asgi, loop="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
+                program.asgi,
+                loop="none",
+                http=straight(program.asgi.take),
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=2,
             )
             server = PromptServer(config)
             serving = asyncio.create_task(server.serve([listener]))

@@ -62,7 +62,8 @@ class Booth:
         name = await self.owner.value("select current_database()")
         change = "set default_transaction_read_only = on" if on else "reset default_transaction_read_only"
         await self.owner.transact(lambda tx: tx.run(f'alter database "{name}" {change}'))
-        await self.program.database.pool.expire_connections()
+        for database in (self.program.database, self.program.tills):
+            await database.pool.expire_connections()
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Enforce: gather the facts of many wishes, decide each, and keep the decisions, inside the transaction that acts on them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -53,6 +54,12 @@ async def judge(tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish]]
     for new, (order_id, wish), each in zip(ids.new_ids(len(wishes)), wishes, facts, strict=True):
         made.append((order_id, wish, await _settled(tx, stage, new, order_id, wish, each, book)))
     return made
+
+
+async def plan_paid(tx: Tx, shop_id: int, at: datetime) -> None:
+    """Have what the stage `paid` reads and keeps planned; about nobody, and nothing is kept."""
+    await tx.rows(sql.facts_paid, shop_id, [], [], 0)
+    await tx.value(sql.keep_paid, shop_id, at, 0, *([] for _ in range(11)))
 
 
 async def _settled(tx: Tx, stage: Stage, record_id: UUID, order_id: UUID | None, wish: Wish, facts: Facts, book: Book) -> Record:

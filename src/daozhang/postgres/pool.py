@@ -132,10 +132,11 @@ class Database:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @classmethod
-    async def open(cls, dsn: str, *, size: int = 10, pooled: bool = False) -> Self:
+    async def open(cls, dsn: str, *, size: int = 10, pooled: bool = False, idle_s: float = 60.0) -> Self:
         """Connect. The DSN may name several hosts; the one that accepts writes is chosen.
 
         `pooled`: it points at a transaction pooler, so no statement is kept prepared and nothing is asked of the session.
+        A connection that rests for `idle_s` is closed, with all it had planned; 0 keeps it.
         Raises `Unavailable` when no host answers.
         """
         try:
@@ -146,7 +147,7 @@ class Database:
                 timeout=10,
                 statement_cache_size=0 if pooled else 512,
                 max_queries=MOST_QUERIES,
-                max_inactive_connection_lifetime=60,
+                max_inactive_connection_lifetime=idle_s,
                 connection_class=Session,
                 target_session_attrs=SessionAttribute.read_write,
                 server_settings={"application_name": "daozhang"} | ({} if pooled else SESSION),

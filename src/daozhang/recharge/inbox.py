@@ -71,6 +71,11 @@ async def store(tx: Tx, shop_id: int, at: datetime, messages: Sequence[Stored]) 
     )
 
 
+async def plan(tx: Tx, shop_id: int, at: datetime) -> None:
+    """Have `store` planned: no message is kept."""
+    await tx.value(sql.keep_notifications, shop_id, at, *([] for _ in range(7)))
+
+
 async def defer(tx: Tx, shop_id: int, at: datetime, raw: Raw, report: Report, why: str) -> bool:
     """Keep a valid message that a fault of ours keeps us from settling, due for our own next try. False when we hold it already."""
     rows = await tx.rows(sql.claim_notifications, [raw.channel_id], [raw.key], [raw.id])

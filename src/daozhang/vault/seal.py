@@ -34,6 +34,22 @@ _TAG_BYTES = 16
 _SHORTEST = _HEAD.size + _NONCE_BYTES + _TAG_BYTES
 
 
+_AHEAD = 64
+"""How many nonces one draw of chance serves: a draw is a call of the kernel."""
+_drawn: list[bytes] = []
+os.register_at_fork(after_in_child=_drawn.clear)
+
+
+def _nonce() -> bytes:
+    """Twelve bytes of chance, each given out once."""
+    try:
+        return _drawn.pop()
+    except IndexError:
+        chance = os.urandom(_NONCE_BYTES * _AHEAD)
+        _drawn.extend([chance[at : at + _NONCE_BYTES] for at in range(_NONCE_BYTES, len(chance), _NONCE_BYTES)])
+        return chance[:_NONCE_BYTES]
+
+
 class Unreadable(Exception):
     """The sealed bytes were altered, belong somewhere else, or are sealed under a key this process has not loaded."""
 
@@ -67,7 +83,7 @@ class Vault:
         """Seal text (as UTF-8) or bytes. `aad` is `table:column:owner id`."""
         number, cipher = self._current()
         head = _HEAD.pack(_FORMAT, number)
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = _nonce()
         data = plain.encode() if isinstance(plain, str) else plain
         return head + nonce + cipher.encrypt(nonce, data, head + aad.encode())
 
