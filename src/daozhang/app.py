@@ -58,6 +58,7 @@ from daozhang.recharge.refund_end import StuckVerdict
 from daozhang.recharge.regulated import send_back
 from daozhang.recharge.settle import Settle
 from daozhang.recharge.waiting import ReviewVerdict
+from daozhang.recharge.warm import keep_warm
 from daozhang.settings import Settings
 from daozhang.status import Board, History, Observed, Probes, Sampler, Watch
 from daozhang.vault import Vault
@@ -122,8 +123,9 @@ async def open_program(
     try:
         # Settlements have connections of their own, which keep what they planned: no message waits for a page or a plan.
         tills = await Database.open(app_dsn, pooled=settings.database_pooled, size=2, idle_s=0)
-        built = await _build(settings, database, tills, direct_dsn, public_url or settings.url(), phone_url, tour)
-        loops = [*built.always, *(built.working if work else ())]
+        built = await _build(settings, (database, tills), direct_dsn, public_url or settings.url(), phone_url, tour)
+        ahead = () if settings.database_pooled else (partial(keep_warm, tills, SHOP),)
+        loops = [*built.always, *ahead, *(built.working if work else ())]
         tasks = [asyncio.create_task(_kept_alive(loop)) for loop in loops]
         yield built.program
         built.program.house.closing.set()
@@ -153,16 +155,15 @@ class _Built(NamedTuple):
     finish: Sequence[Callable[[], Coroutine[Any, Any, object]]]
 
 
+Pools = tuple[Database, Database]
+"""The connections of everybody, and those of settlements."""
+
+
 async def _build(
-    settings: Settings,
-    database: Database,
-    tills: Database,
-    direct_dsn: str,
-    url: str,
-    phone_url: Callable[[str], str] | None,
-    tour: Tour | None,
+    settings: Settings, pools: Pools, direct_dsn: str, url: str, phone_url: Callable[[str], str] | None, tour: Tour | None
 ) -> _Built:
     """Build every room and hand them to each other, from the ground up."""
+    database, tills = pools
     vault = await Vault.open(database, settings)
     interface_log, sampler = InterfaceLog(database), Sampler(database)
     registry = Registry(database, vault, settings, _unless_probe(interface_log, sampler), partial(Observed, sampler))

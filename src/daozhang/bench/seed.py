@@ -42,7 +42,9 @@ async def make_orders(app: Database, users: list[int], count: int, channel_id: i
             Waiting(order_id := ids.new_id(), ids.new_id(after=order_id), users[(len(made) + n) % len(users)], amount_fen)
             for n in range(min(CHUNK, count - len(made)))
         ]
+        # As in production: the order is committed before the channel is asked, and moves when it has answered.
         await app.transact(lambda tx, chunk=chunk: _write(tx, chunk, channel_id))  # type: ignore[misc]
+        await app.transact(lambda tx, chunk=chunk: _submit(tx, chunk))  # type: ignore[misc]
         made.extend(chunk)
     return made
 
@@ -60,5 +62,10 @@ async def _write(tx: Tx, chunk: list[Waiting], channel_id: int) -> None:
         sql.create_attempts, 1, at, attempts, orders, users, channels, ["wechatpay"] * many, ["native"] * many,
         [MERCHANT] * many, [APP] * many, amounts, ["127.0.0.1"] * many, [None] * many, [expires] * many, [expires] * many,
     )  # fmt: skip
-    await moves.move_orders(tx, at, "bench", [moves.Step(order_id, 0, "created", "submitted") for order_id in orders])
-    await moves.move_attempts(tx, at, "bench", [moves.Step(a, 0, "prepared", "opened", due_at=expires) for a in attempts])
+
+
+async def _submit(tx: Tx, chunk: list[Waiting]) -> None:
+    at = clock.now()
+    await moves.move_orders(tx, at, "bench", [moves.Step(w.order_id, 0, "created", "submitted") for w in chunk])
+    due_at = at + timedelta(minutes=15)
+    await moves.move_attempts(tx, at, "bench", [moves.Step(w.attempt_id, 0, "prepared", "opened", due_at=due_at) for w in chunk])

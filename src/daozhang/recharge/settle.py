@@ -6,7 +6,6 @@ users, orders, attempts, fact keys, accounts, each sorted by id.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,15 +21,14 @@ from daozhang.cases import Cases
 from daozhang.channels.port import Channel, Report
 from daozhang.events import log as events
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
-from daozhang.ledger.post import post_nothing
 from daozhang.limits.model import OVERSEAS
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
-from daozhang.policy.enforce import enforce, plan_paid
+from daozhang.policy.enforce import enforce
 from daozhang.policy.facts import Wish
 from daozhang.policy.model import Stage
 from daozhang.policy.payers import payer_index
-from daozhang.postgres import Batch, Database, OutcomeUnknown, Tx, Unavailable, statements
+from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge import inbox, moves
 from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
@@ -41,15 +39,11 @@ from daozhang.recharge.states import ENDED_UNPAID
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
-log = logging.getLogger(__name__)
 
 SCHEMES = frozenset({"visa", "mastercard", "jcb", "amex", "diners", "discover"})
 """What a channel calls the bank of a card that was issued abroad: the scheme's name."""
 
 ACTOR = "channel"
-
-WARM_S = 20.0
-"""How often what a settlement asks is planned ahead: PostgreSQL plans it anew when it has counted a table, 100 ms in all."""
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -119,19 +113,6 @@ class Settle:
     async def drain(self) -> None:
         """Wait for what is under way."""
         await self._batch.drain()
-
-    async def warm(self, shop_id: int) -> None:
-        """A round about nothing, which writes nothing: what a settlement asks is planned before the next one comes."""
-        await self._database.transact(partial(_nothing, shop_id=shop_id))
-
-    async def keep_warm(self, shop_id: int) -> None:
-        """Plan anew, beside the work, what a new connection or a young statistic made the database forget; until cancelled."""
-        while True:
-            try:
-                await self.warm(shop_id)
-            except (Unavailable, OutcomeUnknown, asyncpg.PostgresError) as fault:
-                log.info("nothing was planned ahead: %s", type(fault).__name__)
-            await asyncio.sleep(WARM_S)
 
     async def _work(self, arrivals: Sequence[Arrival]) -> Sequence[Settled | BaseException]:
         results: dict[int, Settled] = {}
@@ -336,15 +317,6 @@ class Settle:
     def _sealed(self, attempt_id: UUID, payer: str) -> bytes | None:
         """Who paid, sealed for the attempt's row."""
         return self._vault.seal(payer, f"attempts:payer:{attempt_id}") if payer else None
-
-
-async def _nothing(tx: Tx, shop_id: int) -> None:
-    at = clock.now()
-    await tx.rows(sql.read_for_settlement, [], [], [])
-    await plan_paid(tx, shop_id, at)
-    await tx.value(sql.credit_orders, shop_id, at, ACTOR, *([] for _ in range(13)))
-    await inbox.plan(tx, shop_id, at)
-    await post_nothing(tx, shop_id, at, ACTOR)
 
 
 async def _read(tx: Tx, arrivals: Sequence[Arrival], numbers: Sequence[UUID | None]) -> dict[int, asyncpg.Record]:

@@ -1,0 +1,47 @@
+"""Planned ahead: what a settlement asks is planned before the message that needs it comes.
+
+A connection plans some two dozen statements over the partitions of fourteen months at its first settlement, and again when
+PostgreSQL has counted a table: 80 to 200 ms that a single payer would wait for.
+"""
+
+import asyncio
+import logging
+
+import asyncpg
+
+from daozhang import clock
+from daozhang.ledger.post import post_nothing
+from daozhang.policy.enforce import plan_paid
+from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable, statements
+from daozhang.recharge import inbox
+from daozhang.recharge.settle import ACTOR
+
+sql = statements("daozhang.recharge")
+log = logging.getLogger(__name__)
+
+EVERY_S = 20.0
+"""How often it is looked whether plans still stand."""
+
+
+async def warm(tills: Database, shop_id: int) -> None:
+    """A round of settlement about nothing, which writes nothing, on one of the connections that settlements use."""
+
+    async def round_of_nothing(tx: Tx) -> None:
+        at = clock.now()
+        await tx.rows(sql.read_for_settlement, [], [], [])
+        await plan_paid(tx, shop_id, at)
+        await tx.value(sql.credit_orders, shop_id, at, ACTOR, *([] for _ in range(13)))
+        await inbox.plan(tx, shop_id, at)
+        await post_nothing(tx, shop_id, at, ACTOR)
+
+    await tills.transact(round_of_nothing)
+
+
+async def keep_warm(tills: Database, shop_id: int) -> None:
+    """Plan ahead now and every 20 s, until cancelled. A database that is away or takes no writes is no fault here."""
+    while True:
+        try:
+            await warm(tills, shop_id)
+        except (Unavailable, OutcomeUnknown, asyncpg.PostgresError) as fault:
+            log.info("nothing was planned ahead: %s", type(fault).__name__)
+        await asyncio.sleep(EVERY_S)
