@@ -107,6 +107,12 @@ async def test_the_sum_of_a_day_counts_and_what_is_confirmed_is_this_order_alone
     assert (await asking.order(other.id)).state == "challenged"
 
 
+async def test_am_the_sum_that_a_day_may_have_without_a_code_holds_however_many_ask_at_once(asking: Shop) -> None:
+    views = await asyncio.gather(*(asking.place(9_000, key=secrets.token_hex(8)) for _ in range(12)))
+    assert sorted(view.state for view in views) == ["awaiting_payment"] * 2 + ["challenged"] * 10
+    assert {view.reason for view in views if view.state == "challenged"} == {"operation.confirm_needed"}
+
+
 async def test_am_a_code_lets_one_order_go_on_once_however_many_answer_at_once(asking: Shop) -> None:
     order = await asking.place(12_300)
     challenges = asking.program.house.challenges

@@ -227,6 +227,11 @@ async def test_what_an_order_waits_with_is_sealed(shop: Shop) -> None:
     assert b"203.0.113.9" not in sealed
     request = await shop.program.desk.waiting.request(shop.program.database, order.id)
     assert (request.client_ip, request.amount_fen) == ("203.0.113.9", REVIEWED_FEN)
+    await shop.program.desk.cancel(shop.user_id, order.id)
+    left = await shop.program.database.value("select wish from order_waits where order_id = $1", order.id)
+    assert not any(left), "what has ended needs nothing of it any more"
+    with refuses("operation.not_waiting"):
+        await shop.program.desk.resume.approve(order.id, "staff:1", "too late")
 
 
 async def test_late_money_of_an_older_try_ends_the_review_of_the_newer(shop: Shop) -> None:

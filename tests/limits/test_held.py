@@ -55,11 +55,12 @@ async def noon(shop: Shop, *, hour: int = 12, minute: int = 0, days: int = 1) ->
     await shop.later((datetime.combine(day, time(hour, minute), clock.SHANGHAI) - clock.now()).total_seconds())
 
 
-async def test_am_07_twenty_at_once_fill_the_channels_day_exactly(shop: Shop, database: Database) -> None:
-    await limited(shop, day_fen=20_000)
+@pytest.mark.parametrize("span", ["day", "month"])
+async def test_am_07_twenty_at_once_fill_the_channels_day_or_month_exactly(shop: Shop, database: Database, span: str) -> None:
+    await limited(shop, **{f"{span}_fen": 20_000})
     views = await asyncio.gather(*(place(shop) for _ in range(20)))
     assert sorted(view.state for view in views) == ["awaiting_payment"] * 4 + ["refused"] * 16
-    assert {view.reason for view in views if view.state == "refused"} == {"channel.limit.day"}
+    assert {view.reason for view in views if view.state == "refused"} == {f"channel.limit.{span}"}
     assert {view.reason_facts["left_fen"] for view in views if view.state == "refused"} == {0}
     assert (await examine(database)).ok
 

@@ -8,6 +8,11 @@ import pytest
 from tests.policy.test_signals import ordered, people, wish
 
 from daozhang import clock
+from daozhang.identity import Hasher, Limiter
+from daozhang.identity.staff import Staff
+from daozhang.offers import campaigns
+from daozhang.offers.model import Terms, Tier
+from daozhang.policy import regulation
 from daozhang.policy.backtest import backtest, days_ago, statistics
 from daozhang.policy.book import Parameters, defaults, make_book
 from daozhang.policy.books import Books
@@ -16,6 +21,8 @@ from daozhang.policy.proposals import approve, proposals, propose
 from daozhang.policy.rules.tree import Rule
 from daozhang.postgres import Database
 from daozhang.reasons import Refusal
+from daozhang.settings import Settings
+from daozhang.vault import Vault
 
 
 def stricter(**risk: Any) -> Parameters:
@@ -56,10 +63,37 @@ async def test_alone_one_waits_a_day_and_opens_no_limit_above_twice(database: Da
     amount = msgspec.structs.replace(defaults().amount, max_fen=1_000_001)
     wide = await propose(database, books, 1, msgspec.structs.replace(defaults(), amount=amount), "ann", "wide open")
     small = await propose(database, books, 1, stricter(large_count=4), "ann", "a little")
+    high = await propose(database, books, 1, stricter(large_fen=400_001), "ann", "a rule that begins far higher")
     clock.shift(timedelta(hours=25).total_seconds())
-    with pytest.raises(Refusal, match="policy.second_person"):
-        await approve(database, books, 1, wide.id, "ann")
+    for opening in (wide, high):
+        with pytest.raises(Refusal, match="policy.second_person"):
+            await approve(database, books, 1, opening.id, "ann")
     assert await approve(database, books, 1, small.id, "ann") == 2
+
+
+@pytest.mark.usefixtures("_time_stays")
+async def test_who_is_not_alone_stays_the_first_of_two_however_long_it_waits(database: Database, settings: Settings) -> None:
+    """Rules, regions and campaigns alike; and where there is one person only, whoever runs the shop hears of it at once."""
+    hasher, books = Hasher(memory_kib=256, passes=1), Books(database)
+    staff = Staff(database, await Vault.open(database, settings), Limiter(database), hasher)
+    ann = f"staff:{(await staff.add(1, 'ann', ('owner',), 'cli')).staff_id}"
+    begins, ends = clock.now() + timedelta(days=3), clock.now() + timedelta(days=9)
+    row = regulation.Draft("46", "aggregator", "*", "ref 1", "公告", "notice", "finish", begins)
+    terms = Terms("bonus", "充送", "bonus", begins, ends, (Tier(10_000, 1_000),), budget_fen=50_000)
+    rules = await propose(database, books, 1, stricter(large_count=4), ann, "a little")
+    region, offer = await regulation.propose(database, 1, row, ann), await campaigns.propose(database, 1, terms, ann)
+    rung = await database.rows("select key from alarms where kind = 'staff.alone' order by key")
+    assert [row["key"].partition(":")[0] for row in rung] == ["offer", "region", "rules"]
+    clock.shift(timedelta(hours=25).total_seconds())
+    await staff.add(1, "ben", ("owner",), "cli")
+    for approving, reason in (
+        (approve(database, books, 1, rules.id, ann), "policy.second_person"),
+        (regulation.approve(database, 1, region, ann), "regulation.second_person"),
+        (campaigns.approve(database, 1, offer, ann), "offers.second_person"),
+    ):
+        with pytest.raises(Refusal, match=reason):
+            await approving
+    hasher.close()
 
 
 async def test_a_back_test_says_in_yuan_what_would_have_changed(

@@ -205,6 +205,10 @@ where e.token_hash = $1 and e.ended_at is null and e.ends_at > clock_now()
 select count(distinct s.id) = 1 from staff s join staff_roles r on r.staff_id = s.id
 where s.shop_id = $1 and r.role = any ($2) and (s.active or s.moved_at > $3::timestamptz - interval '24 hours')
 
+-- name: nobody_else
+select count(distinct s.id) <= 1 from staff s join staff_roles r on r.staff_id = s.id
+where s.shop_id = $1 and r.role = any ($2) and (s.active or s.moved_at > $3::timestamptz - interval '24 hours')
+
 -- name: set_password
 update credentials set password_hash = $2, changed_at = clock_now() where user_id = $1;
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from daozhang import clock
+from daozhang.alarms import ring
 from daozhang.identity import totp
 from daozhang.identity.hashing import Hasher
 from daozhang.identity.limits import Limiter
@@ -238,6 +239,17 @@ async def alone(tx: Tx, shop_id: int, permission: str) -> bool:
     A second one who was sent away an hour ago does not make the first one alone: else a stolen login could.
     """
     return bool(await tx.value(sql.may_alone, shop_id, holders(permission), clock.now()))
+
+
+async def nobody_else(tx: Tx, shop_id: int, permission: str) -> bool:
+    """Whether no second person could do something: where the command line is all that there is, nobody has a login at all."""
+    return bool(await tx.value(sql.nobody_else, shop_id, holders(permission), clock.now()))
+
+
+async def tell_alone(tx: Tx, shop_id: int, permission: str, key: str) -> None:
+    """The notice of a shop of one person: whoever runs it hears at once of what its author may confirm tomorrow."""
+    if await alone(tx, shop_id, permission):
+        await ring(tx, shop_id, clock.now(), "staff.alone", key, {"kind": permission})
 
 
 def new_password() -> str:

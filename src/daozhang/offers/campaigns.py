@@ -9,6 +9,7 @@ from uuid import UUID
 
 from daozhang import clock, ids
 from daozhang.events import log as events
+from daozhang.identity.staff import nobody_else, tell_alone
 from daozhang.offers import codes
 from daozhang.offers.model import Campaign, Terms
 from daozhang.offers.quote import tiers_of
@@ -18,6 +19,7 @@ from daozhang.reasons.refusal import Refusal
 sql = statements("daozhang.offers")
 
 ALONE_WAITS = timedelta(hours=24)
+MAY = "rules.approve"
 ALONE_FEN = 1_000_000
 """The largest budget that one person alone may put in force."""
 LONGEST = timedelta(days=400)
@@ -47,6 +49,7 @@ async def propose(database: Database, shop_id: int, terms: Terms, actor: str) ->
             terms.user_fen, terms.user_count, terms.stacks, actor,
         )  # fmt: skip
         await _tell(tx, shop_id, at, actor, "proposed", number)
+        await tell_alone(tx, shop_id, MAY, f"offer:{number}")
         return number
 
     return await database.transact(work)
@@ -64,7 +67,8 @@ async def approve(database: Database, shop_id: int, campaign_id: int, actor: str
             raise Refusal("offers.not_proposed")
         waited = at - row["proposed_at"]
         alone = actor.strip().casefold() == row["proposed_by"].strip().casefold()
-        if alone and (waited < ALONE_WAITS or row["budget_fen"] > ALONE_FEN):
+        early = waited < ALONE_WAITS or row["budget_fen"] > ALONE_FEN
+        if alone and (early or not await nobody_else(tx, shop_id, MAY)):
             raise Refusal("offers.second_person", wait_s=max(1, int((ALONE_WAITS - waited).total_seconds())), limit_fen=ALONE_FEN)
         assert await tx.value(sql.approve_campaign, shop_id, at, campaign_id, actor), campaign_id
         await _tell(tx, shop_id, at, actor, "approved", campaign_id)

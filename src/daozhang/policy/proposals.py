@@ -7,20 +7,25 @@ on the record like any other, so that a stolen login cannot open the limits at o
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from daozhang import clock, ids
 from daozhang.events import log as events
+from daozhang.identity.staff import nobody_else, tell_alone
 from daozhang.policy.book import Parameters, canonical, checked
 from daozhang.policy.books import Books
-from daozhang.postgres import Database, statements
+from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 
 sql = statements("daozhang.policy")
 
 ALONE_WAITS = timedelta(hours=24)
+_BOUNDED = ("amount", "day", "risk", "tolerance", "eligibility", "confirm")
+"""The parts of a book that hold amounts."""
+MAY = "rules.approve"
 OPEN_FOR = timedelta(days=30)
 """How long a proposal may be approved."""
 
@@ -51,7 +56,12 @@ async def propose(database: Database, books: Books, shop_id: int, parameters: Pa
     digest = hashlib.sha256(canonical(checked(parameters))).hexdigest()
     data = msgspec.json.encode(_Content(parameters, digest, note, base)).decode()
     event = events.Event("policy.proposed", None, None, data)
-    await database.transact(lambda tx: events.append(tx, shop_id, clock.now(), author, [event]))
+
+    async def work(tx: Tx) -> None:
+        await events.append(tx, shop_id, clock.now(), author, [event])
+        await tell_alone(tx, shop_id, MAY, f"rules:{digest[:12]}")
+
+    await database.transact(work)
     return (await proposals(database, shop_id))[-1]
 
 
@@ -65,8 +75,8 @@ async def proposals(database: Database, shop_id: int) -> list[Proposal]:
 async def approve(database: Database, books: Books, shop_id: int, proposal_id: UUID, approver: str) -> int:
     """Put a proposal in force as the next version; its number.
 
-    Raises `operation.not_found`, `policy.second_person` (the author, before a day is over or above twice an amount), and
-    `policy.overtaken` (another version came into force since).
+    Raises `operation.not_found`, `policy.second_person` (the author, where somebody else could, before a day is over, or with any
+    amount above twice what holds or another mode), and `policy.overtaken` (another version came into force since).
     """
     proposal = next((each for each in await proposals(database, shop_id) if each.id == proposal_id), None)
     if proposal is None:
@@ -76,10 +86,12 @@ async def approve(database: Database, books: Books, shop_id: int, proposal_id: U
         raise Refusal("policy.overtaken")
     if approver.strip().casefold() == proposal.author.strip().casefold():
         waited = clock.now() - proposal.at
-        opened = (
-            proposal.parameters.amount.max_fen > 2 * book.amount.max_fen or proposal.parameters.day.max_fen > 2 * book.day.max_fen
+        held = {name: msgspec.to_builtins(getattr(book, name)) for name in _BOUNDED}
+        opened = book.eligibility.mode != proposal.parameters.eligibility.mode or _opened(
+            held, msgspec.to_builtins(proposal.parameters)
         )
-        if opened or waited < ALONE_WAITS:
+        alone = await database.transact(lambda tx: nobody_else(tx, shop_id, MAY))
+        if opened or waited < ALONE_WAITS or not alone:
             raise Refusal("policy.second_person", wait_s=max(1, int((ALONE_WAITS - waited).total_seconds())))
     version = book.version + 1
     note = f"{proposal.note} (approved by {approver})"
@@ -88,3 +100,14 @@ async def approve(database: Database, books: Books, shop_id: int, proposal_id: U
     event = events.Event("policy.approved", None, None, msgspec.json.encode({"proposal": proposal.id, "version": version}).decode())
     await database.transact(lambda tx: events.append(tx, shop_id, clock.now(), approver, [event]))
     return version
+
+
+def _opened(held: Any, wanted: Any) -> bool:
+    """Whether some amount, wherever it stands in the book, is more than twice what holds: a ceiling, a day, where a rule begins."""
+    if not isinstance(held, dict) or not isinstance(wanted, dict):
+        return False
+    return any(
+        wanted[name] > 2 * value if name.endswith("_fen") and isinstance(value, int) else _opened(value, wanted[name])
+        for name, value in held.items()
+        if name in wanted
+    )

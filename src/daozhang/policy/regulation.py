@@ -1,8 +1,8 @@
 """Dated rows of regulation: a class of channels that may not be used in a region for a class of goods, from a moment on.
 
-A row is written by one person and put in force by another; the same one may do so after a day. An urgent one holds at once and
-lapses after two days unless it is approved: obeying an order does not wait for a colleague, and a stolen login cannot close a shop
-for long.
+A row is written by one person and put in force by another; where nobody else could, the same one may do so after a day. An urgent
+one holds at once and lapses after two days unless it is approved: obeying an order does not wait for a colleague, and a stolen
+login cannot close a shop for long.
 Ending a row opens what the law closed, so that it always takes two, or a day.
 """
 
@@ -18,6 +18,7 @@ import msgspec
 
 from daozhang import clock, ids
 from daozhang.events import log as events
+from daozhang.identity.staff import nobody_else, tell_alone
 from daozhang.policy.model import RegionRule
 from daozhang.policy.regions import code_of, names
 from daozhang.postgres import Database, Tx, Unavailable, statements
@@ -28,6 +29,7 @@ sql = statements("daozhang.policy")
 log = logging.getLogger(__name__)
 
 ALONE_WAITS = timedelta(hours=24)
+MAY = "region.decide"
 LOOK_S = 1.0
 MOST = 500
 _RULES = msgspec.json.Decoder(tuple[RegionRule, ...])
@@ -115,6 +117,7 @@ async def propose(database: Database, shop_id: int, draft: Draft, actor: str) ->
             draft.notice_en.strip(), draft.in_flight, draft.from_at, draft.until_at, draft.urgent, actor, at,
         )  # fmt: skip
         await _tell(tx, shop_id, at, actor, "proposed", number)
+        await tell_alone(tx, shop_id, MAY, f"region:{number}")
         return number
 
     return await database.transact(work)
@@ -129,7 +132,7 @@ async def approve(database: Database, shop_id: int, rule_id: int, actor: str) ->
             raise Refusal("operation.not_found")
         if row["approved_at"] or row["ended_at"]:
             raise Refusal("regulation.past_that")
-        _second(row["proposed_by"], row["proposed_at"], actor, at)
+        await _second(tx, shop_id, row["proposed_by"], row["proposed_at"], actor, at)
         await tx.run(sql.approve_region_rule, at, rule_id, actor)
         await _tell(tx, shop_id, at, actor, "approved", rule_id)
 
@@ -150,7 +153,7 @@ async def end(database: Database, shop_id: int, rule_id: int, actor: str, why: s
             raise Refusal("regulation.past_that")
         done = row["ending_at"] is not None
         if done:
-            _second(row["ending_by"], row["ending_at"], actor, at)
+            await _second(tx, shop_id, row["ending_by"], row["ending_at"], actor, at)
         await tx.run(sql.end_region_rule, at, rule_id, actor, why[:200], done)
         await _tell(tx, shop_id, at, actor, "ended" if done else "ending", rule_id)
         return done
@@ -242,9 +245,10 @@ class Feed:
         )
 
 
-def _second(first: str, since_at: datetime, actor: str, at: datetime) -> None:
-    waited = at - since_at
-    if actor.strip().casefold() == first.strip().casefold() and waited < ALONE_WAITS:
+async def _second(tx: Tx, shop_id: int, first: str, since_at: datetime, actor: str, at: datetime) -> None:
+    """Two people, or, where there is only one, the same one a day later."""
+    waited, same = at - since_at, actor.strip().casefold() == first.strip().casefold()
+    if same and (waited < ALONE_WAITS or not await nobody_else(tx, shop_id, MAY)):
         raise Refusal("regulation.second_person", wait_s=max(1, int((ALONE_WAITS - waited).total_seconds())))
     if not actor.strip():
         raise Refusal("regulation.past_that")

@@ -385,6 +385,10 @@ select order_id as id, user_id, ends_at from order_waits where next_look_at <= $
 -- name: look_at_wait
 update order_waits set next_look_at = $2 where order_id = $1 and next_look_at is not null;
 
+-- name: forget_wish
+-- What was asked for is needed no more: zeros stand where it was sealed.
+update order_waits set wish = decode(repeat('00', 34), 'hex') where order_id = $1;
+
 -- name: one_wait
 select order_id, user_id, state, wish, ends_at, next_look_at from order_waits where order_id = $1;
 

@@ -84,9 +84,9 @@ class Waiting:
         await self._database.transact(lambda tx: self._look(tx, row["id"], row["user_id"]))
 
     async def request(self, tx: Tx | Database, order_id: UUID) -> PlaceRequest:
-        """What an order was asked for with. Raises `operation.not_waiting` when it never waited."""
+        """What an order was asked for with. Raises `operation.not_waiting` when it never waited, or its wait ended with nothing."""
         row = await tx.row(sql.one_wait, order_id)
-        if row is None:
+        if row is None or not any(row["wish"]):
             raise Refusal("operation.not_waiting")
         return msgspec.json.decode(self._vault.unseal(row["wish"], _place(order_id)), type=PlaceRequest)
 
@@ -109,6 +109,7 @@ class Waiting:
         assert await moves.move_orders(tx, at, actor, [step]) == {order_id}, order_id
         await tx.run(sql.give_reasons, [order_id], [reason], ["{}"])
         await tx.run(sql.look_at_wait, order_id, None)
+        await tx.run(sql.forget_wish, order_id)
         await events.append(tx, order["shop_id"], at, actor, [events.Event(f"order.{move}", order_id, order["user_id"], "{}")])
         if close and state == "reviewing":
             await self.close_case(tx, order["shop_id"], order_id, f"{move}: {why or reason}")
