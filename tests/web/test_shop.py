@@ -128,6 +128,11 @@ async def test_a_shortfall_is_paid_at_a_channel_with_the_balance(buyer: Browser,
     assert "Cancel this purchase" in cashier
     assert "recharge" not in re.sub(r"<[^>]*>", "", cashier.partition("<main")[2].partition("</main")[0]).lower()
     assert "You have an unpaid purchase: ¥29.50" in (await buyer.get("/recharge")).text
+    again = await buyer.post(f"/shop/{card}/buy", await fill(buyer, card, pay=channel(stage)))
+    assert again.headers["location"] == f"{answer.headers['location']}?open=1", "the same once more is gone on with"
+    assert "same goods" in (await buyer.get(again.headers["location"])).text
+    other = await buyer.post(f"/shop/{card}/buy", await fill(buyer, card, pay=channel(stage), count="2"))
+    assert other.headers["location"].partition("?")[0] != answer.headers["location"]
     await stage.pay(order_id)
     page = await buyer.get(answer.headers["location"])
     assert "Paid and delivered" in page.text

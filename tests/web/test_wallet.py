@@ -8,6 +8,9 @@ from tests.web.test_order import place
 from tests.web.test_recharge import fill
 from tests.web.test_sessions import Browser
 
+from daozhang.postgres import Database
+from daozhang.web.locale import load
+
 INJECTIONS = (
     "' or 1=1 --", "1;drop table orders", "') union select phone_sealed from users --", "\\'; select pg_sleep(9) --", "${jndi:x}",
     "%27", "RC-' or ''='", "\x00", "../../etc/passwd", "0" * 26 + "'", "9" * 400,
@@ -34,3 +37,11 @@ async def test_in_02_a_field_of_the_form_is_a_value(buyer: Browser, stage: Stage
         assert seen.status_code in {303, 400, 409, 422}, (text, seen.status_code)
     assert await stage.house.database.value("select count(*) from users") == 1
     assert await stage.shop.cash() == 0
+
+
+async def test_every_booking_that_moves_cash_has_words_in_both_languages(database: Database) -> None:
+    kinds = await database.rows("select distinct kind from transfer_kinds where 'user_cash' in (from_kind, to_kind) order by kind")
+    assert len(kinds) > 6
+    for row in kinds:
+        key = "statement." + row["kind"].replace(".", "_")
+        assert [load(code).has(key) for code in ("zh", "en")] == [True, True], key

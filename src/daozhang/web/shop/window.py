@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from daozhang import announcements
+from daozhang import announcements, clock
 from daozhang.goods import shelf
 from daozhang.goods.model import MOST_PIECES
 from daozhang.goods.targets import TARGETS
@@ -27,6 +27,7 @@ from daozhang.web.shop.draft import BALANCE, Draft, check_count, method_of, read
 if TYPE_CHECKING:
     from daozhang.goods.model import Good
     from daozhang.ledger.statement import Wallet
+    from daozhang.recharge.again import Open
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
@@ -160,10 +161,28 @@ async def _at_channel(request: AnyRequest, session: "Session", good: "Good", dra
         agreement=draft.agreed,
         basket=basket,
     )
+    held = await _held(request, session, good, draft)
+    if held is not None:
+        return Redirect(f"/orders/{held.shown}?open=1", status_code=303)
     view = await house.desk.place(wish)
     if view.state == "refused" and view.reason is not None and view.reason.startswith(_ON_FORM):
         return await _form(request, good, draft, Refusal(view.reason, **view.reason_facts))
     return Redirect(f"/orders/{view.shown}", status_code=303)
+
+
+async def _held(request: AnyRequest, session: "Session", good: "Good", draft: Draft) -> "Open | None":
+    """The open order that pays for the very same already: as many pieces of the good for the same account. It is gone on with."""
+    house, at = house_of(request), clock.now()
+    for each in await house.desk.open_orders(session.user_id):
+        if not each.purchase or each.another(at) or await house.desk.knows_key(session.user_id, draft.key):
+            continue
+        bought = await house.purchases.of_order(session.user_id, each.id)
+        if bought is None or bought.state != "reserved" or (bought.goods_id, bought.count) != (good.id, draft.pieces):
+            continue
+        supply = await house.purchases.supply(session.user_id, bought.id)
+        if (supply.target if supply else "") == draft.target:
+            return each
+    return None
 
 
 async def _find(request: AnyRequest, goods_id: int) -> "Good":
