@@ -75,12 +75,13 @@ class Walk:
                 return
         raise AssertionError(f"{name} does not come to rest")
 
-    async def order(self) -> str:
-        """Place an order in its form; the path of its page."""
+    async def order(self, yuan: int) -> str:
+        """Place an order in its form; the path of its page. An open order of the same sum would be gone on with instead."""
         await self.go("/recharge")
+        await self.page.click(f"label[for=a-{yuan}]")
         await self.page.click("[data-go]")
         await self.page.wait_for_url("**/orders/RC-*")
-        return self.page.url.removeprefix(self.shop.url)
+        return self.page.url.removeprefix(self.shop.url).partition("?")[0]
 
     async def pay(self, path: str, **trick: object) -> None:
         order_id = parse26(path.rpartition("-")[2])
@@ -102,7 +103,7 @@ async def test_from_a_failure_to_its_cure(
     await log_in(page, shop, PHONE, PASSWORD)
     await in_general(walk, said["clear"], said["frozen"])
 
-    path = await walk.order()
+    path = await walk.order(50)
     await walk.go(f"{path}/why")
     # Nobody has paid yet; or a channel was asked meanwhile, and tells no more.
     await expect(page.locator("[data-told=waiting], [data-told=not_told]")).to_be_visible()
@@ -114,8 +115,8 @@ async def test_from_a_failure_to_its_cure(
     await walk.stop("why-you-told-us")
 
     stage.sim.dial.set(Fault(point="order", kind="error", times=2, code="NO_AUTH", http=403))
-    await walk.order()
-    path = await walk.order()
+    await walk.order(100)
+    path = await walk.order(100)
     await walk.go(f"{path}/why")
     await walk.says("NO_AUTH")
     await walk.says(said["loop"])
@@ -180,8 +181,8 @@ async def case(walk: Walk) -> None:
 
 async def another_amount(walk: Walk) -> None:
     """Another amount arrived than was ordered: it is the owner's choice."""
-    page, path = walk.page, await walk.order()
-    await walk.pay(path, trick="charged_otherwise", amount_fen=4_999)
+    page, path = walk.page, await walk.order(200)
+    await walk.pay(path, trick="charged_otherwise", amount_fen=19_999)
     await expect(page.locator("#choice")).to_be_visible(timeout=15_000)
     await walk.stop("choice")
     await walk.go(f"{path}/why")
@@ -189,14 +190,14 @@ async def another_amount(walk: Walk) -> None:
     await walk.stop("why-choice")
     await page.click("[data-step=choose]")
     await page.click("button[value=keep]")
-    await expect(page.locator("main")).to_contain_text("49.99")
+    await expect(page.locator("main")).to_contain_text("199.99")
     await expect(page.locator(".notice")).to_have_count(0)
     await walk.stop("chosen")
 
 
 async def claim(walk: Walk, done: str) -> None:
     """Paid, and every message lost: the number of the wallet is enough. A stranger's number has the same answer as none."""
-    page, path = walk.page, await walk.order()
+    page, path = walk.page, await walk.order(500)
     await walk.pay(path, trick="silence")
     await walk.go("/claim")
     await walk.stop("claim")
