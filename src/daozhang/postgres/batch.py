@@ -22,7 +22,6 @@ class Batch(Generic[Item, Result]):
     """Gathers items for `work`, which gets a list and answers one result or exception per item, in order.
 
     `key` names what may appear only once in a batch (one order per user); a second one waits for the next batch.
-    `join` is how many must wait for one more of the `writers` to join; a full batch of `most`, if nothing else is said.
     """
 
     def __init__(
@@ -30,12 +29,10 @@ class Batch(Generic[Item, Result]):
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Result | BaseException]]],
         *,
         most: int = 256,
-        join: int | None = None,
         writers: int = 1,
         waiting: int = 20_000,
         key: Callable[[Item], Hashable] | None = None,
     ) -> None:
-        self._join = join or most
         self._work, self._most, self._writers, self._waiting, self._key = work, most, writers, waiting, key
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._busy: set[asyncio.Task[None]] = set()
@@ -62,7 +59,7 @@ class Batch(Generic[Item, Result]):
 
     async def _write(self) -> None:
         try:
-            # No writer stays beside another for less than a batch's worth: few large commits cost less than many small ones.
+            # No writer stays beside another for less than a full batch: few large commits cost less than many small ones.
             while self._queue and len(self._busy) <= self._wanted():
                 await self._do(self._take())
         finally:
@@ -81,7 +78,7 @@ class Batch(Generic[Item, Result]):
 
     def _wanted(self) -> int:
         """How many writers what waits is worth."""
-        return min(self._writers, 1 + len(self._queue) // self._join)
+        return min(self._writers, 1 + len(self._queue) // self._most)
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         taken: list[tuple[Item, asyncio.Future[Result]]] = []
