@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-NAMES = ("credit", "crowd", "decide", "diagnosis", "notify", "pages", "place")
+NAMES = ("credit", "crowd", "decide", "demo", "diagnosis", "notify", "pages", "place")
 
 
 class BenchTrouble(RuntimeError):

@@ -9,14 +9,14 @@ from daozhang.cli.server import settle
 
 @app.command
 def bench(
-    name: Literal["credit", "crowd", "decide", "diagnosis", "notify", "pages", "place"], /, *, channel: str = "",
+    name: Literal["credit", "crowd", "decide", "demo", "diagnosis", "notify", "pages", "place"], /, *, channel: str = "",
     seed: int | None = None, orders: int | None = None, only: str | None = None, json: bool = False,
 ) -> None:  # fmt: skip
     """Measure on a throwaway server of its own; exit 1 when its books do not add up afterwards, or a page misses its yardstick.
 
     Args:
-        name: `credit` (credits), `crowd` (buyers who make mistakes), `decide` (checks and their commit), `diagnosis` (whether each
-            failure is explained as it is), `notify` (callbacks over HTTP), `pages` (what each page weighs, how soon it is painted,
+        name: `credit` (credits), `crowd` (buyers who make mistakes), `decide` (checks and their commit), `demo` (how soon it is up and
+            what it holds in memory), `diagnosis` (whether each failure is explained as it is), `notify` (callbacks over HTTP), `pages` (what each page weighs, how soon it is painted,
             what is wrong with it), `place` (orders).
         channel: `place`: the kind of channel that orders are placed at; default WeChat Pay.
         seed: `crowd`: what its chance begins with.
