@@ -1,6 +1,6 @@
 """`demo`: how long the demo takes to be up, in a fresh folder and again in the same one, and what it holds in memory when idle.
 
-Memory is the proportional share (PSS) of all its processes: the program, the simulated channels and PostgreSQL with its connections.
+Memory is the proportional share (PSS) of its processes: the program, the simulated channels, PostgreSQL with its connections.
 Pages that several of them share count once. Processor time stands beside the clock's, which other work on the machine stretches.
 """
 

@@ -15,9 +15,9 @@ def bench(
     """Measure on a throwaway server of its own; exit 1 when its books do not add up afterwards, or a page misses its yardstick.
 
     Args:
-        name: `credit` (credits), `crowd` (buyers who make mistakes), `decide` (checks and their commit), `demo` (how soon it is up and
-            what it holds in memory), `diagnosis` (whether each failure is explained as it is), `notify` (callbacks over HTTP), `pages` (what each page weighs, how soon it is painted,
-            what is wrong with it), `place` (orders).
+        name: `credit` (credits), `crowd` (buyers who make mistakes), `decide` (checks and their commit), `demo` (how soon it is up,
+            what it holds in memory), `diagnosis` (whether each failure is explained as it is), `notify` (callbacks over HTTP),
+            `pages` (what each page weighs, how soon it is painted, what is wrong with it), `place` (orders).
         channel: `place`: the kind of channel that orders are placed at; default WeChat Pay.
         seed: `crowd`: what its chance begins with.
         orders: `crowd`: how many orders each of its runs has.
