@@ -29,7 +29,7 @@ async def recharge(page: Page) -> None:
 
 
 async def with_a_card(page: Page, card: str) -> None:
-    await page.locator("label[for$='-native'], label[for$='-h5']").first.click()
+    await page.locator("label", has=page.locator(".mark.wechatpay")).first.click()
     await page.locator("details", has=page.locator("select[name=card]")).locator("summary").click()
     await page.select_option("select[name=card]", card)
     await recharge(page)

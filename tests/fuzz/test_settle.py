@@ -197,8 +197,9 @@ class Settling(RuleBasedStateMachine):
             return
         cash, aside = accounts.cash(order.user_id), accounts.reserved(order.user_id)
         fits = order.state == "credited" and 0 < fen <= order.paid_fen - order.refunded_fen
-        if not fits or fen > self.expected[cash]:
-            with pytest.raises(Refusal, match=r"^refund\."):
+        frozen = order.user_id in self.frozen
+        if not fits or frozen or fen > self.expected[cash]:
+            with pytest.raises(Refusal, match=r"^refund\.|^account\.frozen$" if frozen else r"^refund\."):
                 self.loop.run(self.house.desk.refunds.ask(order.id, fen, "fuzz", "fuzz"))
             return
         self.loop.run(self.house.desk.refunds.ask(order.id, fen, "fuzz", "fuzz"))

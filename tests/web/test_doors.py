@@ -23,6 +23,8 @@ OPEN_TO_ALL = {
     "/v1/channels",
     "/deceived",
     "/login/code",
+    "/login/factor",
+    "/login/factor/lost",
     "/reset",
     "/shop",
     "/shop/{goods_id}",

@@ -131,7 +131,8 @@ async def five_large(world: World, person: Person) -> str:
     await world.verify(person)
     for _ in range(4):
         await world.place(person, world.large_fen)
-    return f"/recharge?amount={world.large_fen // 100}"
+    # Another sum than the four: the same one would be gone on with and not ordered anew.
+    return f"/recharge?amount={world.large_fen // 100 + 100}"
 
 
 async def far_away(world: World, person: Person) -> str:

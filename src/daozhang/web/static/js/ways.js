@@ -13,11 +13,12 @@
     // Parsed apart from the page: what the server drew comes in as nodes, and nothing in it runs.
     new DOMParser().parseFromString(text, "text/html").querySelectorAll("[data-part]").forEach(function (part) {
       const place = form.querySelector("[data-put=" + part.dataset.part + "]");
-      if (!place || place.innerHTML.trim() === part.innerHTML.trim()) return;
+      const fresh = Array.from(part.childNodes);
+      if (!place || (fresh.length === place.childNodes.length && fresh.every((node, at) => node.isEqualNode(place.childNodes[at])))) return;
       const held = place.contains(document.activeElement) ? document.activeElement.id : "";
       const fold = place.querySelector("details");
       const wide = fold && fold.open;
-      place.replaceChildren(...part.childNodes);
+      place.replaceChildren(...fresh);
       if (wide && place.querySelector("details")) place.querySelector("details").open = true;
       if (held && document.getElementById(held)) document.getElementById(held).focus();
     });
@@ -39,6 +40,8 @@
     timer = setTimeout(ask, wait);
   }
 
+  // A tap on what was marked already changes nothing, and chooses it all the same.
+  form.addEventListener("click", function (event) { if (event.target.name === "method") touched = true; });
   form.addEventListener("change", function (event) {
     if (event.target.name === "method") touched = true;
     else if (/^(amount|card|offer|own_coupon|coupon)$/.test(event.target.name)) soon(0);
