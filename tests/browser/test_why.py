@@ -3,6 +3,7 @@
 One walk for each look, through all of it; `DAOZHANG_SHOTS=FOLDER` leaves a picture of each stop.
 """
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -77,7 +78,12 @@ class Walk:
 
     async def order(self, yuan: int) -> str:
         """Place an order in its form; the path of its page. An open order of the same sum would be gone on with instead."""
-        await self.go("/recharge")
+        for _ in range(60):
+            await self.go("/recharge")
+            if await self.page.locator("[data-go]").count():
+                break
+            # What failed before has tripped the breaker: the page says so and has no button until the channel is tried again.
+            await asyncio.sleep(2)
         await self.page.click(f"label[for=a-{yuan}]")
         await self.page.click("[data-go]")
         await self.page.wait_for_url("**/orders/RC-*")
