@@ -14,7 +14,8 @@
     new DOMParser().parseFromString(text, "text/html").querySelectorAll("[data-part]").forEach(function (part) {
       const place = form.querySelector("[data-put=" + part.dataset.part + "]");
       const fresh = Array.from(part.childNodes);
-      if (!place || (fresh.length === place.childNodes.length && fresh.every((node, at) => node.isEqualNode(place.childNodes[at])))) return;
+      const shown = place && place.childNodes;
+      if (!place || (fresh.length === shown.length && fresh.every((node, at) => node.isEqualNode(shown[at])))) return;
       const held = place.contains(document.activeElement) ? document.activeElement.id : "";
       const fold = place.querySelector("details");
       const wide = fold && fold.open;
