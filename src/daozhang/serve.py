@@ -19,7 +19,6 @@ from daozhang.postgres.migrate import migrate
 from daozhang.postgres.place import Server, find_server
 from daozhang.settings import Settings
 from daozhang.web.house import Tour
-from daozhang.web.straight import straight
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ async def serve(
         config = uvicorn.Config(
             around(program.asgi),
             loop="none",
-            http=straight(program.asgi.take),
+            http="httptools",
             ws="none",
             lifespan="off",
             log_config=None,

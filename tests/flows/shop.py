@@ -31,7 +31,6 @@ from daozhang.simulators.prompt import PromptServer
 from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.station import Maker
 from daozhang.vault import Vault
-from daozhang.web.straight import straight
 
 LICENSED = replace(
     defaults(),
@@ -167,7 +166,6 @@ async def open_shop(
             config = uvicorn.Config(
                 program.asgi,
                 loop="none",
-                http=straight(program.asgi.take),
                 lifespan="off",
                 log_config=None,
                 access_log=False,

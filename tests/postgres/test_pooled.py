@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 from tests.flows.conftest import let_time_pass, proved
 from tests.flows.shop import open_shop
+from tests.postgres.running import absent
 from tests.postgres.test_pool import through
 
 from daozhang.postgres import Database, Tx
@@ -57,7 +58,7 @@ async def bouncer(server: Supervisor, fresh: str) -> AsyncIterator[str]:
     """A DSN through a PgBouncer that gives each transaction whichever connection is free."""
     program = shutil.which("pgbouncer")
     if program is None:
-        pytest.skip("pgbouncer is not on this machine; `make test` installs it")
+        absent("pgbouncer is not on this machine; `make test` installs it")
     upstream = await asyncio.start_server(through(server), "127.0.0.1", 0)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

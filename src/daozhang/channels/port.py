@@ -188,9 +188,6 @@ class Channel(Protocol):
         `body` is the raw body of a POST, or the raw query string of a GET, as the kind is notified.
         """
 
-    def read_now(self, headers: dict[str, str], body: bytes) -> Notification | None:
-        """As `read`, when nothing has to be waited for; None when something has: then `read` it. Raises `Invalid`."""
-
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
         """The channel's own form of yes (None) or no."""
 

@@ -39,18 +39,14 @@ class Batch(Generic[Item, Result]):
 
     async def put(self, item: Item) -> Result:
         """Have one item done; its result, or the exception that was its own. Raises `Full` at once when too much waits."""
-        # A caller that is cancelled cancels this future and nothing else: the work goes on without it.
-        return await self.begin(item)
-
-    def begin(self, item: Item) -> asyncio.Future[Result]:
-        """Have one item done, without waiting for it: what will hold its result or its exception. Raises `Full`."""
         if len(self._queue) >= self._waiting:
             raise Full
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append((item, future))
         if len(self._busy) < self._wanted():
             self._busy.add(asyncio.create_task(self._write()))
-        return future
+        # A caller that is cancelled cancels this future and nothing else: the work goes on without it.
+        return await future
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""

@@ -10,7 +10,6 @@ yet, the message is kept and asked about again, and in the end it is told to a p
 """
 
 import logging
-from asyncio import Future
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -24,7 +23,7 @@ from daozhang.postgres.batch import Full
 from daozhang.recharge import inbox
 from daozhang.recharge.ending import doubt
 from daozhang.recharge.refund import Refunds
-from daozhang.recharge.settle import Arrival, Settle, Settled
+from daozhang.recharge.settle import Arrival, Settle
 from daozhang.recharge.states import CHARGED
 
 sql = statements("daozhang.recharge")
@@ -89,19 +88,6 @@ class Door:
             log.exception("a valid message could not be settled; it is kept")
             await self._defer(shop_id, notification.report, raw, type(fault).__name__)
         return channel.acknowledge(None)
-
-    def begin(self, shop_id: int, channel: Channel, headers: dict[str, str], body: bytes) -> Future[Settled] | None:
-        """Take in a message about a payment of a kind whose word is proof, without waiting for its commit.
-
-        None when something else has to be waited for. Raises `Invalid` when it does not hold, and `Full`.
-        """
-        if KINDS[channel.kind].asks_first:
-            return None
-        notification = channel.read_now(headers, body)
-        if notification is None or notification.report is None or notification.report.subject != "payment":
-            return None
-        raw = inbox.Raw(ids.new_id(), channel.id, notification.key, inbox.kept_headers(headers), body)
-        return self._settle.begin(Arrival(shop_id, notification.report, raw))
 
     async def refuse(self, shop_id: int, channel: Channel, headers: dict[str, str], body: bytes, invalid: Invalid) -> None:
         """Keep a message that does not hold, with why. The caller bounds how many."""

@@ -5,7 +5,6 @@ A batch is first collapsed by (channel, transaction), holds at most one order pe
 users, orders, attempts, fact keys, accounts, each sorted by id.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -105,10 +104,6 @@ class Settle:
     async def __call__(self, arrival: Arrival) -> Settled:
         """Settle one report; returns after the commit. Raises `Unavailable` or `OutcomeUnknown` when the database is lost."""
         return await self._batch.put(arrival)
-
-    def begin(self, arrival: Arrival) -> asyncio.Future[Settled]:
-        """Settle one report, without waiting for the commit. Raises `Full`."""
-        return self._batch.begin(arrival)
 
     async def drain(self) -> None:
         """Wait for what is under way."""

@@ -154,19 +154,10 @@ class Observed:
     async def read(self, headers: dict[str, str], body: bytes) -> Notification:
         """Verify and read a message; the first one about a payment says how long it was under way."""
         notification = await self._channel.read(headers, body)
-        self._heard(notification.report)
-        return notification
-
-    def read_now(self, headers: dict[str, str], body: bytes) -> Notification | None:
-        """As `read`, when nothing has to be waited for."""
-        notification = self._channel.read_now(headers, body)
-        if notification is not None:
-            self._heard(notification.report)
-        return notification
-
-    def _heard(self, report: Report | None) -> None:
+        report = notification.report
         if report is not None and report.subject == "payment" and report.outcome is Outcome.SUCCESS and self._first(report.number):
             self._sampler.paid(self.id, self._method(report.number), _lag_s(report) or 0.0, bank=self._bank(report))
+        return notification
 
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
         """The channel's own form of yes or no."""

@@ -6,7 +6,6 @@ that the channel expects.
 
 import logging
 import re
-from asyncio import Future
 from collections.abc import Callable
 
 from litestar.enums import ScopeType
@@ -20,7 +19,6 @@ from daozhang.postgres import OutcomeUnknown, Unavailable
 from daozhang.postgres.batch import Full
 from daozhang.recharge.door import Door
 from daozhang.recharge.inbox import MAX_BODY
-from daozhang.recharge.settle import Settled
 from daozhang.settings import Settings
 from daozhang.web.client import client
 from daozhang.web.patience import Patience
@@ -56,56 +54,8 @@ class Callbacks:
             await self._pages(scope, receive, send)
             return
         answer = await self._answer(scope, receive)
-        await send({"type": "http.response.start", "status": answer.status, "headers": head(answer)})
+        await send({"type": "http.response.start", "status": answer.status, "headers": _head(answer)})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
-
-    def take(
-        self, scope: HTTPScope, body: bytes, answered: Callable[[Acknowledgement], None], otherwise: Callable[[], None]
-    ) -> bool:
-        """Take in a message that is here as a whole, without a task of its own: `answered` is called after its commit.
-
-        False: it is none. `otherwise`: it has to go the way of ASGI, because something else has to be waited for, or to say what is
-        wrong with it.
-        """
-        match = _PATH.fullmatch(scope["path"])
-        channel = self._registry.get(int(match.group(2))) if match else None
-        row = self._registry.row(channel.id) if channel else None
-        if match is None or channel is None or row is None or channel.kind != match.group(1) or len(body) > MAX_BODY:
-            return False
-        shop_id, owner = row.shop_id, channel
-        self._turns.call(lambda: self._begin(shop_id, owner, scope, body, answered, otherwise))
-        return True
-
-    def _begin(
-        self,
-        shop_id: int,
-        channel: Channel,
-        scope: HTTPScope,
-        body: bytes,
-        answered: Callable[[Acknowledgement], None],
-        otherwise: Callable[[], None],
-    ) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        try:
-            settled = self._door.begin(shop_id, channel, headers, body)
-        except Exception:  # noqa: BLE001 - whatever is wrong with it is met again on the way of ASGI, and said there
-            settled = None
-        if settled is None:
-            otherwise()
-            return
-
-        def ended(future: Future[Settled]) -> None:
-            fault = future.exception()
-            if fault is None:
-                self._changed()
-                answered(channel.acknowledge(None))
-            elif isinstance(fault, (Unavailable, OutcomeUnknown)):
-                log.warning("a message was not taken in (%s); the channel sends it again", type(fault).__name__)
-                answered(channel.acknowledge(Invalid("unavailable", http=503)))
-            else:
-                otherwise()
-
-        settled.add_done_callback(ended)
 
     async def _answer(self, scope: HTTPScope, receive: Receive) -> Acknowledgement:
         match = _PATH.fullmatch(scope["path"])
@@ -156,7 +106,7 @@ class Callbacks:
             log.warning("a refused message was not kept: %s", type(fault).__name__)
 
 
-def head(answer: Acknowledgement) -> list[tuple[bytes, bytes]]:
+def _head(answer: Acknowledgement) -> list[tuple[bytes, bytes]]:
     """The headers of an answer. One without content has no length to tell (RFC 9110, 8.6)."""
     return [
         *([(b"content-length", str(len(answer.body)).encode())] if answer.status != 204 else []),

@@ -171,10 +171,6 @@ class Alipay:
         """Verify and read a notice. Raises `Invalid`."""
         return read_notice(body, self._verifiers, self.id)
 
-    def read_now(self, headers: Mapping[str, str], body: bytes) -> Notification | None:  # noqa: ARG002 - all of it is in the body.
-        """As `read`: nothing has to be waited for."""
-        return read_notice(body, self._verifiers, self.id)
-
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
         """Alipay's own form of yes and no."""
         return acknowledge(invalid)

@@ -40,9 +40,6 @@ class Epay:
         """Verify and read a callback: a claim that is asked about. Raises `Invalid`."""
         return self._reader.read(body)
 
-    def read_now(self, headers: Mapping[str, str], body: bytes) -> Notification | None:
-        """None: what a message claims is asked about first."""
-
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
         """The operator's form of yes and no."""
         return acknowledge(invalid)

@@ -148,9 +148,6 @@ class UnionPay:
             _remember(self._claims, report.number, None)
         return notification
 
-    def read_now(self, headers: Mapping[str, str], body: bytes) -> Notification | None:
-        """None: what a message claims is asked about first."""
-
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
         """UnionPay looks at the HTTP status alone."""
         return acknowledge(invalid)

@@ -18,7 +18,7 @@ from daozhang.channels.kinds.wechatpay.caller import Caller, Heard
 from daozhang.channels.kinds.wechatpay.certificates import fetcher
 from daozhang.channels.kinds.wechatpay.keys import WechatKeys
 from daozhang.channels.kinds.wechatpay.messages import CODE_LIVES, H5_LIVES, order_body, payment_report, refund_body, refund_report
-from daozhang.channels.kinds.wechatpay.notices import acknowledge, read_known, read_notice
+from daozhang.channels.kinds.wechatpay.notices import acknowledge, read_notice
 from daozhang.channels.kinds.wechatpay.ring import KeyRing
 from daozhang.channels.kinds.wechatpay.signing import Signer
 from daozhang.channels.port import (
@@ -111,10 +111,6 @@ class WechatPay:
     async def read(self, headers: Mapping[str, str], body: bytes) -> Notification:
         """Verify and read a callback. Raises `Invalid`."""
         return await read_notice(headers, body, self._ring, self._ciphers, (self.id, self.merchant, self.app))
-
-    def read_now(self, headers: Mapping[str, str], body: bytes) -> Notification | None:
-        """Verify and read a callback whose key is in memory; None when it has to be asked for. Raises `Invalid`."""
-        return read_known(headers, body, self._ring, self._ciphers, (self.id, self.merchant, self.app))
 
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
         """WeChat Pay's own form of yes and no."""

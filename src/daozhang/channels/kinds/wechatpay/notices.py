@@ -7,13 +7,12 @@ fields with a pattern, never with an XML parser, and answered in its own form; t
 import re
 from collections.abc import Mapping
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from daozhang import clock
 from daozhang.channels.kinds.wechatpay.messages import payment_report, refund_report
 from daozhang.channels.kinds.wechatpay.ring import KeyRing
-from daozhang.channels.kinds.wechatpay.signing import Seal, decrypt, read_seal, verify
+from daozhang.channels.kinds.wechatpay.signing import decrypt, read_seal, verify
 from daozhang.channels.port import Acknowledgement, Invalid, Notification
 from daozhang.channels.strict import MOST_BYTES, Unclear, object_of, read_object, text_of
 
@@ -33,31 +32,12 @@ async def read_notice(
     headers: Mapping[str, str], body: bytes, ring: KeyRing, ciphers: tuple[AESGCM, ...], channel: tuple[int, str, str]
 ) -> Notification:
     """Verify and read one callback; `channel` is (id, merchant, app). Raises `Invalid`; nothing unverified is interpreted."""
-    seal = _sealed(headers, body, channel[1])
-    key = ring.known(seal.serial) or await ring.find(seal.serial)
-    return _verified(seal, body, key, ciphers, channel)
-
-
-def read_known(
-    headers: Mapping[str, str], body: bytes, ring: KeyRing, ciphers: tuple[AESGCM, ...], channel: tuple[int, str, str]
-) -> Notification | None:
-    """As `read_notice`, when the key is in memory; None when it has to be asked for first. Raises `Invalid`."""
-    seal = _sealed(headers, body, channel[1])
-    key = ring.known(seal.serial)
-    return None if key is None else _verified(seal, body, key, ciphers, channel)
-
-
-def _sealed(headers: Mapping[str, str], body: bytes, merchant: str) -> Seal:
     if len(body) > MOST_BYTES:
         raise Invalid("too_large", http=413)
     if body[:1] == b"<":
-        _refuse_v2(body, merchant)
-    return read_seal(headers, clock.now_s())
-
-
-def _verified(
-    seal: Seal, body: bytes, key: RSAPublicKey, ciphers: tuple[AESGCM, ...], channel: tuple[int, str, str]
-) -> Notification:
+        _refuse_v2(body, channel[1])
+    seal = read_seal(headers, clock.now_s())
+    key = ring.known(seal.serial) or await ring.find(seal.serial)
     verify(seal, body, key)
     try:
         return _open(body, ciphers, channel)
