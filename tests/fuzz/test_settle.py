@@ -59,6 +59,7 @@ class Settling(RuleBasedStateMachine):
         super().__init__()
         self.mine = [self.users.pop(), self.users.pop()]
         self.frozen: set[int] = set()
+        self.thawed: set[int] = set()
         self.orders: list[Order] = []
         self.told: list[Report] = []
         self.booked: set[str] = set()
@@ -175,6 +176,7 @@ class Settling(RuleBasedStateMachine):
         """A user is frozen, or is not any more."""
         user_id = self.mine[who]
         self.loop.run(self.house.stand(user_id, "active" if user_id in self.frozen else "frozen"))
+        self.thawed |= self.frozen & {user_id}
         self.frozen ^= {user_id}
 
     @rule(pick=PICK, keep=st.booleans())
@@ -202,7 +204,12 @@ class Settling(RuleBasedStateMachine):
             with pytest.raises(Refusal, match=r"^refund\.|^account\.frozen$" if frozen else r"^refund\."):
                 self.loop.run(self.house.desk.refunds.ask(order.id, fen, "fuzz", "fuzz"))
             return
-        self.loop.run(self.house.desk.refunds.ask(order.id, fen, "fuzz", "fuzz"))
+        try:
+            self.loop.run(self.house.desk.refunds.ask(order.id, fen, "fuzz", "fuzz"))
+        except Refusal as refusal:
+            # Money that was there while the account was frozen is looked at first, and stays where it is.
+            assert refusal.reason == "risk.funds_unfrozen" and order.user_id in self.thawed, refusal.reason
+            return
         order.refunded_fen += fen
         self.move(fen, out=cash, into=aside)
 
