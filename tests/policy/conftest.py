@@ -3,15 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 from tests.flows.shop import LICENSED
 
 from daozhang.policy.book import Book, make_book
 from daozhang.policy.model import NEVER_S, Facts, Signals
 from daozhang.postgres import Database
-
-hypothesis_settings.register_profile("unhurried", deadline=None)
-hypothesis_settings.load_profile("unhurried")
 
 NOW = datetime(2026, 11, 22, 6, 2, 7, tzinfo=UTC)
 
