@@ -20,7 +20,7 @@ from daozhang.settings import Settings
 MEMORY = Path("/dev/shm")
 
 
-# The suite is the same for everybody, so that its red is its own change's; the long counts of `make chaos` draw new stories each time.
+# The suite is the same for everybody, so that its red is its own change's; the long counts of `make chaos` draw new stories.
 LONG = bool(os.environ.get("DAOZHANG_LONG"))
 SEED = int(os.environ.setdefault("DAOZHANG_SEED", str(secrets.randbelow(2**31)) if LONG else "20260521"))
 
