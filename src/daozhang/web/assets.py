@@ -1,7 +1,7 @@
 """Style, script and pictures: gathered once at start, served from memory under names that carry their own hash.
 
 A name with a hash never changes its content, so a browser may keep it for a year; a page of an older version that asks for an
-older hash gets the present file and keeps it for a moment only.
+older hash gets the present file and keeps it for a moment only. What a page brings along inside itself is `dress.py`'s.
 """
 
 import gzip
@@ -31,10 +31,10 @@ class Asset:
 
 
 class Assets:
-    """Every file by its plain name, such as `daozhang.css`."""
+    """Every file by its plain name, such as `daozhang.css`. `sheets` are the pieces of that one in their order, by name."""
 
-    def __init__(self, files: dict[str, Asset]) -> None:
-        self._files = files
+    def __init__(self, files: dict[str, Asset], sheets: dict[str, str]) -> None:
+        self._files, self.sheets = files, sheets
 
     def url(self, name: str) -> str:
         """The address of a file. An unknown name is our own bug and raises `KeyError`."""
@@ -57,8 +57,9 @@ def load() -> Assets:
     """Read, join and pack everything below `static/`."""
     root = resources.files("daozhang.web").joinpath("static")
     css = root.joinpath("css")
+    sheets = _sheets(css)
     files = {
-        "daozhang.css": _style(css),
+        "daozhang.css": _asset("daozhang.css", "\n".join(sheets.values()).encode()),
         "desk.css": _desk_style(css.joinpath("desk")),
         "daozhang.js": _script(root.joinpath("js")),
     }
@@ -66,27 +67,29 @@ def load() -> Assets:
     vendor = root.joinpath("vendor")
     if vendor.is_dir():
         files |= {f"vendor/{item.name}": _asset(item.name, item.read_bytes()) for item in vendor.iterdir() if item.is_file()}
-    return Assets(files)
+    return Assets(files, sheets)
 
 
-def _style(folder: Traversable) -> Asset:
-    """One stylesheet: the layers in their order, a folder's files by name."""
-    pieces: list[str] = []
+def _sheets(folder: Traversable) -> dict[str, str]:
+    """The pieces of the stylesheet by name, such as `pages/why.css`: the layers in their order, a folder's files by name."""
+    pieces: dict[str, str] = {}
     for name in _STYLES:
         entry = folder.joinpath(name.rstrip("/"))
         found = sorted(entry.iterdir(), key=lambda item: item.name) if name.endswith("/") else [entry]
-        pieces += [item.read_text("utf-8") for item in found if item.name.endswith(".css")]
-    return _sheet("daozhang.css", "\n".join(pieces))
+        within = name if name.endswith("/") else ""
+        pieces |= {within + item.name: _tight(item.read_text("utf-8")) for item in found if item.name.endswith(".css")}
+    return pieces
 
 
 def _desk_style(folder: Traversable) -> Asset:
     """What the staff's pages add to the stylesheet of all: buyers never load it."""
     found = sorted((item for item in folder.iterdir() if item.name.endswith(".css")), key=lambda item: item.name)
-    return _sheet("desk.css", "\n".join(item.read_text("utf-8") for item in found))
+    return _asset("desk.css", "\n".join(_tight(item.read_text("utf-8")) for item in found).encode())
 
 
-def _sheet(name: str, text: str) -> Asset:
-    return _asset(name, re.sub(r"\s*\n\s*", "\n", _COMMENT.sub("", text)).strip().encode())
+def _tight(text: str) -> str:
+    """A sheet without what only its writers read."""
+    return re.sub(r"\s*\n\s*", "\n", _COMMENT.sub("", text)).strip()
 
 
 def _script(folder: Traversable) -> Asset:

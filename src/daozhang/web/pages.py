@@ -11,6 +11,7 @@ from litestar import Request, Response
 from daozhang.money import yuan
 from daozhang.reasons import Refusal, catalogue
 from daozhang.web import assets, locale, sessions
+from daozhang.web.dress import comes_from_elsewhere, dress
 from daozhang.web.house import House
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def plain_page(request: AnyRequest, template: str, *, status: int = 200, here: s
     reader, house = locale_of(request), house_of(request)
     context.setdefault("session", None)
     context.setdefault("csrf", "")
+    worn = dress(environment(), template) if comes_from_elsewhere(request.headers.get("sec-fetch-site")) else None
     text = (
         environment()
         .get_template(template)
@@ -76,6 +78,7 @@ def plain_page(request: AnyRequest, template: str, *, status: int = 200, here: s
             locale=reader,
             lang_tag=reader.tag,
             asset=assets.load().url,
+            style=worn.text if worn else "",
             here=here,
             house=house,
             shop_name=house.shop_name or reader.t("site.name"),
@@ -85,7 +88,10 @@ def plain_page(request: AnyRequest, template: str, *, status: int = 200, here: s
             **context,
         )
     )
-    return _packed(request, text.encode(), status)
+    answer = _packed(request, text.encode(), status)
+    if worn:
+        answer.headers["content-security-policy"] = worn.policy
+    return answer
 
 
 def _address(request: AnyRequest) -> str:
@@ -95,11 +101,11 @@ def _address(request: AnyRequest) -> str:
 
 
 def _packed(request: AnyRequest, body: bytes, status: int) -> Response[bytes]:
-    headers = {"cache-control": "no-store", "vary": "accept-encoding, accept-language, cookie"}
+    headers = {"cache-control": "no-store", "vary": "accept-encoding, accept-language, cookie, sec-fetch-site"}
     if len(body) > _WORTH_PACKING_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
         body, headers["content-encoding"] = gzip.compress(body, 5, mtime=0), "gzip"
     cookies: list[Cookie] = list(request.scope["state"].get("set_cookies", ()))
-    return Response(body, status_code=status, media_type="text/html; charset=utf-8", headers=headers, cookies=cookies)
+    return Response(body, status_code=status, media_type="text/html", headers=headers, cookies=cookies)
 
 
 @cache

@@ -32,7 +32,8 @@ async def pay(request: AnyRequest, shown: FromPath[str]) -> Response[bytes] | Re
     reader = locale_of(request)
     answer = await page(request, "front/order/pay.html", here="orders", session=session, order=view,
                         kind=reader.either(f"kind.{view.kind}", "kind.other"))  # fmt: skip
-    answer.headers["content-security-policy"] = POLICY.replace("form-action 'self'", f"form-action 'self' {_places(view)}")
+    policy = answer.headers.get("content-security-policy", POLICY)
+    answer.headers["content-security-policy"] = policy.replace("form-action 'self'", f"form-action 'self' {_places(view)}")
     return answer
 
 

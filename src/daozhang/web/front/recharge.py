@@ -1,5 +1,6 @@
 """The recharge page: how much, how to pay, which rules apply; and the form that places the order."""
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +166,11 @@ async def _quote(request: AnyRequest, session: "Session", draft: Draft) -> "Quot
     return await house_of(request).desk.quote(session.user_id, draft.amount_fen, draft.card_of())
 
 
+async def _offered(request: AnyRequest, quote: "Quote") -> tuple[list[Choice], None]:
+    """The ways to pay for somebody who cannot use any of them now: judged for no amount."""
+    return offered(request, quote.methods), None
+
+
 async def _judged(request: AnyRequest, session: "Session", draft: Draft, quote: "Quote") -> tuple[list[Choice], ahead.Ahead | None]:
     """The ways to pay as the checks judge them for the draft, and the answer for its amount."""
     choices, amount_fen = offered(request, quote.methods), draft.amount_fen
@@ -191,8 +197,14 @@ async def _form(
     quote = await _quote(request, session, draft)
     rules = [rule for rule in checks.rules(quote.verdicts, locale_of(request)) if (rule.layer, rule.mark) != ("channel", "dash")]
     blocked = next((rule for rule in rules if rule.mark == "cross"), None)
-    methods, answer = (offered(request, quote.methods), None) if blocked else await _judged(request, session, draft, quote)
-    lead = await unpaid.lead(request, session)
+    house = house_of(request)
+    (methods, answer), lead, wallet, gifts, news = await asyncio.gather(
+        _offered(request, quote) if blocked else _judged(request, session, draft, quote),
+        unpaid.lead(request, session),
+        house.desk.wallet(session.user_id),
+        offers.shown(request, session, draft.amount_fen, draft.offer),
+        announcements.current(house.database, session.shop_id),
+    )
     return await page(
         request,
         "front/recharge.html",
@@ -200,14 +212,14 @@ async def _form(
         here="recharge",
         session=session,
         quote=quote,
-        wallet=await house_of(request).desk.wallet(session.user_id),
+        wallet=wallet,
         draft=replace(draft, key=new_key(), page_version=quote.page_version),
         presets=[(str(fen // 100), fen) for fen in quote.presets_fen],
         initial_fen=draft.amount_fen,
         methods=methods,
         ahead=None if field_error else answer,
         regulation=region.notices(quote.closed, locale_of(request)),
-        gifts=await offers.shown(request, session, draft.amount_fen, draft.offer),
+        gifts=gifts,
         chosen=_chosen(methods, draft),
         left_out=left_out(request, quote.methods),
         field_error=field_error,
@@ -216,7 +228,7 @@ async def _form(
         notice_text=notice,
         checks=rules,
         soon=name.soon_told(request, quote.verdicts),
-        news=await announcements.current(house_of(request).database, session.shop_id),
+        news=news,
         blocked=blocked,
         why=await _why(request, session, quote.single_min_fen) if blocked else None,
         unpaid=lead,
