@@ -252,7 +252,7 @@ async def test_a_notice_that_the_query_does_not_know_yet_is_asked_again_and_not_
 async def test_a_refund_without_unionpays_number_asks_for_it_first(rig: UnionRig) -> None:
     order = await rig.placed()
     unpaid = await rig.channel.refund(rig.back(order))
-    assert (unpaid.outcome, rig.station.books.return_totals().count) == (Outcome.UNKNOWN, 0)
+    assert (unpaid.outcome, rig.station.books.refund_totals().count) == (Outcome.UNKNOWN, 0)
     rig.pay(order.out_trade_no)
     assert (await rig.channel.refund(rig.back(order))).outcome is Outcome.PENDING
 
@@ -267,7 +267,7 @@ async def test_nf_05_a_refund_repeated_under_its_number_is_done_once(rig: UnionR
         assert (await rig.channel.refund(refund)).outcome in (Outcome.PENDING, Outcome.SUCCESS)
     await rig.quiet()
     assert (await rig.channel.refund(refund)).outcome is Outcome.SUCCESS
-    assert rig.station.books.return_totals() == type(rig.station.books.return_totals())(1, 2000)
+    assert rig.station.books.refund_totals() == type(rig.station.books.refund_totals())(1, 2000)
 
 
 @pytest.mark.parametrize(

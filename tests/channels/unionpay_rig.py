@@ -93,4 +93,4 @@ class UnionRig(Rig):
         return self.station.books.notice_counts().get("acknowledged", 0)
 
     def refunded_fen(self) -> int:
-        return self.station.books.return_totals().sum_fen
+        return self.station.books.refund_totals().sum_fen

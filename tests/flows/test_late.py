@@ -15,7 +15,7 @@ from daozhang.recharge.model import OrderView
 from daozhang.recharge.release import reject, release
 from daozhang.recharge.settle import Arrival
 from daozhang.settings import Settings
-from daozhang.simulators.wechatpay.books import Totals
+from daozhang.simulators.shelf import Totals
 
 
 async def ended(shop: Shop, how: str) -> tuple[OrderView, str]:

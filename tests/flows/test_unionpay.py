@@ -262,7 +262,7 @@ async def test_nf_01_an_answer_that_was_lost_leaves_no_second_code(shop: Shop) -
 
 async def test_a_refund_goes_back_in_parts_and_never_twice(shop: Shop) -> None:
     before = await shop.cash()
-    returned_fen = station(shop).books.return_totals().sum_fen
+    returned_fen = station(shop).books.refund_totals().sum_fen
     order = await place(shop)
     shop.sim.phone.pay(await shop.number(order.id))
     await shop.reach(order.id, "credited")
@@ -279,7 +279,7 @@ async def test_a_refund_goes_back_in_parts_and_never_twice(shop: Shop) -> None:
             await shop.work()
         assert (await shop.program.desk.refunds.view(refund.id)).state == "done"
     assert (await shop.order(order.id)).refunded_fen == 5_000
-    assert station(shop).books.return_totals().sum_fen - returned_fen == 5_000
+    assert station(shop).books.refund_totals().sum_fen - returned_fen == 5_000
     assert await shop.cash() == before
 
 

@@ -266,7 +266,7 @@ async def test_returns_are_judged_and_the_balance_follows(shop: Shop) -> None:
     assert (await shop.back(refund("U" * 20, "1", origin="0" * 21)))["respCode"] == "35"
     assert books.balance_fen(mer_id) == 3_000
     await shop.sim.quiet()
-    assert books.return_totals().sum_fen == 2_000
+    assert books.refund_totals().sum_fen == 2_000
     clock.shift(331 * 86_400)
     try:
         late = await shop.back(refund("V" * 20, "1"))

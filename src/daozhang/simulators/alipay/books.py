@@ -4,16 +4,13 @@ A trade begins when a payer comes: until then a code or page is a wish (state em
 """
 
 import secrets
-import sqlite3
-from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
+from daozhang.simulators.shelf import Shelf
 from daozhang.simulators.watch import Watch, digits
 
 KEPT_S = 15 * 86_400
-SENDS_KEPT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,44 +79,11 @@ class Notice:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One time a notice went out. `status` 0 = no answer. `flavour`: true, or the name of what was wrong with it on purpose."""
-
-    id: int
-    notice_id: str
-    number: str
-    at_s: float
-    flavour: str
-    status: int
-    took_ms: float
-    acknowledged: int
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """A count and its sum in fen."""
-
-    count: int
-    sum_fen: int
-
-
-class Books:
-    """Books in a SQLite file, or in memory. Every method is one short synchronous step, so no two of them interleave."""
+class Books(Shelf[Notice]):
+    """Alipay's books, see `Shelf`."""
 
     def __init__(self, path: str, watch: Watch) -> None:
-        self._watch = watch
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("pragma journal_mode = wal")
-        # The simulated channel may forget the last moments at a power cut; a killed process loses nothing.
-        self._db.execute("pragma synchronous = normal")
-        self._sql = _blocks()
-        self._db.executescript(self._sql["schema"])
-        self._run("revive_notices", watch.now_s())
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        super().__init__(path, watch, __package__, Notice)
 
     def add_seller(self, app_id: str) -> None:
         """Open a balance for an application; nothing happens when it is open."""
@@ -181,16 +145,11 @@ class Books:
 
     def pay(self, trade: Trade, charged_fen: int, way: str, voucher_fen: int) -> Trade | None:
         """Book a payment: the seller's balance grows by `charged_fen`. None when the trade does not wait any more."""
-        self._db.execute("begin immediate")
-        try:
+        with self._whole():
             key = (trade.app_id, trade.out_trade_no)
             paid = self._trade("pay_trade", *key, charged_fen, self._watch.now_s(), way, voucher_fen)
             if paid is not None:
                 self._run("move_balance", trade.app_id, charged_fen)
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
         return paid
 
     def phone_saw(self, trade: Trade, what: str) -> None:
@@ -210,10 +169,6 @@ class Books:
         """Trades paid in a span of time."""
         return [Trade(*row) for row in self._run("paid_between", from_s, until_s)]
 
-    def paid_totals(self) -> Totals:
-        """How many trades were paid, and the sum that payers were charged."""
-        return Totals(*self._run("paid_totals").fetchone())
-
     def trade_counts(self) -> dict[str, int]:
         """Trades by state; PRECREATED are those nobody has come to."""
         return dict(self._run("trade_counts"))
@@ -223,17 +178,12 @@ class Books:
         now_s = self._watch.now_s()
         key = (trade.app_id, trade.out_trade_no)
         done_s = now_s if status == "REFUND_SUCCESS" else None
-        self._db.execute("begin immediate")
-        try:
+        with self._whole():
             self._run("add_refund", *key, number, amount_fen, reason, now_s, due_s, done_s, status)
             changed: Trade | None = trade
             if status != "REFUND_FAIL":
                 self._run("move_balance", trade.app_id, -amount_fen)
                 changed = self._trade("refunded", *key, amount_fen, now_s)
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
         assert changed is not None
         return changed
 
@@ -260,10 +210,6 @@ class Books:
         row = self._run("finish_refund", *key, self._watch.now_s()).fetchone()
         return Refund(*row) if row else None
 
-    def refund_totals(self) -> Totals:
-        """How many refunds reached the payer, and their sum."""
-        return Totals(*self._run("refund_totals").fetchone())
-
     def add_notice(self, notice: Notice) -> None:
         """Put a notice on its ladder."""
         self._run(
@@ -271,56 +217,6 @@ class Books:
             notice.next_s,
         )  # fmt: skip
 
-    def notices_due(self) -> list[Notice]:
-        """Notices whose time has come."""
-        return [Notice(*row) for row in self._run("notices_due", self._watch.now_s())]
-
-    def next_due_s(self) -> float | None:
-        """When the next notice or refund is due."""
-        found: float | None = self._run("next_due").fetchone()[0]
-        return found
-
-    def move_notice(self, notice: Notice, state: str, step: int, next_s: float | None) -> None:
-        """Say where a notice stands."""
-        self._run("notice_next", notice.id, step, next_s, state)
-
-    def wake_notices(self) -> None:
-        """Make every waiting notice due now."""
-        self._run("wake_notices", self._watch.now_s())
-
-    def notices(self, number: str) -> list[Notice]:
-        """The notices about a trade."""
-        return [Notice(*row) for row in self._run("notices_of", number)]
-
-    def notice_counts(self) -> dict[str, int]:
-        """Notices by state."""
-        return dict(self._run("notice_counts"))
-
-    def add_send(self, notice: Notice, flavour: str, status: int, took_ms: float, *, acknowledged: bool) -> None:
-        """Write down one send. Only the last 200,000 are kept."""
-        now_s = self._watch.now_s()
-        row = self._run("add_send", notice.id, notice.number, now_s, flavour, status, took_ms, int(acknowledged)).fetchone()
-        if row[0] % 10_000 == 0:
-            self._run("trim_sends", row[0] - SENDS_KEPT)
-
-    def sends(self, number: str) -> list[Sent]:
-        """Every time something was sent about a trade."""
-        return [Sent(*row) for row in self._run("sends_of", number)]
-
-    def _run(self, name: str, *values: Any) -> sqlite3.Cursor:
-        return self._db.execute(self._sql[name], values)
-
     def _trade(self, name: str, *values: Any) -> Trade | None:
         row = self._run(name, *values).fetchone()
         return Trade(*row) if row else None
-
-
-def _blocks() -> dict[str, str]:
-    text = resources.files(__package__).joinpath("books.sql").read_text("utf-8")
-    return dict(_pairs(text.split("-- name: ")[1:]))
-
-
-def _pairs(blocks: Iterable[str]) -> Iterable[tuple[str, str]]:
-    for block in blocks:
-        name, _, statement = block.partition("\n")
-        yield name.strip(), statement.strip()

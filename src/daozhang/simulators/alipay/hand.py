@@ -7,6 +7,7 @@ from daozhang.simulators.alipay.books import Books, Trade
 from daozhang.simulators.alipay.enrolment import App
 from daozhang.simulators.alipay.notices import Notices
 from daozhang.simulators.faults import Dial
+from daozhang.simulators.ladder import told
 from daozhang.simulators.station import NotPayable, Payment, Told, is_native
 from daozhang.simulators.watch import Watch
 
@@ -83,11 +84,8 @@ class Hand:
     def told(self, number: str) -> Told:
         """What became of the notice."""
         out_trade_no = self.trade(number).out_trade_no
-        states = {notice.state for notice in self._books.notices(out_trade_no) if notice.about == "payment"}
-        sent = len(self._books.sends(out_trade_no))
-        if "acknowledged" in states:
-            return Told("acknowledged", sent)
-        return Told("silenced" if "silenced" in states else "given_up" if "given_up" in states else "waiting", sent)
+        about = [notice for notice in self._books.notices(out_trade_no) if notice.about == "payment"]
+        return told(self._books, out_trade_no, about)
 
     def trade(self, number: str) -> Trade:
         """Alipay's own row of a payment. Raises `NotPayable("unknown")`."""

@@ -4,7 +4,6 @@
 with the sum of all refunds in `refund_fee` and the refund's number in `out_biz_no`. What the wallet declined is never told.
 """
 
-import asyncio
 import json
 import secrets
 import uuid
@@ -17,30 +16,24 @@ from daozhang.simulators.alipay.trades import BUYER, beijing, funds, plain_yuan
 from daozhang.simulators.courier import carry
 from daozhang.simulators.faults import Dial, Fault
 from daozhang.simulators.habits import Habits
+from daozhang.simulators.ladder import Ladder
 from daozhang.simulators.watch import Watch
 
 LADDER_S = (240, 600, 600, 3600, 7200, 21600, 54000)
-AT_ONCE = 64
-HELD_S = 60
 OLD_S = 3 * 86_400
 YES = b"success"
 
-# These faults add a false message in front of the true one: someone on the road, not the channel, made them.
-_BEFORE = frozenset({"forge", "tamper", "stale", "unknown_serial", "probe"})
 
+class Notices(Ladder[Notice]):
+    """Notices of Alipay; a yes is the word `success` and nothing else."""
 
-class Notices:
-    """Sends what is due and keeps every notice on its ladder until the merchant has acknowledged it."""
+    rungs_s = LADDER_S
 
     def __init__(
         self, books: Books, watch: Watch, habits: Habits, dial: Dial, quirks: Quirks, keyrings: dict[str, Keyring]
     ) -> None:
-        self._books, self._watch, self._habits, self._dial = books, watch, habits, dial
-        self._quirks, self._keyrings = quirks, keyrings
-        self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._held: list[Notice] = []
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        super().__init__(books, watch, habits, dial)
+        self._books, self._quirks, self._keyrings = books, quirks, keyrings
 
     def payment(self, trade: Trade) -> None:
         """Tell that a trade was paid."""
@@ -56,40 +49,6 @@ class Notices:
         """Tell of a trade that waits or was closed, where the merchant has switched that on."""
         if what in self._quirks.tells:
             self._add(trade, "state", {})
-
-    def look(self) -> None:
-        """Something is due earlier than before: look again."""
-        self._wake.set()
-
-    def busy(self) -> bool:
-        """Whether a notice or refund still waits, is held or is being sent."""
-        return bool(self._tasks or self._held) or self._books.next_due_s() is not None
-
-    async def run(self) -> None:
-        """Send what is due until cancelled."""
-        try:
-            while True:
-                self._wake.clear()
-                self._settle()
-                for notice in self._books.notices_due():
-                    self._books.move_notice(notice, "sending", notice.step, None)
-                    task = asyncio.create_task(self._deliver(notice))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
-                due_s = self._books.next_due_s()
-                # The watch may be shifted, so no sleep is longer than half a second.
-                wait_s = 0.5 if due_s is None else min(max(due_s - self._watch.now_s(), 0.0005), 0.5)
-                # An alarm instead of `wait_for`, which on Python 3.11 can swallow a cancellation that meets the end of its wait.
-                alarm = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
-                try:
-                    await self._wake.wait()
-                finally:
-                    alarm.cancel()
-        finally:
-            self._held.clear()
-            for task in tuple(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _settle(self) -> None:
         for trade in self._books.lapse():
@@ -144,62 +103,15 @@ class Notices:
             told["passback_params"] = ""
         return told
 
-    async def _deliver(self, notice: Notice) -> None:
-        async with self._slots:
-            fault = self._dial.take("notice", notice.number)
-            if fault is not None and await self._obstructed(notice, fault):
-                return
-            if fault is not None and fault.kind in _BEFORE:
-                await self._send(notice, fault.kind, fault)
-            copies = fault.copies if fault is not None and fault.kind == "duplicate" else 1
-            flavour = fault.kind if fault is not None and fault.kind not in _BEFORE | {"duplicate"} else "true"
-            sends = await asyncio.gather(*(self._send(notice, flavour, fault) for _ in range(copies)))
-            self._climb(notice, acknowledged=any(sends))
-            self._release_held()
-
-    async def _obstructed(self, notice: Notice, fault: Fault) -> bool:
-        """Whether the fault keeps this send from happening now."""
-        if fault.kind == "drop":
-            self._books.add_send(notice, "drop", 0, 0.0, acknowledged=False)
-            self._climb(notice, acknowledged=False)
-        elif fault.kind == "silence":
-            self._books.move_notice(notice, "silenced", notice.step, None)
-        elif fault.kind == "delay":
-            self._books.move_notice(notice, "waiting", notice.step, self._watch.now_s() + fault.seconds * self._habits.time_scale)
-            self.look()
-        elif fault.kind == "reorder":
-            self._books.move_notice(notice, "held", notice.step, None)
-            self._held.append(notice)
-            # Where no other notice ever comes, it is late and not lost.
-            asyncio.get_running_loop().call_later(max(HELD_S * self._habits.time_scale, 5.0), self._release_held)
-        else:
-            return False
-        return True
-
-    def _climb(self, notice: Notice, *, acknowledged: bool) -> None:
-        if acknowledged or notice.step >= len(LADDER_S):
-            self._books.move_notice(notice, "acknowledged" if acknowledged else "given_up", notice.step, None)
-        else:
-            next_s = self._watch.now_s() + LADDER_S[notice.step] * self._habits.time_scale
-            self._books.move_notice(notice, "waiting", notice.step + 1, next_s)
-            self.look()
-
-    def _release_held(self) -> None:
-        for notice in self._held:
-            self._books.move_notice(notice, "waiting", notice.step, self._watch.now_s())
-        if self._held:
-            self._held.clear()
-            self.look()
-
     async def _send(self, notice: Notice, flavour: str, fault: Fault | None) -> bool:
         body = urlencode(self.message(notice, flavour, fault)).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded; text/html; charset=utf-8", "User-Agent": "Mozilla/4.0"}
         slow_s = fault.seconds if fault is not None and flavour == "slow" else 0.0
         answer = await carry(notice.url, headers, body, self._habits.answer_within_s, slow_s=slow_s, cut=flavour == "cut")
         acknowledged = answer.status == 200 and answer.body == YES
-        self._books.add_send(notice, flavour, answer.status, answer.took_ms, acknowledged=acknowledged)
+        self._shelf.add_send(notice, flavour, answer.status, answer.took_ms, acknowledged=acknowledged)
         # An acknowledged forgery settles nothing here: the channel knows only what it sent itself.
-        return acknowledged and flavour not in _BEFORE
+        return acknowledged and flavour not in self.before
 
     def message(self, notice: Notice, flavour: str = "true", fault: Fault | None = None) -> dict[str, str]:
         """The signed parameters of one send."""

@@ -1,16 +1,13 @@
 """The operator's own books: what was ordered, paid, returned and told. A stranger's books, kept apart from ours in SQLite."""
 
 import secrets
-import sqlite3
-from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
+from daozhang.simulators.shelf import Shelf
 from daozhang.simulators.watch import Watch, digits
 
 PAYABLE_S = 2 * 3600
-SENDS_KEPT = 200_000
 
 _PLAIN = str.maketrans("-_", "Az")
 
@@ -70,44 +67,17 @@ class Notice:
     next_s: float | None
     state: str
 
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """One time a callback went out. `status` 0 = no answer. `flavour`: true, or the name of what was wrong with it on purpose."""
-
-    id: int
-    trade_no: str
-    number: str
-    at_s: float
-    flavour: str
-    status: int
-    took_ms: float
-    acknowledged: int
+    @property
+    def id(self) -> str:
+        """An order has one callback, so its number stands for it."""
+        return self.trade_no
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """A count and its sum in fen."""
-
-    count: int
-    sum_fen: int
-
-
-class Books:
-    """Books in a SQLite file, or in memory. Every method is one short synchronous step, so no two of them interleave."""
+class Books(Shelf[Notice]):
+    """The operator's books, see `Shelf`."""
 
     def __init__(self, path: str, watch: Watch) -> None:
-        self._watch = watch
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = normal")
-        self._sql = _blocks()
-        self._db.executescript(self._sql["schema"])
-        self._run("revive_notices", watch.now_s())
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        super().__init__(path, watch, __package__, Notice)
 
     def add_merchant(self, pid: str) -> None:
         """Know a merchant."""
@@ -166,16 +136,11 @@ class Books:
         now_s = self._watch.now_s()
         api_trade_no = f"4200{digits(now_s)[:8]}{secrets.randbelow(10**14):014d}"
         buyer = f"2088{secrets.randbelow(10**12):012d}"
-        self._db.execute("begin immediate")
-        try:
+        with self._whole():
             values = (order.trade_no, charged_fen, charged_fen, now_s, api_trade_no, buyer, way, now_s + hidden_s)
             row = self._run("pay_order", *values).fetchone()
             if row is not None:
                 self._run("move_balance", order.pid, charged_fen)
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
         return Order(*row) if row else None
 
     def close_order(self, trade_no: str) -> None:
@@ -194,15 +159,10 @@ class Books:
         """Money goes back at once. Any refund, of a part too, makes the status 2."""
         refund_no = f"{digits(self._watch.now_s())}{secrets.randbelow(90_000_000) + 10_000_000}"
         made = Refund(refund_no, out_refund_no or refund_no, order.trade_no, order.pid, amount_fen, self._watch.now_s())
-        self._db.execute("begin immediate")
-        try:
+        with self._whole():
             self._run("add_refund", made.refund_no, made.out_refund_no, made.trade_no, made.pid, amount_fen, made.created_s)
             self._run("refunded", order.trade_no, amount_fen)
             self._run("move_balance", order.pid, -amount_fen)
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
         return made
 
     def refund_by_number(self, pid: str, out_refund_no: str) -> Refund | None:
@@ -222,14 +182,6 @@ class Books:
         """What was paid, the newest first."""
         return [Order(*row) for row in self._run("paid_orders", limit)]
 
-    def paid_totals(self) -> Totals:
-        """How many orders were paid, and the sum."""
-        return Totals(*self._run("paid_totals").fetchone())
-
-    def refund_totals(self) -> Totals:
-        """How many refunds were made, and their sum."""
-        return Totals(*self._run("refund_totals").fetchone())
-
     def order_counts(self) -> dict[str, int]:
         """Orders by status."""
         return {str(status): count for status, count in self._run("order_counts")}
@@ -239,57 +191,11 @@ class Books:
         now_s = self._watch.now_s()
         self._run("add_notice", order.trade_no, order.out_trade_no, now_s, now_s)
 
-    def notices_due(self) -> list[Notice]:
-        """Callbacks whose time has come."""
-        return [Notice(*row) for row in self._run("notices_due", self._watch.now_s())]
-
-    def next_due_s(self) -> float | None:
-        """When the next callback is due; None when nothing waits."""
-        due: float | None = self._run("next_notice_s").fetchone()[0]
-        return due
-
-    def move_notice(self, notice: Notice, state: str, step: int, next_s: float | None) -> None:
-        """Put a callback on another rung of its ladder, or take it off (`next_s` None)."""
-        self._run("notice_next", notice.trade_no, step, next_s, state)
-
     def notice_of(self, order: Order) -> Notice | None:
         """The callback about an order."""
         row = self._run("notice_of", order.trade_no).fetchone()
         return Notice(*row) if row else None
 
-    def wake_notices(self) -> None:
-        """Make every waiting callback due now."""
-        self._run("wake_notices", self._watch.now_s())
-
-    def notice_counts(self) -> dict[str, int]:
-        """Callbacks by state."""
-        return dict(self._run("notice_counts"))
-
-    def add_send(self, notice: Notice, flavour: str, status: int, took_ms: float, *, acknowledged: bool) -> None:
-        """Write down one send. Only the last 200,000 are kept."""
-        values = (notice.trade_no, notice.number, self._watch.now_s(), flavour, status, took_ms, int(acknowledged))
-        row = self._run("add_send", *values).fetchone()
-        if row[0] % 10_000 == 0:
-            self._run("trim_sends", row[0] - SENDS_KEPT)
-
-    def sends(self, number: str) -> list[Send]:
-        """Every time something was sent about an order."""
-        return [Send(*row) for row in self._run("sends_of", number)]
-
-    def _run(self, name: str, *values: Any) -> sqlite3.Cursor:
-        return self._db.execute(self._sql[name], values)
-
     def _order(self, name: str, *values: Any) -> Order | None:
         row = self._run(name, *values).fetchone()
         return Order(*row) if row else None
-
-
-def _blocks() -> dict[str, str]:
-    text = resources.files(__package__).joinpath("books.sql").read_text("utf-8")
-    return dict(_pairs(text.split("-- name: ")[1:]))
-
-
-def _pairs(blocks: Iterable[str]) -> Iterable[tuple[str, str]]:
-    for block in blocks:
-        name, _, statement = block.partition("\n")
-        yield name.strip(), statement.strip()

@@ -110,7 +110,7 @@ insert into notices values (?, ?, ?, 0, ?, 'waiting');
 -- name: notices_due
 select * from notices where next_s <= ? order by next_s limit 200;
 
--- name: next_notice_s
+-- name: next_due
 select min(next_s) from notices where next_s is not null;
 
 -- name: notice_next
@@ -118,6 +118,9 @@ update notices set step = ?2, next_s = ?3, state = ?4 where trade_no = ?1;
 
 -- name: notice_of
 select * from notices where trade_no = ?;
+
+-- name: notices_of
+select * from notices where number = ? order by created_s;
 
 -- name: revive_notices
 update notices set next_s = ? where state in ('sending', 'held');

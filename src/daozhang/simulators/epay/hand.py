@@ -8,6 +8,7 @@ from daozhang.simulators.epay.notices import Notices
 from daozhang.simulators.epay.office import Office
 from daozhang.simulators.epay.orders import Orders
 from daozhang.simulators.faults import Dial
+from daozhang.simulators.ladder import told
 from daozhang.simulators.station import NotPayable, Payment, Told, is_native
 
 WAYS = ("balance", "debit", "credit")
@@ -78,11 +79,7 @@ class Hand:
         """What became of the callback."""
         order = self.order(number)
         notice = self._books.notice_of(order)
-        sent = len(self._books.sends(order.out_trade_no))
-        state = notice.state if notice is not None else "waiting"
-        if state == "acknowledged":
-            return Told("acknowledged", sent)
-        return Told("silenced" if state == "silenced" else "given_up" if state == "given_up" else "waiting", sent)
+        return told(self._books, order.out_trade_no, [notice] if notice else [])
 
     def order(self, number: str) -> Order:
         """The operator's own row of a payment. Raises `NotPayable("unknown")`."""

@@ -1,19 +1,11 @@
 """UnionPay's own books: what was ordered, paid, returned and told. A stranger's books, kept apart from ours in SQLite."""
 
 import secrets
-import sqlite3
-from collections.abc import Iterable
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from daozhang.simulators.shelf import Shelf
 from daozhang.simulators.watch import Watch, digits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-SENDS_KEPT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,43 +85,11 @@ class Notice:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    """One time a callback went out. `status` 0 = no answer. `flavour`: true, or the name of what was wrong with it on purpose."""
-
-    id: int
-    notice_id: str
-    number: str
-    at_s: float
-    flavour: str
-    status: int
-    took_ms: float
-    acknowledged: int
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """A count and its sum in fen."""
-
-    count: int
-    sum_fen: int
-
-
-class Books:
-    """Books in a SQLite file, or in memory. Every method is one short synchronous step, so no two of them interleave."""
+class Books(Shelf[Notice]):
+    """UnionPay's books, see `Shelf`."""
 
     def __init__(self, path: str, watch: Watch) -> None:
-        self._watch = watch
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = normal")
-        self._sql = _blocks()
-        self._db.executescript(self._sql["schema"])
-        self._run("revive_notices", watch.now_s())
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        super().__init__(path, watch, __package__, Notice)
 
     def add_merchant(self, mer_id: str) -> None:
         """Open a balance for a merchant; nothing happens when it is open."""
@@ -194,10 +154,6 @@ class Books:
         """Paid orders (refunded ones too), the newest first."""
         return [Order(*row) for row in self._run("paid_orders", limit)]
 
-    def paid_totals(self) -> Totals:
-        """How many orders were paid, and the sum that payers were charged."""
-        return Totals(*self._run("paid_totals").fetchone())
-
     def order_counts(self) -> dict[str, int]:
         """Orders by state: waiting, refused, paid."""
         return dict(self._run("order_counts"))
@@ -245,19 +201,10 @@ class Books:
         """Refunds whose time has come."""
         return [Return(*row) for row in self._run("returns_due", self._watch.now_s())]
 
-    def return_totals(self) -> Totals:
-        """How many refunds and revokes reached the payer, and their sum."""
-        return Totals(*self._run("return_totals").fetchone())
-
     def of_day(self, start_s: float, end_s: float) -> tuple[list[Order], list[Return]]:
         """What was paid and what went back between two moments."""
         orders = [Order(*row) for row in self._run("paid_between", start_s, end_s)]
         return orders, [Return(*row) for row in self._run("returned_between", start_s, end_s)]
-
-    def next_due_s(self) -> float | None:
-        """When the next callback or refund is due; None when nothing waits."""
-        times = [self._run(name).fetchone()[0] for name in ("next_notice_s", "next_return_s")]
-        return min((time for time in times if time is not None), default=None)
 
     def add_notice(self, notice: Notice) -> None:
         """Put a callback on its ladder."""
@@ -266,66 +213,11 @@ class Books:
             *(notice.id, notice.mer_id, notice.number, notice.url, notice.plain, notice.created_s, notice.next_s),
         )
 
-    def notices_due(self) -> list[Notice]:
-        """Callbacks whose time has come."""
-        return [Notice(*row) for row in self._run("notices_due", self._watch.now_s())]
-
-    def move_notice(self, notice: Notice, state: str, step: int, next_s: float | None) -> None:
-        """Put a callback on another rung of its ladder, or take it off (`next_s` None)."""
-        self._run("notice_next", notice.id, step, next_s, state)
-
-    def wake_notices(self) -> None:
-        """Make every waiting callback due now."""
-        self._run("wake_notices", self._watch.now_s())
-
-    def notices(self, number: str) -> list[Notice]:
-        """The callbacks about an order or refund number."""
-        return [Notice(*row) for row in self._run("notices_of", number)]
-
-    def notice_counts(self) -> dict[str, int]:
-        """Callbacks by state."""
-        return dict(self._run("notice_counts"))
-
-    def add_send(self, notice: Notice, flavour: str, status: int, took_ms: float, *, acknowledged: bool) -> None:
-        """Write down one send. Only the last 200,000 are kept."""
-        now_s = self._watch.now_s()
-        row = self._run("add_send", notice.id, notice.number, now_s, flavour, status, took_ms, int(acknowledged)).fetchone()
-        if row[0] % 10_000 == 0:
-            self._run("trim_sends", row[0] - SENDS_KEPT)
-
-    def sends(self, number: str) -> list[Send]:
-        """Every time something was sent about an order or refund number."""
-        return [Send(*row) for row in self._run("sends_of", number)]
-
     def _new_numbers(self, now_s: float) -> tuple[str, str]:
         """A queryId of 21 digits and the traceNo of six that is its end."""
         count = self._run("count").fetchone()[0] % 10**7
         return f"{digits(now_s)}{count:07d}", f"{count % 10**6:06d}"
 
-    @contextmanager
-    def _whole(self) -> "Iterator[None]":
-        self._db.execute("begin immediate")
-        try:
-            yield
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-
-    def _run(self, name: str, *values: Any) -> sqlite3.Cursor:
-        return self._db.execute(self._sql[name], values)
-
     def _order(self, name: str, *values: Any) -> Order | None:
         row = self._run(name, *values).fetchone()
         return Order(*row) if row else None
-
-
-def _blocks() -> dict[str, str]:
-    text = resources.files(__package__).joinpath("books.sql").read_text("utf-8")
-    return dict(_pairs(text.split("-- name: ")[1:]))
-
-
-def _pairs(blocks: Iterable[str]) -> Iterable[tuple[str, str]]:
-    for block in blocks:
-        name, _, statement = block.partition("\n")
-        yield name.strip(), statement.strip()

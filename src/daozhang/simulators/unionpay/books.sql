@@ -98,9 +98,6 @@ select * from returns where orig_query_id = ? order by created_s;
 -- name: returns_due
 select * from returns where finished_s is null and due_s <= ? order by due_s limit 100;
 
--- name: next_return_s
-select min(due_s) from returns where finished_s is null;
-
 -- name: finish_return
 update returns set answer = ?4, finished_s = ?5
 where mer_id = ?1 and order_id = ?2 and txn_time = ?3 and finished_s is null returning *;
@@ -108,7 +105,7 @@ where mer_id = ?1 and order_id = ?2 and txn_time = ?3 and finished_s is null ret
 -- name: doom_return
 update returns set fate = ?2 where order_id = ?1 and finished_s is null;
 
--- name: return_totals
+-- name: refund_totals
 select count(*), coalesce(sum(amount_fen), 0) from returns where answer = '00';
 
 -- name: paid_between
@@ -123,8 +120,9 @@ insert into notices values (?, ?, ?, ?, ?, ?, 0, ?, 'waiting');
 -- name: notices_due
 select * from notices where next_s <= ? order by next_s limit 200;
 
--- name: next_notice_s
-select min(next_s) from notices where next_s is not null;
+-- name: next_due
+select min(due) from (select min(next_s) as due from notices where next_s is not null
+    union all select min(due_s) from returns where finished_s is null);
 
 -- name: notice_next
 update notices set step = ?2, next_s = ?3, state = ?4 where id = ?1;

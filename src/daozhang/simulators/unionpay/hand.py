@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from daozhang.simulators.faults import Dial
 from daozhang.simulators.habits import Habits
+from daozhang.simulators.ladder import told
 from daozhang.simulators.station import NotPayable, Payment, Told, is_native
 from daozhang.simulators.unionpay.books import Books, Order
 from daozhang.simulators.unionpay.notices import Notices
@@ -95,11 +96,7 @@ class Hand:
     def told(self, number: str) -> Told:
         """What became of the notice."""
         order_id = self.order(number).order_id
-        states = {notice.state for notice in self._books.notices(order_id)}
-        sent = len(self._books.sends(order_id))
-        if "acknowledged" in states:
-            return Told("acknowledged", sent)
-        return Told("silenced" if "silenced" in states else "given_up" if "given_up" in states else "waiting", sent)
+        return told(self._books, order_id, self._books.notices(order_id))
 
     def order(self, number: str) -> Order:
         """The channel's own row of a payment. Raises `NotPayable("unknown")`."""

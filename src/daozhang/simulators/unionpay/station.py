@@ -60,7 +60,7 @@ class UnionPay:
         """The books in sum."""
         return {
             "paid": self.books.paid_totals(),
-            "refunded": self.books.return_totals(),
+            "refunded": self.books.refund_totals(),
             "balance_fen": sum(self.books.balance_fen(mer_id) for mer_id in self.keyring.merchants),
             "orders": self.books.order_counts(),
             "notices": self.books.notice_counts(),

@@ -1,18 +1,15 @@
 """The channel's own books: what was ordered, paid, refunded and told. A stranger's books, kept apart from ours in SQLite."""
 
 import secrets
-import sqlite3
-from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
+from daozhang.simulators.shelf import Shelf
 from daozhang.simulators.watch import Watch, digits
 
 CODE_VALID_S = 2 * 3600
 H5_VALID_S = 5 * 60
 UNPAID_KEPT_S = 7 * 86_400
-SENDS_KEPT = 200_000
 
 _CODE_LETTERS = 11
 _PLAIN = str.maketrans("-_", "Az")
@@ -95,44 +92,11 @@ class Notice:
     probed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    """One time a callback went out. `status` 0 = no answer. `flavour`: true, or the name of what was wrong with it on purpose."""
-
-    id: int
-    notice_id: str
-    number: str
-    at_s: float
-    flavour: str
-    status: int
-    took_ms: float
-    acknowledged: int
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """A count and its sum in fen."""
-
-    count: int
-    sum_fen: int
-
-
-class Books:
-    """Books in a SQLite file, or in memory. Every method is one short synchronous step, so no two of them interleave."""
+class Books(Shelf[Notice]):
+    """WeChat Pay's books, see `Shelf`."""
 
     def __init__(self, path: str, watch: Watch) -> None:
-        self._watch = watch
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("pragma journal_mode = wal")
-        # The simulated channel may forget the last moments at a power cut; a killed process loses nothing.
-        self._db.execute("pragma synchronous = normal")
-        self._sql = _blocks()
-        self._db.executescript(self._sql["schema"])
-        self._run("revive_notices", watch.now_s())
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        super().__init__(path, watch, __package__, Notice)
 
     def add_merchant(self, mchid: str) -> None:
         """Open a balance for a merchant; nothing happens when it is open."""
@@ -188,16 +152,11 @@ class Books:
         """
         now_s = self._watch.now_s()
         transaction_id = f"42000{secrets.randbelow(10**5):05d}{digits(now_s)[:8]}{secrets.randbelow(10**10):010d}"
-        self._db.execute("begin immediate")
-        try:
+        with self._whole():
             key = (order.mchid, order.out_trade_no)
             paid = self._order("pay_order", *key, transaction_id, charged_fen, now_s, bank_type, payer, voucher_fen)
             if paid is not None:
                 self._run("move_balance", order.mchid, charged_fen)
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
         return paid
 
     def phone_saw(self, order: Order, what: str) -> None:
@@ -214,10 +173,6 @@ class Books:
         """Paid orders (refunded ones too), the newest first."""
         return [Order(*row) for row in self._run("paid_orders", limit)]
 
-    def paid_totals(self) -> Totals:
-        """How many orders were paid, and the sum that payers were charged."""
-        return Totals(*self._run("paid_totals").fetchone())
-
     def order_counts(self) -> dict[str, int]:
         """Orders by state NOTPAY, SUCCESS, CLOSED."""
         return dict(self._run("order_counts"))
@@ -228,8 +183,7 @@ class Books:
         """Accept a refund: the money leaves the merchant's balance now and reaches the payer when it is due."""
         now_s = self._watch.now_s()
         refund_id = f"50{secrets.randbelow(10**8):08d}{digits(now_s)[:8]}{secrets.randbelow(10**11):011d}"
-        self._db.execute("begin immediate")
-        try:
+        with self._whole():
             self._run(
                 "add_refund",
                 *(order.mchid, out_refund_no, refund_id, order.out_trade_no, amount_fen, order.total_fen),
@@ -237,10 +191,6 @@ class Books:
             )
             self._run("move_balance", order.mchid, -amount_fen)
             self._run("refunded", order.mchid, order.out_trade_no, amount_fen)
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
         refund = self.refund(order.mchid, out_refund_no)
         assert refund is not None
         return refund
@@ -256,30 +206,16 @@ class Books:
 
     def finish_refund(self, refund: Refund) -> Refund | None:
         """Let a refund that is under way meet its fate. A closed one gives the money back to the merchant."""
-        self._db.execute("begin immediate")
-        try:
+        with self._whole():
             row = self._run("finish_refund", refund.mchid, refund.out_refund_no, refund.fate, self._watch.now_s()).fetchone()
             if row is not None and refund.fate == "CLOSED":
                 self._run("move_balance", refund.mchid, refund.amount_fen)
                 self._run("refunded", refund.mchid, refund.out_trade_no, -refund.amount_fen)
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
         return Refund(*row) if row else None
 
     def refunds_due(self) -> list[Refund]:
         """Refunds whose time has come."""
         return [Refund(*row) for row in self._run("refunds_due", self._watch.now_s())]
-
-    def refund_totals(self) -> Totals:
-        """How many refunds reached the payer, and their sum."""
-        return Totals(*self._run("refund_totals").fetchone())
-
-    def next_due_s(self) -> float | None:
-        """When the next callback or refund is due; None when nothing waits."""
-        times = [self._run(name).fetchone()[0] for name in ("next_notice_s", "next_refund_s")]
-        return min((time for time in times if time is not None), default=None)
 
     def add_notice(self, notice: Notice) -> None:
         """Put a callback on its ladder."""
@@ -289,55 +225,10 @@ class Books:
             *(notice.created_s, notice.next_s),
         )
 
-    def notices_due(self) -> list[Notice]:
-        """Callbacks whose time has come."""
-        return [Notice(*row) for row in self._run("notices_due", self._watch.now_s())]
-
-    def move_notice(self, notice: Notice, state: str, step: int, next_s: float | None) -> None:
-        """Put a callback on another rung of its ladder, or take it off (`next_s` None)."""
-        self._run("notice_next", notice.id, step, next_s, state)
-
     def mark_probed(self, notice: Notice) -> None:
         """Remember that a callback was preceded by a probe, so that it is not probed again."""
         self._run("notice_probed", notice.id)
 
-    def wake_notices(self) -> None:
-        """Make every waiting callback due now."""
-        self._run("wake_notices", self._watch.now_s())
-
-    def notices(self, number: str) -> list[Notice]:
-        """The callbacks about an order or refund number."""
-        return [Notice(*row) for row in self._run("notices_of", number)]
-
-    def notice_counts(self) -> dict[str, int]:
-        """Callbacks by state."""
-        return dict(self._run("notice_counts"))
-
-    def add_send(self, notice: Notice, flavour: str, status: int, took_ms: float, *, acknowledged: bool) -> None:
-        """Write down one send. Only the last 200,000 are kept."""
-        now_s = self._watch.now_s()
-        row = self._run("add_send", notice.id, notice.number, now_s, flavour, status, took_ms, int(acknowledged)).fetchone()
-        if row[0] % 10_000 == 0:
-            self._run("trim_sends", row[0] - SENDS_KEPT)
-
-    def sends(self, number: str) -> list[Send]:
-        """Every time something was sent about an order or refund number."""
-        return [Send(*row) for row in self._run("sends_of", number)]
-
-    def _run(self, name: str, *values: Any) -> sqlite3.Cursor:
-        return self._db.execute(self._sql[name], values)
-
     def _order(self, name: str, *values: Any) -> Order | None:
         row = self._run(name, *values).fetchone()
         return Order(*row) if row else None
-
-
-def _blocks() -> dict[str, str]:
-    text = resources.files(__package__).joinpath("books.sql").read_text("utf-8")
-    return dict(_pairs(text.split("-- name: ")[1:]))
-
-
-def _pairs(blocks: Iterable[str]) -> Iterable[tuple[str, str]]:
-    for block in blocks:
-        name, _, statement = block.partition("\n")
-        yield name.strip(), statement.strip()

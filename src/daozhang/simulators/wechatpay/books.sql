@@ -96,9 +96,6 @@ select * from refunds where mchid = ? and out_trade_no = ? order by created_s;
 -- name: refunds_due
 select * from refunds where status = 'PROCESSING' and due_s <= ? order by due_s limit 100;
 
--- name: next_refund_s
-select min(due_s) from refunds where status = 'PROCESSING';
-
 -- name: finish_refund
 update refunds set status = ?3, finished_s = ?4 where mchid = ?1 and out_refund_no = ?2 and status = 'PROCESSING' returning *;
 
@@ -111,8 +108,9 @@ insert into notices values (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 'waiting', 0);
 -- name: notices_due
 select * from notices where next_s <= ? order by next_s limit 200;
 
--- name: next_notice_s
-select min(next_s) from notices where next_s is not null;
+-- name: next_due
+select min(due) from (select min(next_s) as due from notices where next_s is not null
+    union all select min(due_s) from refunds where status = 'PROCESSING');
 
 -- name: notice_next
 update notices set step = ?2, next_s = ?3, state = ?4 where id = ?1;

@@ -5,6 +5,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 from daozhang.simulators.faults import Dial
+from daozhang.simulators.ladder import told
 from daozhang.simulators.merchant import Merchant
 from daozhang.simulators.station import NotPayable, Payment, Told, is_native
 from daozhang.simulators.watch import Watch
@@ -86,11 +87,7 @@ class Hand:
     def told(self, number: str) -> Told:
         """What became of the callback."""
         out_trade_no = self.order(number).out_trade_no
-        states = {notice.state for notice in self._books.notices(out_trade_no)}
-        sent = len(self._books.sends(out_trade_no))
-        if "acknowledged" in states:
-            return Told("acknowledged", sent)
-        return Told("silenced" if "silenced" in states else "given_up" if "given_up" in states else "waiting", sent)
+        return told(self._books, out_trade_no, self._books.notices(out_trade_no))
 
     def order(self, number: str) -> Order:
         """The channel's own row of a payment. Raises `NotPayable("unknown")`."""

@@ -3,7 +3,6 @@
 Source: "payment notice" and "refund notice" of the v3 documents. A callback tells of money that moved, never of a failure.
 """
 
-import asyncio
 import re
 import uuid
 from dataclasses import replace
@@ -14,6 +13,7 @@ import msgspec
 from daozhang.simulators.courier import carry
 from daozhang.simulators.faults import Dial, Fault
 from daozhang.simulators.habits import Habits, Probes
+from daozhang.simulators.ladder import Ladder
 from daozhang.simulators.watch import Watch, rfc3339
 from daozhang.simulators.wechatpay import orders
 from daozhang.simulators.wechatpay.books import Books, Notice, Order, Refund
@@ -22,25 +22,20 @@ from daozhang.simulators.wechatpay.refunds import received_account
 from daozhang.simulators.wechatpay.signing import Keyring
 
 LADDER_S = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
-AT_ONCE = 64
-HELD_S = 60
 
 _V2_YES = re.compile(rb"<return_code>\s*(<!\[CDATA\[)?\s*SUCCESS")
-# These faults add a false message in front of the true one: someone on the road, not the channel, made them.
-_BEFORE = frozenset({"forge", "tamper", "stale", "unknown_serial", "probe"})
 
 
-class Notices:
-    """Sends what is due and keeps every callback on its ladder until the merchant has acknowledged it."""
+class Notices(Ladder[Notice]):
+    """Callbacks of WeChat Pay; a yes is 200 or 204, in v2 its own XML."""
+
+    rungs_s = LADDER_S
 
     def __init__(self, books: Books, watch: Watch, habits: Habits, dial: Dial, keyrings: dict[str, Keyring]) -> None:
-        self._books, self._watch, self._habits, self._dial, self._keyrings = books, watch, habits, dial, keyrings
+        super().__init__(books, watch, habits, dial)
+        self._books, self._keyrings = books, keyrings
         self._probes = Probes(habits)
-        self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._held: list[Notice] = []
         self._sealed: dict[str, bytes] = {}
-        self._slots = asyncio.Semaphore(AT_ONCE)
 
     def payment(self, order: Order) -> None:
         """Put the callback about a payment on its ladder."""
@@ -56,104 +51,32 @@ class Notices:
             plain = v2_refund(self._keyrings[refund.mchid], refund, order, received_account(order))
             self._add(refund.mchid, refund.out_refund_no, event, self._habits.refund_callback_url, "v2", plain)
 
-    def look(self) -> None:
-        """Something is due earlier than before: look again."""
-        self._wake.set()
+    def _settle(self) -> None:
+        for refund in self._books.refunds_due():
+            finished = self._books.finish_refund(refund)
+            order = self._books.order(refund.mchid, refund.out_trade_no)
+            if finished is not None and order is not None:
+                self.refund(finished, order)
 
-    def busy(self) -> bool:
-        """Whether a callback or refund still waits, is held or is being sent."""
-        return bool(self._tasks or self._held) or self._books.next_due_s() is not None
+    def _fault(self, notice: Notice) -> Fault | None:
+        fault = super()._fault(notice)
+        probed = fault is None and notice.form == "v3" and not notice.probed and self._probes.due(notice.id)
+        return Fault(point="notice", kind="probe") if probed else fault
 
-    async def run(self) -> None:
-        """Send what is due until cancelled."""
-        try:
-            while True:
-                self._wake.clear()
-                for refund in self._books.refunds_due():
-                    self._finish(refund)
-                for notice in self._books.notices_due():
-                    self._books.move_notice(notice, "sending", notice.step, None)
-                    task = asyncio.create_task(self._deliver(notice))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
-                due_s = self._books.next_due_s()
-                # The watch may be shifted, so no sleep is longer than half a second.
-                wait_s = 0.5 if due_s is None else min(max(due_s - self._watch.now_s(), 0.0005), 0.5)
-                # An alarm instead of `wait_for`, which on Python 3.11 can swallow a cancellation that meets the end of its wait.
-                alarm = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
-                try:
-                    await self._wake.wait()
-                finally:
-                    alarm.cancel()
-        finally:
-            self._held.clear()
-            for task in tuple(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+    def _acknowledged(self, notice: Notice) -> None:
+        self._sealed.pop(notice.id, None)
 
-    def _finish(self, refund: Refund) -> None:
-        finished = self._books.finish_refund(refund)
-        order = self._books.order(refund.mchid, refund.out_trade_no)
-        if finished is not None and order is not None:
-            self.refund(finished, order)
+    def _given_up(self, notice: Notice) -> None:
+        self._sealed.pop(notice.id, None)
 
     def _add(self, mchid: str, number: str, event: str, url: str, form: str, plain: str) -> None:
         now_s = self._watch.now_s()
         self._books.add_notice(Notice(str(uuid.uuid4()), mchid, number, event, url, form, plain, now_s, 0, now_s, "waiting", 0))
         self.look()
 
-    async def _deliver(self, notice: Notice) -> None:
-        async with self._slots:
-            fault = self._dial.take("notice", notice.number)
-            if fault is not None and await self._obstructed(notice, fault):
-                return
-            if fault is None and notice.form == "v3" and not notice.probed and self._probes.due(notice.id):
-                fault = Fault(point="notice", kind="probe")
-            if fault is not None and fault.kind in _BEFORE:
-                self._books.mark_probed(notice)
-                await self._send(notice, fault.kind, fault)
-            copies = fault.copies if fault is not None and fault.kind == "duplicate" else 1
-            flavour = fault.kind if fault is not None and fault.kind not in _BEFORE | {"duplicate"} else "true"
-            sends = await asyncio.gather(*(self._send(notice, flavour, fault) for _ in range(copies)))
-            self._climb(notice, acknowledged=any(sends))
-            self._release_held()
-
-    async def _obstructed(self, notice: Notice, fault: Fault) -> bool:
-        """Whether the fault keeps this send from happening now."""
-        if fault.kind == "drop":
-            self._books.add_send(notice, "drop", 0, 0.0, acknowledged=False)
-            self._climb(notice, acknowledged=False)
-        elif fault.kind == "silence":
-            self._books.move_notice(notice, "silenced", notice.step, None)
-        elif fault.kind == "delay":
-            self._books.move_notice(notice, "waiting", notice.step, self._watch.now_s() + fault.seconds * self._habits.time_scale)
-            self.look()
-        elif fault.kind == "reorder":
-            self._books.move_notice(notice, "held", notice.step, None)
-            self._held.append(notice)
-            # Where no other callback ever comes, it is late and not lost.
-            asyncio.get_running_loop().call_later(max(HELD_S * self._habits.time_scale, 5.0), self._release_held)
-        else:
-            return False
-        return True
-
-    def _climb(self, notice: Notice, *, acknowledged: bool) -> None:
-        if acknowledged or notice.step >= len(LADDER_S):
-            self._books.move_notice(notice, "acknowledged" if acknowledged else "given_up", notice.step, None)
-            self._sealed.pop(notice.id, None)
-        else:
-            next_s = self._watch.now_s() + LADDER_S[notice.step] * self._habits.time_scale
-            self._books.move_notice(notice, "waiting", notice.step + 1, next_s)
-            self.look()
-
-    def _release_held(self) -> None:
-        for notice in self._held:
-            self._books.move_notice(notice, "waiting", notice.step, self._watch.now_s())
-        if self._held:
-            self._held.clear()
-            self.look()
-
     async def _send(self, notice: Notice, flavour: str, fault: Fault | None) -> bool:
+        if flavour in self.before:
+            self._books.mark_probed(notice)
         keyring = self._keyrings[notice.mchid]
         body, headers = self._message(notice, keyring, flavour, fault)
         slow_s = fault.seconds if fault is not None and flavour == "slow" else 0.0
@@ -161,9 +84,9 @@ class Notices:
         acknowledged = answer.status in (200, 204)
         if notice.form == "v2":
             acknowledged = answer.status == 200 and _V2_YES.search(answer.body) is not None
-        self._books.add_send(notice, flavour, answer.status, answer.took_ms, acknowledged=acknowledged)
+        self._shelf.add_send(notice, flavour, answer.status, answer.took_ms, acknowledged=acknowledged)
         # An acknowledged forgery settles nothing here: the channel knows only what it sent itself.
-        return acknowledged and flavour not in _BEFORE
+        return acknowledged and flavour not in self.before
 
     def _message(self, notice: Notice, keyring: Keyring, flavour: str, fault: Fault | None) -> tuple[bytes, dict[str, str]]:
         if notice.form == "v2":
