@@ -43,6 +43,7 @@ from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
 from daozhang.policy.regulation import Feed
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
+from daozhang.providers.hearing import tell as tell_of_providers
 from daozhang.providers.rows import Providers
 from daozhang.recharge import anomalies, chase, deceived, hold, inbox, refund, refund_end, waiting
 from daozhang.recharge.bonus import Bonus
@@ -205,7 +206,7 @@ async def _build(
         leaving=Leaving(SHOP, database, identity, accounts),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases), claims=Claims(database, settle, registry.get),
         choice=Choice(database, books, accounts, (fulfil,), cases),
-        shop_id=SHOP, phone_url=phone_url, tour=tour,
+        shop_id=SHOP, phone_url=phone_url, tour=tour, regulated=feed.in_force,
         console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log, vault),
     )  # fmt: skip
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
@@ -264,6 +265,7 @@ def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts,
         Entry("names soon", timedelta(hours=1), _tell_of_names),
         Entry("regulation", timedelta(seconds=20), partial(_send_back, accounts, cases)),
         Entry("silent misfits", timedelta(minutes=10), _done(choice.lapse)),
+        Entry("providers", timedelta(minutes=1), _tell_of_providers),
     )
 
 
@@ -273,6 +275,10 @@ async def _forget(database: Database) -> None:
 
 async def _tell_of_names(database: Database) -> None:
     await name_soon.tell(database, Books(database), SHOP)
+
+
+async def _tell_of_providers(database: Database) -> None:
+    await tell_of_providers(database, SHOP)
 
 
 async def _note_large(database: Database) -> None:

@@ -64,7 +64,7 @@ async def walk(page: Page, shop: Shop, scene: Scene, *, short: bool = False) -> 
         ("order-failed", f"/desk/orders/{scene.failed.shown}"), ("order-credited", f"/desk/orders/{scene.credited.shown}"),
         ("order-review", f"/desk/orders/{scene.asked.shown}"), ("user-frozen", f"/desk/users/{scene.frozen_id}"),
         ("user", f"/desk/users/{shop.stage.shop.user_id}"), ("alarms", "/desk/alarms"), ("anomalies", "/desk/anomalies"),
-        ("payouts", "/desk/payouts"), ("failures", "/desk/failures"), ("rules", "/desk/rules"),
+        ("payouts", "/desk/payouts"), ("offers", "/desk/offers"), ("failures", "/desk/failures"), ("rules", "/desk/rules"),
         ("version", "/desk/rules/versions/1"), ("editor", "/desk/rules/edit"), ("limits", "/desk/limits"),
         ("regions", "/desk/regions"), ("register", "/desk/register"), ("audit", "/desk/audit"), ("staff", "/desk/staff"),
         ("again", "/desk/again"), ("nothing", "/desk/find?q=RC-0"), ("refusal", "/desk/orders/RC-1"),

@@ -6,7 +6,9 @@ import pytest
 from playwright.async_api import Browser, expect
 from tests.browser.conftest import audit, context_for
 from tests.flows.shop import Shop, open_shop
+from tests.patience import until
 from tests.web.status_scene import play
+from tests.web.test_status import closed
 
 from daozhang.postgres import Database
 from daozhang.settings import Settings
@@ -20,6 +22,8 @@ async def told(database: Database, owner_database: Database, settings: Settings)
     async with open_shop(database, settings, kinds=("alipay", "unionpay")) as shop:
         rows = {row.kind: row for row in shop.program.registry.enabled(1)}
         await play(owner_database, {kind: row.id for kind, row in rows.items()}, {kind: row.methods for kind, row in rows.items()})
+        await closed(shop, "44", "wallet")
+        await until(lambda: len(shop.program.house.regulated()) == 1)
         await shop.program.board.load()
         shop.program.house.history._readings.clear()
         yield shop

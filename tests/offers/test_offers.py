@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.flows.conftest import enrolment, proved, shop, stranger  # noqa: F401 -- fixtures of the flows
 from tests.flows.shop import Shop, make_users, open_shop, refuses
+from tests.flows.test_payouts import ACCOUNT, NAME, verified
 
 from daozhang import __version__, clock
 from daozhang.goods import shelf
@@ -120,6 +121,19 @@ async def test_forty_orders_of_one_user_never_exceed_the_users_share(shop: Shop)
     going = [order for order in placed if order.state == "awaiting_payment"]
     assert len(going) == 3
     assert {order.reason for order in placed if order.state == "refused"} == {"eligibility.offer_capped"}
+
+
+async def test_forty_coupons_of_one_user_at_once_never_exceed_the_users_share(shop: Shop) -> None:  # noqa: F811
+    number = await run(shop.program.database, terms("coupon", Tier(1_000, 100), user_count=2))
+    issued = await campaigns.issue(shop.program.database, 1, number, 40, "anna")
+    placed = await asyncio.gather(*(place(shop, 1_000, coupon=each.code) for each in issued))
+    going = [order for order in placed if order.state == "awaiting_payment"]
+    assert (len(going), {order.reason for order in placed} - {None}) == (2, {"eligibility.coupon_capped"})
+    await shop.program.desk.cancel(shop.user_id, going[0].id)
+    await shop.later(61)
+    await shop.work()
+    await credited(shop, await place(shop, 1_000, coupon=issued[-1].code))
+    assert (await place(shop, 1_000, coupon=issued[-2].code)).reason == "eligibility.coupon_capped"
 
 
 async def test_two_programs_at_once_share_one_budget(shop: Shop, server: Supervisor, fresh: str) -> None:  # noqa: F811
@@ -317,6 +331,28 @@ async def test_a_failed_refund_gives_the_bonus_back_with_the_money(shop: Shop) -
     done = await shop.program.desk.refund(order.id, 10_000, "asked", "anna")
     await settled(shop, done.id, "failed")
     assert await wallet(shop) == (10_000, 1_000)
+
+
+async def test_a_payout_that_bounces_brings_its_bonus_back_and_the_next_one_counts_anew(shop: Shop) -> None:  # noqa: F811
+    await verified(shop, NAME)
+    number = await run(shop.program.database, terms())
+    order = await place(shop, offer=number)
+    await credited(shop, order)
+    shop.sim.fault("refund", "error", code="USER_ACCOUNT_ABNORMAL", http=403)
+    await shop.program.desk.refund(order.id, 10_000, "x", "anna")
+    assert await wallet(shop) == (10_000, 1_000)
+    payouts = shop.program.payouts
+    for amount_fen, left in ((4_000, (6_000, 600)), (10_000, (0, 0))):
+        payout_id = await payouts.propose(order.id, amount_fen, ACCOUNT, "x", "anna")
+        assert await wallet(shop) == left
+        await payouts.approve(payout_id, "ben")
+        await payouts.paid(payout_id, "carl", f"REF-{amount_fen}")
+        assert await wallet(shop) == left
+        acts = await asyncio.gather(*(payouts.bounced(payout_id, "carl", "账号不存在") for _ in range(8)), return_exceptions=True)
+        assert sum(each is None for each in acts) == 1, "it comes back once"
+        assert await wallet(shop) == (10_000, 1_000), "the money, and the bonus that had gone with it"
+    taken = await shop.program.database.rows("select state, amount_fen from bonus_takings order by at, refund_id")
+    assert [tuple(row) for row in taken] == [("given_back", 1_000), ("restored", 400), ("restored", 1_000)]
 
 
 async def settled(shop: Shop, refund_id: Any, state: str) -> None:  # noqa: F811

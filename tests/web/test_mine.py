@@ -6,12 +6,15 @@ import re
 import secrets
 from typing import Any
 
+import pytest
 from tests.flows.conftest import let_time_pass
 from tests.web.stage import PASSWORD, PHONE, Stage
+from tests.web.test_factor import enrolled
 from tests.web.test_sessions import Browser
 
 from daozhang import clock, notices
 from daozhang.goods import shelf
+from daozhang.identity import factor
 from daozhang.mine import Unused
 from daozhang.postgres import Database
 from daozhang.proof import prove
@@ -179,3 +182,27 @@ async def test_an_empty_account_closes_at_once(buyer: Browser, stage: Stage) -> 
     answer = await buyer.submit("/me/close", "/me/close", password=PASSWORD, sure="1")
     assert answer.headers["location"] == "/login"
     assert await stage.house.database.value("select standing from users where id = $1", stage.shop.user_id) == "closed"
+
+
+@pytest.mark.usefixtures("services")
+async def test_pd_a_closed_account_keeps_no_key_of_its_person_and_the_fact_stays(buyer: Browser, stage: Stage) -> None:
+    phone, _ = await enrolled(stage, buyer)
+    database, user_id = stage.house.database, stage.shop.user_id
+    await buyer.submit("/me/notices", "/me/notices/email/ask", address="buyer.one@example.com")
+    letter = re.search(r"/me/notices/email\?t=([\w=-]+)", stage.shop.sim.services.messages[0].text)
+    assert letter is not None
+    await buyer.submit(f"/me/notices/email?t={letter[1]}", "/me/notices/email", t=letter[1])
+    kept = "select f.secret_sealed, c.email_sealed from factors f join notice_choices c using (user_id) where user_id = $1"
+    before = await database.row(kept, user_id)
+    assert before is not None
+    assert None not in tuple(before)
+    await stage.house.identity.close(user_id, actor="staff:1", reason="owner_request")
+    after = await database.row(f"{kept.replace('f.secret_sealed', 'f.secret_sealed, f.wanted_sealed')}", user_id)
+    assert after is not None
+    assert set(after) == {None}
+    ended = await database.value("select ended_at from factors where user_id = $1", user_id)
+    assert ended == await database.value("select standing_since from users where id = $1", user_id), "that there was one stays"
+    assert await database.value("select count(*) from recovery_codes where void_at is null and used_at is null") == 0
+    told = await database.rows("select kind from events where user_id = $1 and kind like 'user.%' order by id", user_id)
+    assert [row["kind"] for row in told][-2:] == ["user.email_proved", "user.closed"]
+    assert not await factor.right(database, stage.shop.program.vault, user_id, phone.code())

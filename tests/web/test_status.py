@@ -8,9 +8,12 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.flows.shop import Shop, open_shop
+from tests.patience import until
 from tests.web.status_scene import play
 
 from daozhang import clock, ids
+from daozhang.policy import regulation
+from daozhang.policy.regulation import Draft
 from daozhang.postgres import Database
 from daozhang.settings import Settings
 from daozhang.status import calendar
@@ -191,3 +194,48 @@ async def test_where_nobody_was_heard_nothing_is_claimed(database: Database, set
         _, _, page = await get(shop, "/status", accept="text/html", accept_language="en")
         assert "Every way to pay works" in page
         assert "the channel answers" in page
+
+
+async def closed(shop: Shop, region: str, channel_class: str, goods_class: str = "*", **more: Any) -> int:
+    """A row in force."""
+    draft = Draft(
+        region, channel_class, goods_class, "粤金〔2026〕17号", "暂停钱包类充值，可改用银行卡。", "Wallets are closed; cards work.",
+        "finish", clock.now() - timedelta(minutes=1), **more,
+    )  # fmt: skip
+    number = await regulation.propose(shop.program.database, 1, draft, "anna")
+    await regulation.approve(shop.program.database, 1, number, "ben")
+    return number
+
+
+async def test_what_a_region_closes_is_told_to_everybody_from_the_rows_of_the_policy_alone(told: Shop) -> None:
+    async def looked() -> tuple[list[Any], str]:
+        _, _, body = await get(told, "/v1/channels", accept_language="en")
+        _, _, page = await get(told, "/status", accept="text/html", accept_language="en")
+        return body["regulation"], page
+
+    rows, page = await looked()
+    assert (rows, "Closed by regulation" in page) == ([], False)
+    waits = Draft("33", "*", "*", "x", "x", "waits", "finish", clock.now())
+    await regulation.propose(told.program.database, 1, waits, "anna")
+    number = await closed(told, "44", "wallet")
+    await closed(told, "3301", "card", "game_card", until_at=clock.now() + timedelta(days=30))
+    # The program looks once a second by itself; nothing here is told to it.
+    await until(lambda: len(told.program.house.regulated()) == 2)
+    rows, page = await looked()
+    assert [(row["region"], row["region_name"], row["channel_class"], row["kinds"], row["goods_class"]) for row in rows] == [
+        ("44", "Guangdong", "wallet", ["wechatpay"], "*"), ("3301", "Zhejiang 3301", "card", [], "game_card"),
+    ]  # fmt: skip
+    assert (rows[0]["reference"], rows[0]["notice"]) == ("粤金〔2026〕17号", "Wallets are closed; cards work.")
+    assert rows[1]["until_at"] is not None
+    for said in (
+        "Guangdong · wallets (WeChat Pay)",
+        "Zhejiang 3301 · bank cards · for Game cards",
+        "Wallets are closed; cards work.",
+    ):
+        assert said in page
+    native = (await get(told, "/v1/channels"))[2]["channels"][0]["methods"][0]
+    assert native["usable"], "elsewhere it is open"
+    await regulation.end(told.program.database, 1, number, "anna", "over")
+    await regulation.end(told.program.database, 1, number, "ben", "over")
+    await until(lambda: len(told.program.house.regulated()) == 1)
+    assert [row["region"] for row in (await looked())[0]] == ["3301"]

@@ -16,8 +16,8 @@ app = App(name="daozhang", help="The recharge desk of a shop for digital goods."
 COMMANDS = tuple(
     f"daozhang.cli.{name}"
     for name in (
-        "program", "channel", "key", "calendar", "order", "payout", "limit", "policy", "region", "goods", "announce", "offer",
-        "agreement", "alarm", "anomaly", "staff", "server", "bench",
+        "program", "channel", "provider", "key", "calendar", "order", "payout", "limit", "policy", "region", "goods", "announce",
+        "offer", "agreement", "alarm", "anomaly", "staff", "server", "bench",
     )
 )  # fmt: skip
 """The modules whose functions are commands: importing one adds them."""

@@ -51,6 +51,12 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "payout.propose": _for("finance"),
     "payout.approve": _for("finance"),
     "payout.pay": _for("finance"),
+    # Campaigns give money away: one proposes, another lets it run, and whoever sees one go wrong may stop it.
+    "offer.read": _for("support", "risk", "finance"),
+    "offer.propose": _for("support", "finance"),
+    "offer.approve": _for("risk", "finance"),
+    "offer.stop": _for("support", "risk", "finance"),
+    "offer.issue": _for("support", "finance"),
     "failures.read": _for("support", "risk", "finance", "developer"),
     "audit.read": _for("aml"),
     "staff.read": _for(),
@@ -70,6 +76,8 @@ PROVEN = frozenset(
         "payout.propose",
         "payout.approve",
         "payout.pay",
+        "offer.approve",
+        "offer.issue",
         "suspicion.export",
     }
 )

@@ -9,7 +9,7 @@ from daozhang.offers.give import ended, grant, promise, renew
 from daozhang.offers.model import Ask, Campaign, Given, OwnCoupon, Page, Seen, Terms
 from daozhang.offers.quote import given, quote
 from daozhang.offers.read import lock, read
-from daozhang.offers.take_back import begin_taking, end_taking
+from daozhang.offers.take_back import begin_taking, end_taking, restore_taking
 
 __all__ = [
     "Ask",
@@ -30,4 +30,5 @@ __all__ = [
     "quote",
     "read",
     "renew",
+    "restore_taking",
 ]

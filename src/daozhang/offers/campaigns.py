@@ -19,7 +19,7 @@ from daozhang.reasons.refusal import Refusal
 sql = statements("daozhang.offers")
 
 ALONE_WAITS = timedelta(hours=24)
-MAY = "rules.approve"
+MAY = "offer.approve"
 ALONE_FEN = 1_000_000
 """The largest budget that one person alone may put in force."""
 LONGEST = timedelta(days=400)

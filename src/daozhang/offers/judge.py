@@ -69,9 +69,14 @@ def share(row: Mapping[str, Any], bonus_fen: int, before_fen: int) -> str:
     """Whether the budget and the user's share still hold a bonus: open, spent or capped."""
     if row["used_fen"] + before_fen + bonus_fen > row["budget_fen"]:
         return "spent"
-    over_fen = row["user_fen"] is not None and row["user_used_fen"] + bonus_fen > row["user_fen"]
-    over_count = row["user_count"] is not None and row["user_used_count"] >= row["user_count"]
-    return "capped" if over_fen or over_count else "open"
+    return "capped" if _over(row, bonus_fen) else "open"
+
+
+def _over(row: Mapping[str, Any], bonus_fen: int, of: str = "") -> bool:
+    """Whether a bonus is more than one user may get of a campaign. `of`: how the columns of the campaign are called."""
+    most_fen, most_count = row[f"{of}user_fen"], row[f"{of}user_count"]
+    over_fen = most_fen is not None and row[f"{of}user_used_fen"] + bonus_fen > most_fen
+    return over_fen or (most_count is not None and row[f"{of}user_used_count"] >= most_count)
 
 
 def _coupon(row: Mapping[str, Any], ask: Ask, taken: Taken | None) -> tuple[str, int]:  # noqa: PLR0911 -- one return per state
@@ -87,4 +92,4 @@ def _coupon(row: Mapping[str, Any], ask: Ask, taken: Taken | None) -> tuple[str,
         return "expired", 0
     if ask.amount_fen is not None and ask.amount_fen < row["coupon_from_fen"]:
         return "below", 0
-    return "open", row["coupon_bonus_fen"]
+    return ("capped", 0) if _over(row, row["coupon_bonus_fen"], "coupon_") else ("open", row["coupon_bonus_fen"])

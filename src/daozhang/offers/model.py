@@ -77,7 +77,8 @@ class Seen:
     """How a chosen offer and a chosen coupon stand, under whatever locks the caller holds.
 
     `offer`: none (not chosen), open, below (the amount is below its tiers: nothing is given and nothing is wrong), early, over,
-    spent (its budget), capped (the user's share), unknown. `coupon`: none, open, below, used, reserved, expired, unknown.
+    spent (its budget), capped (the user's share), unknown. `coupon`: none, open, below, used, reserved, expired,
+    capped, unknown.
     """
 
     offer: str = "none"

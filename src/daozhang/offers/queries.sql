@@ -9,7 +9,9 @@ select clock_now() as at, c.id as campaign_id, c.state, c.begins_at, c.ends_at, 
     where p.user_id = w.user_id and p.state = 'promised') as user_promised_fen,
   k.id as coupon_id, k.user_id as coupon_user_id, k.state as coupon_state, k.expires_at as coupon_expires_at,
   k.state = 'reserved' and not order_is_dead(k.order_id) as coupon_busy,
-  kc.id as coupon_campaign_id, kc.tier_from_fen[1] as coupon_from_fen, kc.tier_bonus_fen[1] as coupon_bonus_fen, kc.stacks as coupon_stacks
+  kc.id as coupon_campaign_id, kc.tier_from_fen[1] as coupon_from_fen, kc.tier_bonus_fen[1] as coupon_bonus_fen, kc.stacks as coupon_stacks,
+  kc.user_fen as coupon_user_fen, kc.user_count as coupon_user_count, ku.used_fen as coupon_user_used_fen,
+  ku.used_count as coupon_user_used_count
 from unnest($2::bigint[], $3::bigint[], $4::bytea[]) with ordinality as w (user_id, campaign_id, code_hash, place)
 left join campaigns c on c.id = w.campaign_id and c.shop_id = $1 and c.form = 'bonus'
 left join coupons k on k.shop_id = $1 and k.code_hash = w.code_hash
@@ -18,6 +20,10 @@ left join lateral (
   select coalesce(sum(p.bonus_fen), 0)::bigint as used_fen, count(*) as used_count
   from bonus_promises p where p.campaign_id = c.id and p.user_id = w.user_id and p.state <> 'returned'
 ) u on true
+left join lateral (
+  select coalesce(sum(p.bonus_fen), 0)::bigint as used_fen, count(*) as used_count
+  from bonus_promises p where p.campaign_id = kc.id and p.user_id = w.user_id and p.state <> 'returned'
+) ku on true
 order by w.place
 
 -- name: promise_bonus
@@ -49,7 +55,7 @@ from bonus_promises p left join recharge_facts f on f.order_id = p.order_id wher
 
 -- name: granted_of_order
 select p.id, p.shop_id, p.user_id, p.paid_fen, p.bonus_fen,
-  coalesce((select sum(t.due_fen) from bonus_takings t where t.promise_id = p.id and t.state <> 'given_back'), 0)::bigint as due_fen
+  coalesce((select sum(t.due_fen) from bonus_takings t where t.promise_id = p.id and t.state in ('waiting', 'taken')), 0)::bigint as due_fen
 from bonus_promises p where p.order_id = $1 and p.state = 'granted' order by p.id
 
 -- name: balance_of
@@ -60,6 +66,10 @@ select begin_taking($1, $2, $3, $4, $5, $6)
 
 -- name: end_takings
 select promise_id, hold_id, amount_fen from end_takings($1, $2, $3)
+
+-- name: restore_takings
+select t.promise_id, t.hold_id, t.amount_fen, p.user_id
+from restore_takings($1, $2) t join bonus_promises p on p.id = t.promise_id where t.amount_fen > 0
 
 -- name: running
 select c.id as campaign_id, c.name_zh, c.name_en, c.tier_from_fen, c.tier_bonus_fen, c.ends_at, c.budget_fen, c.used_fen, c.user_fen,

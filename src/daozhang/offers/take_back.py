@@ -11,7 +11,7 @@ from typing import Literal
 from uuid import UUID
 
 from daozhang import ids
-from daozhang.ledger import Accounts, Transfer, accounts
+from daozhang.ledger import Accounts, Line, Transfer, accounts
 from daozhang.ledger.reserve import Hold, closing, reserve
 from daozhang.postgres import Tx, statements
 
@@ -60,3 +60,18 @@ async def end_taking(tx: Tx, at: datetime, refund_id: UUID, how: Literal["taken"
             assert booking is not None, "a bonus's hold ended before it"
             made.append(booking)
     return made
+
+
+async def restore_taking(tx: Tx, at: datetime, payout_id: UUID) -> list[Transfer]:
+    """The bank sent a payout back: the bonus that had gone with it is the user's again, beside its money.
+
+    The bookings, for the caller to post with the payout's own. Nothing the second time.
+    """
+    rows = await tx.rows(sql.restore_takings, at, payout_id)
+    return [
+        Transfer(
+            ids.new_id(), "payout.bonus_restored", row["hold_id"], at,
+            (Line(accounts.PROMOTION, -row["amount_fen"]), Line(accounts.bonus(row["user_id"]), row["amount_fen"])),
+        )
+        for row in rows
+    ]  # fmt: skip

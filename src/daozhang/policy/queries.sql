@@ -141,10 +141,11 @@ select r.rules::text as rules, case when r.rules <> '[]' then region_of_user($2)
 -- name: notices_of
 select region, reference, notice_zh as text_zh, notice_en as text_en, from_at from region_rules where id = any ($1) order by id
 
--- name: closed_everywhere
-select r.channel_class, r.reference, r.notice_en, greatest(r.from_at, coalesce(r.approved_at, r.proposed_at)) as from_at
-from region_rules r join jsonb_array_elements(regulation_now($1)) n on (n.value ->> 'id')::bigint = r.id
-where r.region = '*' and r.goods_class in ('*', 'wallet')
+-- name: rules_in_force
+-- What everybody may read of the rows that hold now, by the very function that the checks ask.
+select r.id, r.region, r.channel_class, r.goods_class, r.reference, r.notice_zh as text_zh, r.notice_en as text_en,
+  greatest(r.from_at, coalesce(r.approved_at, r.proposed_at)) as from_at, r.until_at, r.in_flight
+from region_rules r join jsonb_array_elements(regulation_now($1)) n on (n.value ->> 'id')::bigint = r.id order by r.id
 
 -- name: classes_of_goods
 select goods_id, class from goods_facts where goods_id = any ($1)

@@ -26,7 +26,8 @@ def code_of(told: str | None) -> str:
 
 
 def name_of(code: str, locale: str) -> str:
-    """A region's name; the code itself where it has none here, and the country for `*`."""
+    """A region's name, with the code where it is a part of one; the code itself where it has none, and the country for `*`."""
     if code == "*":
         return "nationwide" if locale == "en" else "全国"
-    return names(locale).get(code[:2], code)
+    name = names(locale).get(code[:2])
+    return code if name is None else name if len(code) == 2 else f"{name} {code}"

@@ -84,6 +84,25 @@ class Notice(msgspec.Struct, frozen=True):
     from_at: datetime
 
 
+class InForce(msgspec.Struct, frozen=True):
+    """A row that holds now, as everybody may read it. `region` is `*` for the whole country, `goods_class` `*` for everything."""
+
+    id: int
+    region: str
+    channel_class: str
+    goods_class: str
+    reference: str
+    text_zh: str
+    text_en: str
+    from_at: datetime
+    until_at: datetime | None
+    in_flight: str
+
+    def classes(self) -> tuple[str, ...]:
+        """The classes of channels that it closes."""
+        return CLASSES_ALL if self.channel_class == "*" else (self.channel_class,)
+
+
 def read_rules(content: str) -> tuple[RegionRule, ...]:
     """The rows in force as a statement answers them."""
     return () if content == "[]" else _RULES.decode(content)
@@ -215,15 +234,27 @@ CLASSES_ALL = ("wallet", "card", "aggregator", "other")
 
 
 class Feed:
-    """What `status` is told: classes of channels that are closed everywhere, so that nobody keeps a second list."""
+    """The rows in force for whoever tells of them without a user: one reading, so that nobody keeps a second list.
+
+    `status` takes what is closed everywhere as suspensions; the public page and API tell every row with its region.
+    """
 
     def __init__(self, shop_id: int, database: Database) -> None:
         self._shop_id, self._database = shop_id, database
-        self._suspensions: tuple[Suspension, ...] = ()
+        self._rows: tuple[InForce, ...] = ()
+
+    def in_force(self) -> tuple[InForce, ...]:
+        """Every row that held at the last look."""
+        return self._rows
 
     def suspensions(self) -> Iterable[Suspension]:
-        """As of the last look."""
-        return self._suspensions
+        """Classes of channels that no recharge may use anywhere."""
+        return [
+            Suspension(self._shop_id, row.reference, row.text_en, row.from_at, channel_class=each)
+            for row in self._rows
+            if row.region == "*" and row.goods_class in ("*", "wallet")
+            for each in row.classes()
+        ]
 
     async def watch(self) -> None:
         """Look once a second until cancelled."""
@@ -234,15 +265,11 @@ class Feed:
     async def load(self) -> None:
         """Look now. When the database is away what was known stays."""
         try:
-            rows: Sequence[Any] = await self._database.rows(sql.closed_everywhere, self._shop_id)
+            rows: Sequence[Any] = await self._database.rows(sql.rules_in_force, self._shop_id)
         except Unavailable:
             log.warning("closed classes of channels are as they were: the database is not reachable")
             return
-        self._suspensions = tuple(
-            Suspension(self._shop_id, row["reference"], row["notice_en"], row["from_at"], channel_class=each)
-            for row in rows
-            for each in (CLASSES_ALL if row["channel_class"] == "*" else (row["channel_class"],))
-        )
+        self._rows = tuple(InForce(**dict(row)) for row in rows)
 
 
 async def _second(tx: Tx, shop_id: int, first: str, since_at: datetime, actor: str, at: datetime) -> None:

@@ -335,7 +335,15 @@ with booked as (
   where p.taken_fen <> coalesce((select sum(t.amount_fen) from bonus_takings t where t.promise_id = p.id and t.state = 'taken'), 0)
   union
   select t.refund_id::text from bonus_takings t join holds h on h.id = t.hold_id
-  where h.amount_fen <> t.amount_fen or h.state <> case t.state when 'waiting' then 'reserved' when 'taken' then 'captured' else 'released' end
+  where h.amount_fen <> t.amount_fen
+    or h.state <> case t.state when 'waiting' then 'reserved' when 'given_back' then 'released' else 'captured' end
+  union
+  select coalesce(t.refund_id, b.source_id)::text
+  from (select * from bonus_takings where state = 'restored' and hold_id is not null) t
+  full join (
+    select x.source_id, sum(p.amount_fen) as fen from transfers x join postings p on p.transfer_id = x.id and p.amount_fen > 0
+    where x.kind = 'payout.bonus_restored' group by 1) b on b.source_id = t.hold_id
+  where t.hold_id is null or b.fen is distinct from t.amount_fen
 )
 select (select count(*) from bonus_promises) as looked_at, w.culprit from (select 1) one left join wrong w on true;
 
@@ -351,7 +359,7 @@ with used as (
   select 'campaign ' || u.id as culprit from used u where u.promised_fen <> u.used_fen or u.used_fen > u.budget_fen
   union
   select 'campaign ' || p.campaign_id || ' user ' || p.user_id
-  from bonus_promises p join campaigns c on c.id = p.campaign_id where p.state <> 'returned' and p.coupon_id is null
+  from bonus_promises p join campaigns c on c.id = p.campaign_id where p.state <> 'returned'
   group by p.campaign_id, p.user_id, c.user_fen, c.user_count having sum(p.bonus_fen) > c.user_fen or count(*) > c.user_count
   union
   select 'coupon ' || k.id from coupons k

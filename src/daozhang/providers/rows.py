@@ -1,6 +1,7 @@
 """Providers as rows with sealed secrets: added, enabled one per purpose, and made when they are needed."""
 
 import logging
+from datetime import datetime
 
 import msgspec
 
@@ -8,6 +9,7 @@ from daozhang import clock
 from daozhang.outbound import ForbiddenHost, Transport
 from daozhang.outbound.hosts import check_base
 from daozhang.postgres import Database, Tx, Unavailable, statements
+from daozhang.providers.hearing import Heard
 from daozhang.providers.port import EmailProvider, FaceProvider, IdentityProvider, Purpose, SmsProvider, SupplierProvider
 from daozhang.providers.sandbox import KIND, LEAST_SECRET, Sandbox
 from daozhang.reasons.refusal import Refusal
@@ -35,6 +37,18 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         return f"ProviderSettings(purpose={self.purpose!r}, app={self.app!r})"
 
 
+class InUse(msgspec.Struct, frozen=True):
+    """A provider in a list: without its secret, with how it has answered. `good_at`: its first good answer, or after trouble."""
+
+    purpose: str
+    kind: str
+    app: str
+    host: str
+    troubled_since: datetime | None
+    troubles: int
+    good_at: datetime | None
+
+
 async def add(database: Database, vault: Vault, settings: Settings, shop_id: int, wanted: ProviderSettings) -> int:
     """Add or change a provider; it is used at once, instead of the one before it. Raises `Refusal` (`provider.*`)."""
     if wanted.kind != KIND or not (0 < len(wanted.app) <= 64 and wanted.app.isascii() and wanted.app.isprintable()):
@@ -48,7 +62,7 @@ async def add(database: Database, vault: Vault, settings: Settings, shop_id: int
     place = _place(shop_id, wanted.purpose, wanted.app)
 
     async def work(tx: Tx) -> int:
-        await tx.run(sql.disable_providers, shop_id, wanted.purpose, clock.now())
+        await _disable(tx, shop_id, wanted.purpose)
         return int(
             await tx.value(
                 sql.put_provider,
@@ -65,12 +79,22 @@ async def add(database: Database, vault: Vault, settings: Settings, shop_id: int
     return await database.transact(work)
 
 
+async def end(database: Database, shop_id: int, purpose: Purpose) -> bool:
+    """Use nobody for a purpose any more. False when nobody was in use."""
+    return await database.transact(lambda tx: _disable(tx, shop_id, purpose))
+
+
+async def listed(database: Database, shop_id: int) -> list[InUse]:
+    """Who is in use, one for each purpose."""
+    return [InUse(**dict(row)) for row in await database.rows(sql.listed_providers, shop_id)]
+
+
 class Providers:
     """The enabled providers of a shop, made anew when their row changes."""
 
     def __init__(self, shop_id: int, database: Database, vault: Vault, settings: Settings) -> None:
         self._shop_id, self._database, self._vault, self._settings = shop_id, database, vault, settings
-        self._made: dict[str, tuple[int, int, Sandbox]] = {}
+        self._made: dict[str, tuple[int, int, Heard]] = {}
         self._looked = float("-inf")
 
     async def sms(self) -> SmsProvider:
@@ -101,10 +125,10 @@ class Providers:
     async def close(self) -> None:
         """Let go of every connection."""
         for _, _, made in self._made.values():
-            await made.close_connections()
+            await made.made.close_connections()
         self._made.clear()
 
-    async def _get(self, purpose: Purpose) -> Sandbox:
+    async def _get(self, purpose: Purpose) -> Heard:
         await self._look()
         found = self._made.get(purpose)
         if found is None:
@@ -125,7 +149,7 @@ class Providers:
             if known is None or known[:2] != (row["id"], row["version"]):
                 await self._make(row["purpose"], row)
         for gone in self._made.keys() - {row["purpose"] for row in rows}:
-            await self._made.pop(gone)[2].close_connections()
+            await self._made.pop(gone)[2].made.close_connections()
         self._looked = clock.now_s()
 
     async def _make(self, purpose: str, row: object) -> None:
@@ -137,10 +161,16 @@ class Providers:
             log.error("the provider for %s cannot be used", purpose)  # noqa: TRY400 - a trace could show a secret.
             return
         old = self._made.get(purpose)
-        made = Sandbox(self._shop_id, record["app"], secret, record["host"], transport)
+        made = Heard(self._database, self._shop_id, Sandbox(self._shop_id, record["app"], secret, record["host"], transport))
         self._made[purpose] = (record["id"], record["version"], made)
         if old is not None:
-            await old[2].close_connections()
+            await old[2].made.close_connections()
+
+
+async def _disable(tx: Tx, shop_id: int, purpose: str) -> bool:
+    ended = await tx.rows(sql.disable_providers, shop_id, purpose, clock.now())
+    await tx.run(sql.heard_anew, shop_id, purpose)
+    return bool(ended)
 
 
 def _place(shop_id: int, purpose: str, app: str) -> str:

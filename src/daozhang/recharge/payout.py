@@ -6,7 +6,7 @@ bank's reference. The account is sealed; who reads it is on record.
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -34,6 +34,9 @@ sql = statements("daozhang.recharge")
 
 _NUMBER = re.compile(r"[0-9A-Za-z@._+-]{6,64}", re.ASCII)
 _REFERENCE = re.compile(r"[0-9A-Za-z._-]{4,64}", re.ASCII)
+
+COMES_BACK = timedelta(days=60)
+"""How long after a payment by hand the desk offers to book that it came back; the command line does it later, too."""
 
 
 class Payee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,7 +158,7 @@ class Payouts:
         await self._database.transact(lambda tx: self._decide(tx, payout_id, "paid", actor, "", reference))
 
     async def bounced(self, payout_id: UUID, actor: str, why: str) -> None:
-        """The bank has sent it back to the shop: the money is the user's to spend again."""
+        """The bank has sent it back to the shop: the money is the user's to spend again, and the bonus that had gone with it."""
         await self._database.transact(lambda tx: self._decide(tx, payout_id, "bounced", actor, why))
 
     async def _decide(self, tx: Tx, payout_id: UUID, move: str, actor: str, why: str, reference: str | None = None) -> None:
@@ -187,9 +190,11 @@ class Payouts:
             await post(tx, row["shop_id"], at, actor, bookings, found)
         elif state == "bounced":
             cash = accounts.cash(row["user_id"])
-            found = await self._accounts.ids(tx, row["shop_id"], (accounts.PAYOUTS, cash))
             lines = (Line(accounts.PAYOUTS, -row["amount_fen"]), Line(cash, row["amount_fen"]))
-            await post(tx, row["shop_id"], at, actor, [Transfer(ids.new_id(), "payout.bounced", row["id"], at, lines)], found)
+            back = Transfer(ids.new_id(), "payout.bounced", row["id"], at, lines)
+            bookings = [back, *await offers.restore_taking(tx, at, row["id"])]
+            found = await self._accounts.ids(tx, row["shop_id"], {line.address for each in bookings for line in each.lines})
+            await post(tx, row["shop_id"], at, actor, bookings, found)
 
     async def payee(self, payout_id: UUID, actor: str) -> Payee:
         """The account in clear, for who pays it. The look is on record before anything is shown. Raises `Refusal`."""
@@ -207,10 +212,15 @@ class Payouts:
 
     async def waiting(self) -> list[PayoutView]:
         """Payouts that wait for a second person, or to be paid, oldest first."""
-        return [
-            PayoutView(**{name: row[name] for name in PayoutView.__struct_fields__})
-            for row in await self._database.rows(sql.waiting_payouts)
-        ]
+        return [_view(row) for row in await self._database.rows(sql.waiting_payouts)]
+
+    async def paid_lately(self, shop_id: int) -> list[PayoutView]:
+        """Payouts that a bank may still send back, newest first: paid within `COMES_BACK`."""
+        return [_view(row) for row in await self._database.rows(sql.paid_payouts, shop_id, clock.now() - COMES_BACK)]
+
+
+def _view(row: Any) -> PayoutView:
+    return PayoutView(**{name: row[name] for name in PayoutView.__struct_fields__})
 
 
 def _place(payout_id: UUID) -> str:

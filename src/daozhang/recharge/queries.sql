@@ -337,6 +337,10 @@ select id from move_payout($1, $2, $3, $4, $5, $6, $7, $8);
 select id, order_id, user_id, amount_fen, state, payee_tail, why, proposed_by, decided_by, reference, created_at, moved_at
 from payouts where state in ('proposed', 'approved') order by created_at limit 500;
 
+-- name: paid_payouts
+select id, order_id, user_id, amount_fen, state, payee_tail, why, proposed_by, decided_by, reference, created_at, moved_at
+from payouts where shop_id = $1 and state = 'paid' and moved_at > $2 order by moved_at desc limit 100;
+
 -- name: order_payouts
 select id, order_id, user_id, amount_fen, state, payee_tail, why, proposed_by, decided_by, reference, created_at, moved_at
 from payouts where order_id = $1 order by id;

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from daozhang.mine import Leaving
     from daozhang.mine.outward import Outward
     from daozhang.policy.books import Books
+    from daozhang.policy.regulation import InForce
     from daozhang.recharge.challenge import Challenges
     from daozhang.recharge.choice import Choice
     from daozhang.recharge.deceived import Deceived
@@ -88,6 +89,8 @@ class House:
     """The shop's own name in the bar; empty = the name of the house in the reader's language."""
     phone_url: Callable[[str], str] | None = None
     """In demo and tests: the address of the simulated phone that opens a payment's payload. None in production."""
+    regulated: "Callable[[], Sequence[InForce]]" = tuple
+    """The rows of regulation in force, as of a second ago; they are known while the database is away."""
     tour: Tour | None = None
     """In the demo: the guided page with its situations."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)

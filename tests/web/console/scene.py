@@ -1,5 +1,6 @@
 """A day at the desk: orders that went well and badly, money that waits, an account to give back, something of all else."""
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,6 +11,8 @@ from daozhang import alarms, clock, ids
 from daozhang.cases.unfreeze import ask
 from daozhang.identity import Visitor
 from daozhang.limits import rows as limits
+from daozhang.offers import campaigns
+from daozhang.offers.model import Terms, Tier
 from daozhang.postgres import Tx
 from daozhang.recharge import moves
 from daozhang.recharge.model import OrderView
@@ -89,6 +92,23 @@ async def reach(shop: Shop, order: OrderView, state: str) -> None:
     raise AssertionError((await seen(shop, order)).state)
 
 
+async def campaign(shop: Shop) -> None:
+    """One campaign that runs and has given, coupons of another, a third that waits for a second person."""
+    database, at = shop.program.database, clock.now()
+    stairs, ends_at = (Tier(10_000, 800), Tier(50_000, 5_000), Tier(100_000, 12_000)), at + timedelta(days=14)
+    bonus = Terms("bonus", "双十二充值送", "Winter bonus", at - timedelta(minutes=5), ends_at, stairs, 500_000, user_count=3)
+    coupons = dataclasses.replace(
+        bonus, form="coupon", name_zh="满五十优惠券", name_en="Five off fifty", tiers=(Tier(5_000, 500),), budget_fen=40_000
+    )
+    later = dataclasses.replace(coupons, name_zh="元旦回馈券", name_en="New year coupons", ends_at=at + timedelta(days=30))
+    for terms in (bonus, coupons, later):
+        number = await campaigns.propose(database, 1, terms, "staff:1")
+        if terms is not later:
+            await campaigns.approve(database, 1, number, "staff:2")
+        if terms is coupons:
+            await campaigns.issue(database, 1, number, 12, "staff:1")
+
+
 async def furnish(shop: Shop) -> Scene:
     """Put everything on the desk."""
     house, database = shop.program.house, shop.program.database
@@ -111,6 +131,7 @@ async def furnish(shop: Shop) -> Scene:
         await alarms.ring(tx, 1, at, "channel.limit_unlisted", "wechatpay:RATELIMIT", {"channel": 1})
 
     await database.transact(more)
+    await campaign(shop)
     await limits.ship(database, "demo")
     begins = clock.now() + timedelta(hours=6)
     await calendar.plan(database, shop.channel_id, begins, begins + timedelta(hours=2), note="银行系统升级")

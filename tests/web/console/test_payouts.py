@@ -31,9 +31,16 @@ async def test_two_people_pay_back_by_hand(hire: Hire, stage: Stage) -> None:
     assert ACCOUNT["number"] in shown
     assert "payout.malformed" in (await fen.do("/desk/payouts", f"{address}/paid", reference="?")).text
     assert (await fen.do("/desk/payouts", f"{address}/paid", reference="ICBC20261128001")).status_code == 303
+    page = (await fen.get("/desk/payouts")).text
+    assert f"{address}/account" not in page
+    assert f'action="{address}/bounced"' in page, "a bank may still send it back"
+    assert "staff.why_required" in (await fen.do("/desk/payouts", f"{address}/bounced", why="")).text
+    assert (await fen.do("/desk/payouts", f"{address}/bounced", why="账号不存在")).status_code == 303
     assert address not in (await fen.get("/desk/payouts")).text
+    assert (await stage.shop.program.desk.wallet(stage.shop.user_id)).cash_fen == 5_000
     lines = [(line.action, line.outcome) for line in await trail(stage.house.database, 1, subject=f"payout {found[1]}")]
     assert lines == [
+        ("payout.bounced", "done"), ("payout.bounced", "refused"),
         ("payout.paid", "done"), ("payout.paid", "refused"), ("payout.account", "done"), ("payout.approve", "done"),
         ("payout.approve", "refused"),
     ]  # fmt: skip

@@ -18,18 +18,21 @@ def _offer(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- every che
     return Hit(Outcome.REFUSE, _OFFERS.get(facts.offer or "", "eligibility.offer_over"), {})
 
 
-def _coupon(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- one return per state of a coupon
+_COUPONS = {
+    "used": "eligibility.coupon_used",
+    "reserved": "eligibility.coupon_reserved",
+    "capped": "eligibility.coupon_capped",
+}
+
+
+def _coupon(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
     if facts.coupon in ("none", "open"):
         return None
     if facts.coupon == "below":
         return Hit(Outcome.REFUSE, "eligibility.coupon_minimum", {"limit_fen": facts.coupon_from_fen})
     if facts.coupon == "expired":
         return Hit(Outcome.REFUSE, "eligibility.coupon_expired", {"until_at": facts.coupon_until_at})
-    if facts.coupon == "used":
-        return Hit(Outcome.REFUSE, "eligibility.coupon_used", {})
-    if facts.coupon == "reserved":
-        return Hit(Outcome.REFUSE, "eligibility.coupon_reserved", {})
-    return Hit(Outcome.REFUSE, "eligibility.coupon_unknown", {})
+    return Hit(Outcome.REFUSE, _COUPONS.get(facts.coupon or "", "eligibility.coupon_unknown"), {})
 
 
 def _stack(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001

@@ -8,6 +8,7 @@ from litestar import Request, Response, get
 
 from daozhang.status.board import OLD_S
 from daozhang.web.pages import house_of, locale_of, told
+from daozhang.web.status import regulated
 
 if TYPE_CHECKING:
     from daozhang.status.history import ChannelReport, Report, Way
@@ -18,7 +19,7 @@ KEEP = "public, max-age=5"
 
 @get("/v1/channels")
 async def show(request: AnyRequest) -> Response[bytes]:
-    """Channels with their methods, ninety days, incidents and planned maintenance.
+    """Channels with their methods, ninety days, incidents, planned maintenance, and what regulation closes where.
 
     `observed_at` and the header `Age` say how old it is, `stale` that it could not be renewed. The tag does not change with the
     age alone. Errors are problem documents (RFC 9457). Raises `Unavailable` (503) when nothing was ever read.
@@ -54,6 +55,7 @@ def _body(request: AnyRequest, report: "Report") -> dict[str, Any]:
             }
             for plan in report.calendar
         ],
+        "regulation": regulated.as_data(house_of(request).regulated(), report, locale_of(request)),
     }  # fmt: skip
 
 

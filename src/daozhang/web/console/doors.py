@@ -3,11 +3,11 @@
 from litestar import Router
 
 from daozhang.reasons import Refusal
-from daozhang.web.console import access, case, entrance, find, money, order, queue, regions, register, rules, user, watch
+from daozhang.web.console import access, case, entrance, find, money, offers, order, queue, regions, register, rules, user, watch
 
 HANDLERS = (
     *entrance.handlers, *queue.handlers, *case.handlers, *order.handlers, *find.handlers, *user.handlers, *rules.handlers,
-    *money.handlers, *regions.handlers, *watch.handlers, *register.handlers,
+    *money.handlers, *offers.handlers, *regions.handlers, *watch.handlers, *register.handlers,
 )  # fmt: skip
 
 

@@ -58,6 +58,12 @@ async def paid(request: AnyRequest, payout: FromPath[UUID]) -> Redirect:
     )
 
 
+@post("/payouts/{payout:uuid}/bounced", may="payout.pay", status_code=303)
+async def bounced(request: AnyRequest, payout: FromPath[UUID]) -> Redirect:
+    """Book that the bank sent it back: the money is the user's to spend again, and the bonus beside it."""
+    return await _decide(request, payout, "bounced", lambda desk, actor, given: desk.bounced(payout, actor, access.why(given)))
+
+
 @post("/payouts/{payout:uuid}/account", may="payout.pay", status_code=200)
 async def account(request: AnyRequest, payout: FromPath[UUID]) -> Response[bytes]:
     """Show the account in clear to whoever pays it, this once. The look is on record before anything is shown."""
@@ -101,11 +107,11 @@ async def _decide(
 
 
 async def _page(request: AnyRequest, *, open_id: UUID | None = None, payee: Payee | None = None) -> Response[bytes]:
-    rows = await access.console_of(request).payouts.waiting()
+    session, desk = await access.staff(request), access.console_of(request).payouts
     return await access.page(
-        request, "payouts.html", here="payouts", rows=rows, number=shown, open_id=open_id, payee=payee,
-        wanted=request.query_params.get("order", "")[:40],
+        request, "payouts.html", here="payouts", rows=await desk.waiting(), paid=await desk.paid_lately(session.shop_id),
+        number=shown, open_id=open_id, payee=payee, wanted=request.query_params.get("order", "")[:40],
     )  # fmt: skip
 
 
-handlers = [payouts, propose, approve, reject, paid, account, odd, resolve]
+handlers = [payouts, propose, approve, reject, paid, bounced, account, odd, resolve]

@@ -41,6 +41,7 @@ _NOTICE_REASONS = {
     "eligibility.coupon_reserved",
     "eligibility.coupon_expired",
     "eligibility.coupon_minimum",
+    "eligibility.coupon_capped",
     "operation.page_outdated",
     "operation.key_reused",
     "operation.too_many",

@@ -14,6 +14,7 @@ from daozhang.status import Status
 from daozhang.status.board import OLD_S
 from daozhang.web import sessions
 from daozhang.web.pages import house_of, locale_of, plain_page, told
+from daozhang.web.status import regulated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +113,7 @@ async def show(request: AnyRequest) -> Response[bytes]:
         seen=min(report.at, report.now_at),
         panels=[_panel(request, channel, names[channel.id], reader) for channel in report.channels],
         plans=[_plan(plan, names[plan.channel_id], reader) for plan in report.calendar],
+        closed=[regulated.told(row, report, reader) for row in house_of(request).regulated()],
         stories=tales[:SHOWN],
         older=tales[SHOWN:],
         legend=[(state, HEIGHTS[state]) for state in HEIGHTS],
