@@ -10,8 +10,9 @@ from tests.flows.shop import refuses
 
 from daozhang import clock
 from daozhang.identity import Limiter
-from daozhang.identity.confirm import CODE_LIVES, PASS_LIVES, TRIES, Confirmations, Operation
+from daozhang.identity.confirm import CODE_LIVES, PASS_LIVES, SENDS, TRIES, Confirmations, Operation
 from daozhang.identity.consent import FACE, consent
+from daozhang.identity.limits import BUCKETS, Bucket
 from daozhang.postgres import Database
 from daozhang.providers import rows
 from daozhang.providers.rows import Providers
@@ -136,6 +137,31 @@ async def test_sends_are_bounded(desk: Desk) -> None:
     with refuses("operation.too_many"):
         await desk.send()
     assert len(desk.sim.services.messages) <= 5, "an hour's worth"
+
+
+async def test_rl_01_forty_at_once_get_no_more_codes_than_one_confirmation_has(desk: Desk, settings: Settings) -> None:
+    """The confirmation's own number, with buckets so wide that they stop nobody; and each code voids the one before."""
+    wide = {name: Bucket(10_000, 1) for name in BUCKETS}
+    desk.made._limiter = Limiter(desk.database, wide)
+    sent = await desk.send()
+    first = desk.code()
+    answers = await asyncio.gather(*(desk.made.resend(sent.id, PHONE, ORDER) for _ in range(40)), return_exceptions=True)
+    went = [each for each in answers if not isinstance(each, BaseException)]
+    assert sorted(each.sends_left for each in went) == list(range(SENDS - 1))
+    assert {each.reason for each in answers if isinstance(each, Refusal)} == {"confirmation.over"}
+    assert len(desk.sim.services.messages) == SENDS
+    assert len({message.text for message in desk.sim.services.messages}) == SENDS, "every message holds a code of its own"
+    with refuses("confirmation.wrong"):
+        await desk.made.answer(sent.id, PHONE, first)
+
+
+async def test_rl_01_forty_who_ask_at_once_for_one_number_get_what_its_bucket_holds(desk: Desk) -> None:
+    """Codes for another operation each time: what one number gets in all is bounded, too."""
+    asked = (desk.send(Operation("order", f"RC-{number}", 600_000)) for number in range(40))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(not isinstance(each, BaseException) for each in answers) == int(BUCKETS["confirm.subject"].capacity)
+    assert {each.reason for each in answers if isinstance(each, Refusal)} == {"operation.too_many"}
+    assert len(desk.sim.services.messages) == int(BUCKETS["confirm.subject"].capacity)
 
 
 async def test_an_unknown_number_gets_nothing_and_looks_the_same(desk: Desk) -> None:
