@@ -37,7 +37,7 @@ class House:
     def __init__(self, database: Database, vault: Vault, settings: Settings) -> None:
         self.database, self.accounts = database, Accounts()
         books = Books(database)
-        us = SimpleNamespace(kind="wechatpay", merchant=seed.MERCHANT, app=seed.APP)
+        us = SimpleNamespace(kind="wechatpay", merchant=seed.MERCHANT, app=seed.APP, no_credit=False)
         self.settle = Settle(database, books, vault, self.accounts, lambda _: us)  # type: ignore[arg-type, return-value]
         registry = Registry(database, vault, settings)
         self.desk = Desk(1, database, books, vault, registry, self.accounts, self.settle, public_url="", page_version="1")

@@ -152,7 +152,10 @@ async def point(database: Database, settings: Settings, channel_id: int, hosts: 
 
 
 async def refuse_credit(database: Database, channel_id: int, *, no_credit: bool = True) -> None:
-    """Have a channel told with every order that credit cards are not wanted, or stop that. Raises `Refusal`."""
+    """Take no credit cards at a channel, or take them again: buyers read it, and a kind that can be told is told with every order.
+
+    What a credit card pays all the same is held and goes back. Raises `Refusal`.
+    """
 
     async def work(tx: Tx) -> None:
         sql = statements("daozhang.channels")

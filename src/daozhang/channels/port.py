@@ -75,7 +75,7 @@ class Report(msgspec.Struct, frozen=True):
     `number` is ours (out_trade_no or out_refund_no, exactly as the channel told it), `channel_txn` the channel's own number.
     `merchant` and `app` are compared with the channel row, `amount_fen` and `currency` with the order. `payer` is the channel's
     name for who paid (personal data: it is sealed before it is stored). `bank` is the payer's bank where the channel tells it, as a
-    short word in lower case such as `icbc`.
+    short word in lower case such as `icbc`; `instrument` likewise `credit` for a credit card or line, `debit` for a debit card.
     """
 
     witness: Literal["notification", "query", "bill"]
@@ -93,6 +93,7 @@ class Report(msgspec.Struct, frozen=True):
     native: Native | None = None
     reason: str | None = None
     bank: str = ""
+    instrument: str = ""
 
 
 class Notification(msgspec.Struct, frozen=True):
@@ -162,6 +163,8 @@ class Channel(Protocol):
     merchant: str
     app: str
     methods: tuple[str, ...]
+    no_credit: bool
+    """The shop takes no credit cards here, and buyers were told so."""
 
     async def order(self, request: OrderRequest) -> Prepay:
         """Place the order at the channel. Safe to repeat with the same request."""

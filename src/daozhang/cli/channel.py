@@ -66,7 +66,9 @@ def enable(channel_id: int, /, *, off: bool = False, json: bool = False) -> None
 
 @channel.command
 def credit(channel_id: int, /, *, off: bool = False, json: bool = False) -> None:
-    """Take credit cards at a channel, or with --off no longer: it is told so with every order, and buyers read it before they pay.
+    """Take credit cards at a channel, or with --off no longer: buyers read it before they pay, and what one pays goes back.
+
+    WeChat Pay and Alipay are told so with every order; UnionPay and Epay cannot be, and what they report of the card is looked at.
 
     Args:
         channel_id: its number.

@@ -64,6 +64,8 @@ class Wish(msgspec.Struct, frozen=True):
     """What a purchase is of."""
     kind: str | None = None
     """The kind of channel that a payment came by; before it, the row of the channel says so."""
+    no_credit: bool | None = None
+    """Whether that channel takes no credit cards; likewise."""
 
     def place(self) -> Place | None:
         """Where the address is; None is not known."""
@@ -160,6 +162,7 @@ def _paid(wish: Wish, row: Any, signals: Any, law: Law) -> Facts:
         amount_fen=wish.amount_fen,
         payer_known=wish.payer is not None,
         instrument=wish.instrument,
+        no_credit=wish.no_credit,
         currency=wish.currency,
         region=law[0],
         region_rules=law[1],

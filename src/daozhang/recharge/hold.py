@@ -29,6 +29,8 @@ _QUESTIONS = {
 """What is asked, by why the money is held; anything else asks what it is for."""
 MISFIT = "anomaly.amount"
 """Why money waits that came with another amount: nothing is asked of its owner, staff look first."""
+_STAFF_FIRST = {MISFIT: "other_amount", "channel.credit_card_paid": "credit_card"}
+"""What needs no answer: its owner may say something, and staff decide without waiting for it."""
 
 
 class Held(NamedTuple):
@@ -44,7 +46,8 @@ async def open_cases(tx: Tx, cases: Cases, shop_id: int, held: Sequence[Held]) -
     """Open a case for each, in the commit that holds the money."""
     for each in held:
         facts = {"order": about(each.order_id), "amount_fen": each.amount_fen, "reason": each.reason}
-        question, first = ("other_amount", "staff") if each.reason == MISFIT else (_QUESTIONS.get(each.reason, "purpose"), "user")
+        first = "staff" if each.reason in _STAFF_FIRST else "user"
+        question = _STAFF_FIRST.get(each.reason) or _QUESTIONS.get(each.reason, "purpose")
         await cases.open(tx, shop_id, each.user_id, KIND, about(each.order_id), question, facts, first=first)  # type: ignore[arg-type]
 
 

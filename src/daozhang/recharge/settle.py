@@ -294,7 +294,8 @@ class Settle:
         payer = payer_index(self._vault, channel.kind, report.payer) if channel and report.payer else None
         return Wish(
             shop_id, attempt["user_id"], attempt["amount_fen"], attempt["channel_id"], attempt["method"], payer=payer,
-            instrument=OVERSEAS if report.bank in SCHEMES else None, kind=channel.kind if channel else None,
+            instrument=OVERSEAS if report.bank in SCHEMES else report.instrument or None,
+            kind=channel.kind if channel else None, no_credit=channel.no_credit if channel else None,
             purchase=attempt["purpose"] == "purchase",
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     channel.METHOD,
     channel.STATUS,
     channel.CREDIT,
+    channel.CREDIT_PAID,
     channel.HOURS,
     channel.SINGLE,
     channel.DAY,

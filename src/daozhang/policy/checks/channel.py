@@ -29,6 +29,12 @@ def _credit(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
     return Hit(Outcome.REFUSE, "channel.credit_card", {}) if credit else None
 
 
+def _credit_paid(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
+    """By what the payment itself says: a channel that cannot be told beforehand (UnionPay, Epay) takes any card. Unknown holds."""
+    credit = facts.instrument == "credit" and facts.no_credit is not False
+    return Hit(Outcome.HOLD, "channel.credit_card_paid", {}) if credit else None
+
+
 def _hours(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
     return _limit(facts, "hours")
 
@@ -109,6 +115,15 @@ CREDIT = Check(
     stages=_BEFORE,
     needs=("no_credit",),
     judge=_credit,
+)
+
+CREDIT_PAID = Check(
+    name="channel.credit_paid",
+    layer=Layer.CHANNEL,
+    strength=Strength.HARD,
+    stages=frozenset({Stage.PAID}),
+    needs=(),
+    judge=_credit_paid,
 )
 
 HOURS = Check(

@@ -69,17 +69,18 @@ class Alipay:
     def __init__(self, row: ChannelRow, keys: Sequence[AlipayKeys], transport: Transport) -> None:
         """Load every key object once."""
         self.id, self.merchant, self.app, self.methods = row.id, row.merchant, row.app, row.methods
+        self.no_credit = row.no_credit
         self._shop_id, self._transport, self._hosts = row.shop_id, transport, row.hosts
         self._verifiers = _once(verifier for version in keys for verifier in version.verifiers())
         self._caller = Caller(row.app, keys[0].signer(), self._verifiers, transport, row.hosts)
-        self._no_credit = row.no_credit or keys[0].no_credit
+        self._tells_no_credit = row.no_credit or keys[0].no_credit
         self._loopback = all(urlsplit(host).scheme == "http" for host in row.hosts)
 
     async def order(self, request: OrderRequest) -> Prepay:
         """Place the order. Safe to repeat: the same request says the same words."""
         if request.method not in self.methods or request.method not in METHODS:
             return Prepay(Outcome.FAILURE, reason="channel.method_unsupported")
-        content = order_content(request, clock.now(), no_credit=self._no_credit)
+        content = order_content(request, clock.now(), no_credit=self._tells_no_credit)
         if request.method in _PAGES:
             return self._page(request, content)
         about = self._about("order", request.out_trade_no)

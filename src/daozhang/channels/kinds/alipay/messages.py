@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
 
+import msgspec
+
 from daozhang.channels.native import native_codes
 from daozhang.channels.port import Native, OrderRequest, Outcome, RefundRequest, Report
 from daozhang.channels.strict import Unclear, text_of
@@ -25,6 +27,8 @@ _YUAN = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.([0-9]{1,2}))?", re.ASCII)
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?", re.ASCII)
 # Alipay forbids `/ = &` in a subject, and an `&` inside a text that we sign could be cut into other fields by whoever echoes it.
 _SAFE = str.maketrans({"&": "＆", "=": "＝", "/": "／", "<": "＜", ">": "＞", '"': "”", "'": "’", "\\": "＼", ",": "，"})
+_CREDIT = frozenset({"PCREDIT", "CREDIT_CARD", "CREDITCARD", "MIXED_CARD"})
+"""Where money of credit comes from, as `fund_bill_list` names it: the credit line, or a credit card behind BANKCARD."""
 _PAID: tuple[Outcome, str | None] = (Outcome.SUCCESS, None)
 REFUNDED = "TRADE_STATUS:TRADE_CLOSED@paid"
 
@@ -175,7 +179,19 @@ def _payment(told: Fields, witness: Witness, channel: tuple[int, str, str], paid
         payer=text_of(told, payer, 32, optional=True) or text_of(told, "buyer_open_id", 128, optional=True),
         native=Native(state),
         reason=reason,
+        instrument=_instrument(told.get("fund_bill_list")) if paid else "",
     )
+
+
+def _instrument(told: Any) -> str:
+    """Whether any part came from credit: a list in answers, the same as JSON text in notices. Empty when it is not told."""
+    try:
+        funds = msgspec.json.decode(told) if type(told) is str else told
+    except msgspec.DecodeError:
+        return ""
+    parts = [part for part in funds if type(part) is dict] if type(funds) is list else []
+    words = {str(part.get(name, "")) for part in parts for name in ("fund_channel", "fundChannel", "fund_type", "fundType")}
+    return "credit" if words & _CREDIT else "debit" if "DEBIT_CARD" in words else ""
 
 
 def _refund(

@@ -30,6 +30,7 @@ class Epay:
 
     def __init__(self, row: ChannelRow, keys: Sequence[EpayKeys], transport: Transport, signing: Signing) -> None:
         self.id, self.merchant, self.app, self.methods = row.id, row.merchant, row.app, row.methods
+        self.no_credit = row.no_credit
         self._shop_id, self._transport, self._keys = row.shop_id, transport, keys[0]
         self._dialect, self._signing = dialects()[keys[0].dialect], signing
         self._caller = Caller(transport, row.hosts, keys[0].path)

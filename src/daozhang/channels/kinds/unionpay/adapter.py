@@ -61,6 +61,7 @@ class UnionPay:
         if newest.sandbox != at_sandbox:
             raise ValueError("sandbox keys belong to the sandbox's hosts, and no others do")
         self.id, self.merchant, self.app, self.methods = row.id, row.merchant, row.app, row.methods
+        self.no_credit = row.no_credit
         self._shop_id, self._transport = row.shop_id, transport
         self._gateway, self._file_host = row.hosts[0], row.hosts[-1]
         self._files = _FILES if len(row.hosts) > 1 else _FILES_BESIDE

@@ -26,6 +26,8 @@ ACCEPTED = frozenset({"00", "A6"})
 EARLIER = timedelta(seconds=60)
 """So much before our order the payment ends at UnionPay, which cannot close it: what is begun last is known in time."""
 _CURRENCY = "156"
+_CARD_TYPES = {"01": "debit", "02": "credit", "03": "credit"}
+"""payCardType of ACP 5.1.0: debit, credit, and quasi-credit cards; others say neither."""
 _ORDER_ID = re.compile(r"[0-9A-Za-z]{8,40}", re.ASCII)
 _QUERY_ID = re.compile(r"[0-9A-Za-z]{8,32}", re.ASCII)
 _FEN = re.compile(r"0|[1-9][0-9]{0,11}", re.ASCII)
@@ -166,6 +168,7 @@ def _report(told: Fields, witness: Witness, subject: Literal["payment", "refund"
         channel_txn=txn,
         happened_at=_happened(told),
         payer=clip(told.get("accNo"), 64),
+        instrument=_CARD_TYPES.get(told.get("payCardType", ""), ""),
         native=Native(code, message, trace=clip(told.get("traceNo"), 16)),
         reason=reason,
     )

@@ -53,7 +53,8 @@ class WechatPay:
         """Load every key object once."""
         newest = keys[0]
         self.id, self.merchant, self.app, self.methods = row.id, row.merchant, row.app, row.methods
-        self._shop_id, self._transport, self._no_credit = row.shop_id, transport, row.no_credit
+        self.no_credit = row.no_credit
+        self._shop_id, self._transport = row.shop_id, transport
         self._ciphers = tuple(AESGCM(key.encode()) for key in dict.fromkeys(version.api_v3_key for version in keys))
         self._encode = msgspec.json.Encoder().encode
         fixed = {serial: key for version in keys for serial, key in version.verifiers().items()}
@@ -69,7 +70,7 @@ class WechatPay:
         """Place the order. Safe to repeat: the same request is sent as the same bytes."""
         if request.method not in self.methods or request.method not in METHODS:
             return Prepay(Outcome.FAILURE, reason="channel.method_unsupported")
-        body = self._encode(order_body(request, self.merchant, self.app, clock.now(), no_credit=self._no_credit))
+        body = self._encode(order_body(request, self.merchant, self.app, clock.now(), no_credit=self.no_credit))
         heard = await self._caller.call(
             "order", "POST", f"{_ORDERS}/{request.method}", body, self._about("order", request.out_trade_no)
         )

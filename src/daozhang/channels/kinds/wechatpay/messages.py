@@ -87,6 +87,7 @@ def payment_report(told: dict[str, Any], witness: Witness, channel_id: int) -> R
         native=Native(state, clip(told.get("trade_state_desc"))),
         reason=reason,
         bank=_bank(told.get("bank_type")),
+        instrument=_instrument(told.get("bank_type")),
     )
 
 
@@ -94,6 +95,11 @@ def _bank(told: Any) -> str:
     """The payer's bank out of `bank_type` such as `ICBC_DEBIT`; nothing for the wallet itself (`OTHERS`) or for no such word."""
     word = told.partition("_")[0].lower() if type(told) is str else ""
     return word if 2 <= len(word) <= 16 and word.isascii() and word.isalnum() and word != "others" else ""
+
+
+def _instrument(told: Any) -> str:
+    """What sort of card `bank_type` speaks of: `CMB_CREDIT` is a credit card, `CMB_DEBIT` a debit card, `OTHERS` none."""
+    return {"CREDIT": "credit", "DEBIT": "debit"}.get(told.rpartition("_")[2] if type(told) is str else "", "")
 
 
 def refund_report(told: dict[str, Any], witness: Witness, channel_id: int, merchant: str, app: str) -> Report:
