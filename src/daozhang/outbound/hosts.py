@@ -4,13 +4,11 @@ A name that resolves to a loopback, private, link-local or otherwise special add
 that changing the name's records later does not lead inside (reliability.md R12).
 """
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
-
-from aiohttp import ThreadedResolver
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 
 class ForbiddenHost(ValueError):
@@ -61,21 +59,14 @@ def _is_address(host: str) -> bool:
     return True
 
 
-class PublicResolver(AbstractResolver):
+class PublicResolver:
     """Resolves names and drops every address that is not public."""
 
-    def __init__(self) -> None:
-        """Resolve in threads with the system's resolver."""
-        self._inner = ThreadedResolver()
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """Public addresses of a name. Raises `OSError` when there is none."""
-        found = await self._inner.resolve(host, port, family)
-        public = [result for result in found if ipaddress.ip_address(result["host"]).is_global]
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """Public addresses of a name, asked in a thread with the system's resolver. Raises `OSError` when there is none."""
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = dict.fromkeys(str(each[4][0]).partition("%")[0] for each in found)
+        public = [address for address in addresses if ipaddress.ip_address(address).is_global]
         if not public:
             raise OSError(None, f"{host} has no public address")
         return public
-
-    async def close(self) -> None:
-        """Nothing is held open."""
-        await self._inner.close()

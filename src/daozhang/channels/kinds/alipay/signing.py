@@ -11,6 +11,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -29,6 +30,7 @@ _SCALAR = re.compile(rb"[A-Za-z0-9+.\-]+")
 _MARK = re.compile(_STRING + rb'|[{}\[\]"]')
 _OPENS, _CLOSES = {b"{": b"}", b"[": b"]"}, frozenset((b"}", b"]"))
 _MOST_MEMBERS, _DEEPEST = 8, 32
+_RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RSA_SIGNATURES = "1.2.840.113549.1.1."
 _SHORT_NAMES = {
     NameOID.COMMON_NAME: "CN",
@@ -84,6 +86,25 @@ def members(body: bytes) -> dict[str, bytes]:
 
     Strings are stepped over whole, so that braces and quotes inside them end nothing. Raises `Unclear`.
     """
+    return _members_at_once(body) or _members_one_by_one(body)
+
+
+def _members_at_once(body: bytes) -> dict[str, bytes] | None:
+    """The members of an answer without blanks, escapes in names or a name twice: what gives back the same bytes had none of them.
+
+    That is how the gateway writes; it costs a tenth of stepping through. Everything else is None and is gone through with care.
+    """
+    if body.count(b"{") + body.count(b"[") > _DEEPEST:
+        return None
+    try:
+        found = {name.encode(): bytes(raw) for name, raw in _RAW.decode(body).items()}
+    except (ValueError, RecursionError):
+        return None
+    again = b"{%s}" % b",".join(b'"%s":%s' % pair for pair in found.items())
+    return {name.decode(): raw for name, raw in found.items()} if again == body and len(found) <= _MOST_MEMBERS else None
+
+
+def _members_one_by_one(body: bytes) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     at = _skip(body, 0)
     if body[at : at + 1] != b"{":
