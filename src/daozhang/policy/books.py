@@ -22,7 +22,8 @@ class Books:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[tuple[int, int], Book] = {}
+        self._made: dict[tuple[int, int], tuple[bytes, Book, Book]] = {}
+        """Each version with its hash, and as it stands while losses outrun what was tolerated."""
         self._current: dict[int, tuple[float, Book]] = {}
         self._halved: dict[int, tuple[float, bool]] = {}
 
@@ -38,15 +39,15 @@ class Books:
             assert row is not None, shop_id
         book = self._read(shop_id, row["version"], row["parameters"], row["sha256"])
         if await self._losses_outrun(shop_id, book):
-            book = msgspec.structs.replace(book, tolerance=halved(book.tolerance))
+            book = self._made[shop_id, book.version][2]
         self._current[shop_id] = (time.monotonic(), book)
         return book
 
     async def version(self, shop_id: int, version: int) -> Book | None:
         """One version, as a stored decision names it."""
-        known = self._known.get((shop_id, version))
+        known = self._made.get((shop_id, version))
         if known is not None:
-            return known
+            return known[1]
         row = await self._database.row(sql.one_book, shop_id, version)
         return None if row is None else self._read(shop_id, version, row["parameters"], row["sha256"])
 
@@ -71,7 +72,10 @@ class Books:
     def _read(self, shop_id: int, version: int, content: str, digest: bytes) -> Book:
         if hashlib.sha256(content.encode()).digest() != digest:
             raise BadBook(f"version {version} of shop {shop_id} is not what its hash says")
-        parameters = checked(msgspec.json.decode(content, type=Parameters))
-        book = make_book(shop_id, version, parameters)
-        self._known[(shop_id, version)] = book
+        known = self._made.get((shop_id, version))
+        if known is not None and known[0] == digest:
+            # What is compiled for a version is its worth: a book made anew every two seconds was compiled anew, amid somebody's order.
+            return known[1]
+        book = make_book(shop_id, version, checked(msgspec.json.decode(content, type=Parameters)))
+        self._made[shop_id, version] = (digest, book, msgspec.structs.replace(book, tolerance=halved(book.tolerance)))
         return book

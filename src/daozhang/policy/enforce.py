@@ -10,7 +10,7 @@ import msgspec
 from daozhang import ids
 from daozhang.policy.book import Book
 from daozhang.policy.decide import trial
-from daozhang.policy.facts import Wish, gather
+from daozhang.policy.facts import Wish, before, gather
 from daozhang.policy.model import Decision, Facts, Stage
 from daozhang.policy.record import Record, judged, store
 from daozhang.policy.signals import tier
@@ -33,7 +33,8 @@ async def enforce(tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish
     else two wishes of one user would both be judged by the sum before either. The orders under judgement may be written already:
     they are left out of the sums. What a decision uses up (tolerance, a one-time pass) is taken in this transaction.
     """
-    made = await judge(tx, stage, wishes, book)
+    judged_now = [order_id for order_id, _ in wishes if order_id is not None]
+    made = await judge(tx, stage, wishes, await gather(tx, [wish for _, wish in wishes], stage, book, besides=judged_now), book)
     if not made:
         return []
     if stage is Stage.PAID:
@@ -46,14 +47,19 @@ async def enforce(tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish
     return [record.decision for _, _, record in made]
 
 
-async def judge(tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish]], book: Book) -> list[Judged]:
+async def judge(
+    tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish]], facts: Sequence[Facts], book: Book
+) -> list[Judged]:
     """Decide as `enforce` does and write no decision yet: who asks keeps them in this transaction, with what he writes himself."""
-    judged_now = [order_id for order_id, _ in wishes if order_id is not None]
-    facts = await gather(tx, [wish for _, wish in wishes], stage, book, besides=judged_now)
-    made: list[Judged] = []
-    for new, (order_id, wish), each in zip(ids.new_ids(len(wishes)), wishes, facts, strict=True):
-        made.append((order_id, wish, await _settled(tx, stage, new, order_id, wish, each, book)))
-    return made
+    return [
+        (order_id, wish, await _settled(tx, stage, new, order_id, wish, each, book))
+        for new, (order_id, wish), each in zip(ids.new_ids(len(wishes)), wishes, facts, strict=True)
+    ]
+
+
+async def judge_placed(tx: Tx, wishes: Sequence[tuple[UUID, Wish]], rows: Sequence[Any], book: Book) -> list[Judged]:
+    """Decide about orders whose facts were read when they were written (`begin_orders`), and write no decision yet."""
+    return await judge(tx, Stage.PLACE, wishes, await before(tx, [wish for _, wish in wishes], rows, Stage.PLACE, book), book)
 
 
 async def plan_paid(tx: Tx, shop_id: int, at: datetime) -> None:
@@ -89,8 +95,8 @@ async def _use_pass(tx: Tx, order_id: UUID | None, facts: Facts) -> UUID | None:
     return used
 
 
-def _columns(made: Sequence[Judged], book: Book) -> tuple[Any, ...]:
-    """The columns of decisions that share one moment, shop, stage and book."""
+def columns(made: Sequence[Judged], book: Book) -> tuple[Any, ...]:
+    """The columns of decisions that share one moment, shop, stage and book; some of them narrow."""
     records = [record for *_, record in made]
     return (
         records[0].facts.shop_id,
@@ -111,32 +117,18 @@ def _columns(made: Sequence[Judged], book: Book) -> tuple[Any, ...]:
 async def _keep_paid(tx: Tx, made: Sequence[Judged], book: Book) -> None:
     """Keep the decisions about payments, and mark who paid: what the next windows count by."""
     payers = [wish.payer if order_id else None for order_id, wish, _ in made]
-    await tx.value(sql.keep_paid, *_columns(made, book), payers, narrow([wish.amount_fen for _, wish, _ in made]))
+    await tx.value(sql.keep_paid, *columns(made, book), payers, narrow([wish.amount_fen for _, wish, _ in made]))
 
 
 async def _keep_placed(tx: Tx, made: Sequence[Judged], book: Book) -> None:
     """Keep the decisions about orders, and mark where they came from. An order that is tried again is marked already."""
-    await tx.value(sql.keep_placed, *placed_columns(made, book))
+    marks = (narrow([wish.device_id for _, wish, _ in made]), narrow([wish.payer for _, wish, _ in made]))
+    places = narrow([wish.province() for _, wish, _ in made])
+    await tx.value(sql.keep_placed, *columns(made, book), *marks, places, narrow([wish.amount_fen for _, wish, _ in made]))
     for _, wish, record in made:
-        province = _province(wish)
+        province = wish.province()
         if province is not None and record.decision.admits:
             await tx.value(sql.note_place, wish.user_id, province, _BY_ORDER, record.facts.at)
-
-
-def placed_columns(made: Sequence[Judged], book: Book) -> tuple[Any, ...]:
-    """The columns of decisions about orders with where each came from, as `keep_placed` takes them; some of them narrow."""
-    return (
-        *_columns(made, book),
-        narrow([wish.device_id for _, wish, _ in made]),
-        narrow([wish.payer for _, wish, _ in made]),
-        narrow([_province(wish) for _, wish, _ in made]),
-        narrow([wish.amount_fen for _, wish, _ in made]),
-    )
-
-
-def _province(wish: Wish) -> str | None:
-    place = wish.place()
-    return place.province if place else None
 
 
 async def try_rules(tx: Tx, stage: Stage, made: Sequence[Judged], book: Book) -> None:

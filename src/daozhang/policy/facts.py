@@ -71,6 +71,11 @@ class Wish(msgspec.Struct, frozen=True):
         """Where the address is; None is not known."""
         return place_of(self.client_ip)
 
+    def province(self) -> str | None:
+        """The province, or the country abroad, that the address is in; None is not known."""
+        place = place_of(self.client_ip)
+        return place.province if place else None
+
 
 class Reader(Protocol):
     """A transaction, or the database for a reading outside of one."""
@@ -100,10 +105,9 @@ async def gather(
             sql.facts_leaving, wishes[0].shop_id, [wish.user_id for wish in wishes], [wish.amount_fen for wish in wishes]
         )
         return [_leaving(wish, stage, row) for wish, row in zip(wishes, rows, strict=True)]
-    places, risk = [wish.place() for wish in wishes], book.risk if book else None
     rows = await reader.rows(
         sql.facts_before,
-        [wish.shop_id for wish in wishes],
+        wishes[0].shop_id,
         [wish.user_id for wish in wishes],
         [wish.channel_id for wish in wishes],
         list(besides),
@@ -112,9 +116,19 @@ async def gather(
         [wish.instrument for wish in wishes],
         [wish.device_id for wish in wishes],
         [wish.payer for wish in wishes],
-        [place.province if place else None for place in places],
-        *((risk.large_fen, risk.window_s, risk.near_fen) if risk else (0, 0, 0)),
+        [wish.province() for wish in wishes],
+        *windows_of(book),
     )
+    return await before(reader, wishes, rows, stage, book)
+
+
+def windows_of(book: Any) -> tuple[int, int, int]:
+    """What a book counts in the windows of risk: large orders (fen), their window (seconds), orders just below the largest (fen)."""
+    return (book.risk.large_fen, book.risk.window_s, book.risk.near_fen) if book else (0, 0, 0)
+
+
+async def before(reader: Reader, wishes: Sequence[Wish], rows: Sequence[Any], stage: Stage, book: Any) -> list[Facts]:
+    """One `Facts` per wish from its row of `facts_of_wishes`, with what only some wishes ask for: offers, and laws about goods."""
     asks = [Ask(w.user_id, w.amount_fen, w.offer, w.coupon) for w in wishes]
     offers = await read_offers(reader, wishes[0].shop_id, asks, together=stage is Stage.PLACE)
     laws = await _laws(reader, wishes, rows)

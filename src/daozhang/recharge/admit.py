@@ -10,6 +10,9 @@ from uuid import UUID
 
 from daozhang import ids
 from daozhang.channels.port import Channel, OrderRequest
+from daozhang.policy.book import Book
+from daozhang.policy.enforce import Judged, columns
+from daozhang.policy.facts import Wish, windows_of
 from daozhang.postgres import Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge.model import PlaceRequest
@@ -33,13 +36,16 @@ Paired = tuple[Try, PlaceRequest, Channel]
 
 
 async def begin(
-    tx: Tx, shop_id: int, at: datetime, expires: datetime, order_ids: Sequence[UUID], requests: Sequence[PlaceRequest],
-    hashes: Sequence[bytes],
+    tx: Tx, book: Book, at: datetime, expires: datetime, order_ids: Sequence[UUID], requests: Sequence[PlaceRequest], hashes: Sequence[bytes],
+    wishes: Sequence[Wish],
 ) -> list[Any]:  # fmt: skip
-    """Lock the users, claim the keys and write the orders of those that are new; whose order each key stands for."""
+    """Lock the users, claim the keys, write the orders of those that are new, and read the facts of all.
+
+    One row per request, in order: whose order its key stands for, under which hash, and the facts as `facts_of_wishes` has them.
+    """
     return await tx.rows(
         sql.begin_orders,
-        shop_id,
+        book.shop_id,
         at,
         order_ids,
         [r.user_id for r in requests],
@@ -53,20 +59,54 @@ async def begin(
         narrow([r.locale for r in requests]),
         expires,
         narrow(["purchase" if r.basket else "wallet" for r in requests]),
+        narrow([r.bank for r in requests]),
+        narrow([r.instrument for r in requests]),
+        narrow([w.device_id for w in wishes]),
+        narrow([w.payer for w in wishes]),
+        narrow([w.province() for w in wishes]),
+        *windows_of(book),
     )
 
 
+class Kept(NamedTuple):
+    """What becomes of an order that was judged. `event` is what others hear; no `attempt` where nothing is asked of a channel."""
+
+    request: PlaceRequest
+    browser: bytes | None
+    event: str
+    attempt: Try | None
+    channel: Channel | None
+
+
 async def keep(
-    tx: Tx, at: datetime, judged: tuple[Any, ...], told: Sequence[tuple[str, str]], attempts: tuple[Any, ...], expires: datetime,
-    due: datetime,
-) -> None:  # fmt: skip
-    """Write decisions (`placed_columns`), one event (kind, data) about each, and the attempts of those that were admitted."""
-    kinds, data = narrow([kind for kind, _ in told]), narrow([said for _, said in told])
-    await tx.value(sql.keep_orders, *judged, ids.new_ids(len(told)), kinds, data, at, *attempts, expires, due)
+    tx: Tx, book: Book, at: datetime, made: Sequence[Judged], kept: Sequence[Kept], vault: Vault, expires: datetime, due: datetime
+) -> None:
+    """Write decisions, where their orders came from, one event about each, and the attempts of those that were admitted."""
+    await tx.value(
+        sql.keep_orders,
+        *columns(made, book),
+        [k.browser for k in kept],
+        narrow([wish.payer for _, wish, _ in made]),
+        narrow([wish.province() for _, wish, _ in made]),
+        narrow([k.request.amount_fen for k in kept]),
+        at,
+        ids.new_ids(len(kept)),
+        narrow([k.event for k in kept]),
+        [k.attempt.attempt_id if k.attempt else None for k in kept],
+        narrow([k.request.channel_id for k in kept]),
+        narrow([k.channel.kind if k.channel else None for k in kept]),
+        narrow([k.request.method for k in kept]),
+        narrow([k.channel.merchant if k.channel else None for k in kept]),
+        narrow([k.channel.app if k.channel else None for k in kept]),
+        narrow([k.request.client_ip for k in kept]),
+        narrow([_openid(vault, k.attempt.attempt_id, k.request) if k.attempt else None for k in kept]),
+        expires,
+        due,
+    )
 
 
 def attempt_columns(vault: Vault, pairs: Sequence[Paired]) -> tuple[list[Any], ...]:
-    """The columns of attempts that begin, as `create_attempts` and `keep_orders` take them. The payer's own number is sealed."""
+    """The columns of attempts that begin, as `create_attempts` takes them. The payer's own number is sealed."""
     return (
         [made.attempt_id for made, _, _ in pairs],
         [made.order_id for made, _, _ in pairs],
@@ -78,10 +118,12 @@ def attempt_columns(vault: Vault, pairs: Sequence[Paired]) -> tuple[list[Any], .
         narrow([channel.app for _, _, channel in pairs]),
         narrow([r.amount_fen for _, r, _ in pairs]),
         narrow([r.client_ip for _, r, _ in pairs]),
-        narrow(
-            [vault.seal(r.payer_openid, f"attempts:openid:{made.attempt_id}") if r.payer_openid else None for made, r, _ in pairs]
-        ),
+        narrow([_openid(vault, made.attempt_id, r) for made, r, _ in pairs]),
     )
+
+
+def _openid(vault: Vault, attempt_id: UUID, request: PlaceRequest) -> bytes | None:
+    return vault.seal(request.payer_openid, f"attempts:openid:{attempt_id}") if request.payer_openid else None
 
 
 async def name_cards(tx: Tx, pairs: Sequence[Paired]) -> None:

@@ -24,7 +24,7 @@ from daozhang.limits import contradiction
 from daozhang.limits.model import Way
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
-from daozhang.policy.enforce import judge, placed_columns, try_rules
+from daozhang.policy.enforce import judge_placed, try_rules
 from daozhang.policy.facts import Wish
 from daozhang.policy.model import Decision, Stage
 from daozhang.policy.model import Outcome as Ruling
@@ -58,6 +58,15 @@ class Admitted(NamedTuple):
     order_id: UUID
     attempt: Try | None
     replay: bool
+
+
+class Fresh(NamedTuple):
+    """An order that has just been written: what was asked for, as policy sees it, and the row of its facts."""
+
+    request: PlaceRequest
+    order_id: UUID
+    wish: Wish
+    row: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,54 +184,44 @@ class Place:
         at = clock.now()
         order_ids = ids.new_ids(len(requests))
         hashes = [_hash(request) for request in requests]
-        claimed = await admit.begin(tx, book.shop_id, at, at + LIFETIME, order_ids, requests, hashes)
-        owners = {(row["user_id"], row["key"]): row for row in claimed}
+        wishes = [wish_of(r, self._page_version, stands, self.payer_of(r)) for r, stands in zip(requests, seen, strict=True)]
+        rows = await admit.begin(tx, book, at, at + LIFETIME, order_ids, requests, hashes, wishes)
         results: list[Admitted | BaseException] = []
-        fresh: list[tuple[PlaceRequest, UUID]] = []
-        standings: list[Standing] = []
-        for request, order_id, request_hash, stands in zip(requests, order_ids, hashes, seen, strict=True):
-            owner = owners[request.user_id, request.key]
-            if owner["order_id"] == order_id:
-                fresh.append((request, order_id))
-                standings.append(stands)
+        fresh: list[Fresh] = []
+        for request, order_id, request_hash, wish, row in zip(requests, order_ids, hashes, wishes, rows, strict=True):
+            if row["order_id"] == order_id:
+                fresh.append(Fresh(request, order_id, wish, row))
                 results.append(Admitted(order_id, None, replay=False))
-            elif owner["request_hash"] == request_hash:
-                results.append(Admitted(owner["order_id"], None, replay=True))
+            elif row["request_hash"] == request_hash:
+                results.append(Admitted(row["order_id"], None, replay=True))
             else:
                 results.append(Refusal("operation.key_reused"))
-        attempts = await self._judge(tx, book, at, fresh, standings)
+        attempts = await self._judge(tx, book, at, fresh) if fresh else {}
         return [r._replace(attempt=attempts.get(r.order_id)) if isinstance(r, Admitted) else r for r in results]
 
-    async def _judge(
-        self, tx: Tx, book: Book, at: datetime, fresh: Sequence[tuple[PlaceRequest, UUID]], standings: Sequence[Standing]
-    ) -> dict[UUID, Try]:
+    async def _judge(self, tx: Tx, book: Book, at: datetime, fresh: Sequence[Fresh]) -> dict[UUID, Try]:
         """Decide orders that are written, and write what becomes of them; the attempts of those that are admitted."""
-        if not fresh:
-            return {}
         expires = at + LIFETIME
-        wishes = [
-            (order_id, wish_of(r, self._page_version, seen, self.payer_of(r)))
-            for (r, order_id), seen in zip(fresh, standings, strict=True)
-        ]
-        await offers.lock(tx, book.shop_id, [bonus.ask_of(r) for r, _ in fresh])
-        made = await judge(tx, Stage.PLACE, wishes, book)
-        ticked = [agreements.Ticked(r.user_id, r.agreement, order_id) for r, order_id in fresh if r.agreement is not None]
+        await offers.lock(tx, book.shop_id, [bonus.ask_of(each.request) for each in fresh])
+        made = await judge_placed(tx, [(each.order_id, each.wish) for each in fresh], [each.row for each in fresh], book)
+        ticked = [agreements.Ticked(r.user_id, r.agreement, order_id) for r, order_id, _, _ in fresh if r.agreement is not None]
         await agreements.accept(tx, book.shop_id, at, ticked)
-        judged = [(r, order_id, record.decision) for (r, order_id), (_, _, record) in zip(fresh, made, strict=True)]
+        judged = [(each.request, each.order_id, record.decision) for each, (_, _, record) in zip(fresh, made, strict=True)]
         # What waits keeps its goods as well; for how long is said where they are kept.
         going = [(r, order_id) for r, order_id, decision in judged if decision.outcome is not Ruling.REFUSE]
         kept = {order_id for _, order_id in await self._set_aside(tx, at, expires, going)}
-        gone = {order_id for _, order_id in going} - kept
-        admitted = [(r, order_id) for r, order_id, decision in judged if decision.admits and order_id in kept]
+        gone = {order_id for _, order_id in going if order_id not in kept}
         await self.stop(tx, book.shop_id, at, [Stopped(r, oid, 0, d) for r, oid, d in judged if not d.admits and oid not in gone])
+        admitted = [(r, order_id) for r, order_id, decision in judged if decision.admits and order_id in kept]
         pairs = self._tries(book.shop_id, expires, admitted)
         tries = {made.order_id: made for made, _, _ in pairs}
+        channels = {made.order_id: channel for made, _, channel in pairs}
         await self.decline(tx, at, [(order_id, 0) for _, order_id in admitted if order_id not in tries])
-        told = [
-            (f"order.{_became(decision, order_id in gone)}", f'{{"amount_fen":{r.amount_fen}}}') for r, order_id, decision in judged
+        ends = [
+            admit.Kept(r, each.row["browser"], f"order.{_became(decision, order_id in gone)}", tries.get(order_id), channels.get(order_id))
+            for each, (r, order_id, decision) in zip(fresh, judged, strict=True)
         ]
-        due = at + schedule.FIRST
-        await admit.keep(tx, at, placed_columns(made, book), told, admit.attempt_columns(self._vault, pairs), expires, due)
+        await admit.keep(tx, book, at, made, ends, self._vault, expires, at + schedule.FIRST)
         await admit.name_cards(tx, pairs)
         await try_rules(tx, Stage.PLACE, made, book)
         return tries

@@ -60,17 +60,19 @@ from unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bi
 select lock_users($1);
 
 -- name: begin_orders
-select f.*
-from cardinality($3::uuid[]) as n
-cross join lateral begin_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], n), spread($8::bigint[], n), spread($9::text[], n),
-  spread($10::text[], n), spread($11::text[], n), spread($12::text[], n), $13, spread($14::text[], n)) f;
+select f.request_hash, f.order_id, (f.facts).*
+from begin_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], cardinality($3::uuid[])), spread($8::bigint[], cardinality($3::uuid[])),
+  spread($9::text[], cardinality($3::uuid[])), spread($10::text[], cardinality($3::uuid[])), spread($11::text[], cardinality($3::uuid[])),
+  spread($12::text[], cardinality($3::uuid[])), $13, spread($14::text[], cardinality($3::uuid[])), spread($15::text[], cardinality($3::uuid[])),
+  spread($16::text[], cardinality($3::uuid[])), spread($17::uuid[], cardinality($3::uuid[])), spread($18::bytea[], cardinality($3::uuid[])),
+  spread($19::text[], cardinality($3::uuid[])), $20, $21, $22) f;
 
 -- name: keep_orders
-select keep_orders($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9, spread($10::text[], n), $11, $12,
-  spread($13::uuid[], n), spread($14::bytea[], n), spread($15::text[], n), spread($16::bigint[], n), $17, spread($18::text[], n),
-  spread($19::text[], n), $20, $21, $22, $23, spread($24::bigint[], m), spread($25::text[], m), spread($26::text[], m),
-  spread($27::text[], m), spread($28::text[], m), spread($29::bigint[], m), spread($30::text[], m), spread($31::bytea[], m), $32, $33)
-from cardinality($4::uuid[]) as n, cardinality($21::uuid[]) as m;
+select keep_orders($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9, spread($10::text[], n), $11, $12, $13,
+  spread($14::bytea[], n), spread($15::text[], n), spread($16::bigint[], n), $17, $18, spread($19::text[], n), $20,
+  spread($21::bigint[], n), spread($22::text[], n), spread($23::text[], n), spread($24::text[], n), spread($25::text[], n),
+  spread($26::text[], n), spread($27::bytea[], n), $28, $29)
+from cardinality($4::uuid[]) as n;
 
 -- name: create_orders
 select create_orders($1, $2, $3, $4, spread($5::bigint[], n), spread($6::bigint[], n), spread($7::text[], n), spread($8::text[], n),
