@@ -74,7 +74,7 @@ class Books:
             raise BadBook(f"version {version} of shop {shop_id} is not what its hash says")
         known = self._made.get((shop_id, version))
         if known is not None and known[0] == digest:
-            # What is compiled for a version is its worth: a book made anew every two seconds was compiled anew, amid somebody's order.
+            # What is compiled for a version is its worth: a book made anew would be compiled anew, amid somebody's order.
             return known[1]
         book = make_book(shop_id, version, checked(msgspec.json.decode(content, type=Parameters)))
         self._made[shop_id, version] = (digest, book, msgspec.structs.replace(book, tolerance=halved(book.tolerance)))

@@ -128,7 +128,7 @@ def windows_of(book: Any) -> tuple[int, int, int]:
 
 
 async def before(reader: Reader, wishes: Sequence[Wish], rows: Sequence[Any], stage: Stage, book: Any) -> list[Facts]:
-    """One `Facts` per wish from its row of `facts_of_wishes`, with what only some wishes ask for: offers, and laws about goods."""
+    """One `Facts` per wish from its row of `facts_of_wishes`, with what only some ask for: offers, and laws about goods."""
     asks = [Ask(w.user_id, w.amount_fen, w.offer, w.coupon) for w in wishes]
     offers = await read_offers(reader, wishes[0].shop_id, asks, together=stage is Stage.PLACE)
     laws = await _laws(reader, wishes, rows)

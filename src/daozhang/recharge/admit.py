@@ -36,8 +36,8 @@ Paired = tuple[Try, PlaceRequest, Channel]
 
 
 async def begin(
-    tx: Tx, book: Book, at: datetime, expires: datetime, order_ids: Sequence[UUID], requests: Sequence[PlaceRequest], hashes: Sequence[bytes],
-    wishes: Sequence[Wish],
+    tx: Tx, book: Book, at: datetime, expires: datetime, order_ids: Sequence[UUID], requests: Sequence[PlaceRequest],
+    hashes: Sequence[bytes], wishes: Sequence[Wish],
 ) -> list[Any]:  # fmt: skip
     """Lock the users, claim the keys, write the orders of those that are new, and read the facts of all.
 

@@ -218,7 +218,9 @@ class Place:
         channels = {made.order_id: channel for made, _, channel in pairs}
         await self.decline(tx, at, [(order_id, 0) for _, order_id in admitted if order_id not in tries])
         ends = [
-            admit.Kept(r, each.row["browser"], f"order.{_became(decision, order_id in gone)}", tries.get(order_id), channels.get(order_id))
+            admit.Kept(
+                r, each.row["browser"], f"order.{_became(decision, order_id in gone)}", tries.get(order_id), channels.get(order_id)
+            )
             for each, (r, order_id, decision) in zip(fresh, judged, strict=True)
         ]
         await admit.keep(tx, book, at, made, ends, self._vault, expires, at + schedule.FIRST)
