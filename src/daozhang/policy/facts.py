@@ -123,7 +123,7 @@ async def gather(
 
 
 def windows_of(book: Any) -> tuple[int, int, int]:
-    """What a book counts in the windows of risk: large orders (fen), their window (seconds), orders just below the largest (fen)."""
+    """One `Facts` per wish from its row of `facts_of_wishes`, with what only some ask for: offers, and laws about goods."""
     return (book.risk.large_fen, book.risk.window_s, book.risk.near_fen) if book else (0, 0, 0)
 
 
