@@ -1,20 +1,23 @@
 """The window of large orders, through the real desk: exactly the published number, however many ask at once."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.flows.conftest import let_time_pass
-from tests.flows.shop import Shop, open_shop
+from tests.flows.shop import Shop, make_users, open_shop
 
 from daozhang import __version__, clock, ids
+from daozhang.app import open_program
 from daozhang.policy.book import Book
 from daozhang.policy.examine import examine
 from daozhang.policy.facts import Wish, gather
 from daozhang.policy.model import Stage
 from daozhang.postgres import Database
+from daozhang.postgres.supervisor import Supervisor
 from daozhang.reasons import Refusal
 from daozhang.recharge.model import OrderView, PlaceRequest
 from daozhang.settings import Settings
@@ -147,3 +150,44 @@ async def test_an_approved_order_is_checked_again(shop: Shop, database: Database
     seen = await shop.program.desk.order(shop.user_id, asked.id)
     assert seen is not None
     assert (seen.state, seen.reason) == ("refused", "account.frozen")
+
+
+async def crowd(owner: Database, dsn: str, count: int) -> list[tuple[int, str]]:
+    """Users who all sit at one browser, and at the end one who sits at another."""
+    found = []
+    for number, user_id in enumerate(await make_users(dsn, count + 1)):
+        device_id = await owner.value(
+            """insert into devices (id, shop_id, user_id, token_hash, agent, first_seen_at, seen_at)
+            values ($1, 1, $2, sha256($3::text::bytea), '', clock_now() - interval '200 days', clock_now()) returning id""",
+            ids.new_id(), user_id, "one browser" if number < count else "another",
+        )  # fmt: skip
+        found.append((user_id, str(device_id)))
+    return found
+
+
+async def test_rl_03_forty_accounts_of_one_browser_at_once_are_the_fifth_as_one_after_the_other(
+    shop: Shop, owner_database: Database, server: Supervisor, fresh: str
+) -> None:
+    """They come in one batch, and the next batch: without an order among them each of the forty would be the first."""
+    people = await crowd(owner_database, server.dsn("owner", fresh), 40)
+    views = await asyncio.gather(
+        *(place(shop, n, 100_000, user_id=user, device_id=device) for n, (user, device) in enumerate(people))
+    )
+    assert [view.state for view in views].count("awaiting_payment") == 5, "four of the crowd, and whoever has nothing to do with it"
+    assert views[-1].state == "awaiting_payment"
+    assert {view.reason for view in views if view.state == "reviewing"} == {"risk.linked_accounts"}
+
+
+async def test_rl_03_two_programs_at_once_count_one_browser_together(
+    shop: Shop, database: Database, owner_database: Database, settings: Settings, server: Supervisor, fresh: str
+) -> None:
+    people = await crowd(owner_database, server.dsn("owner", fresh), 24)
+    async with open_program(settings, database.dsn, database.dsn, work=False, public_url=shop.url) as second:
+        others = dataclasses.replace(shop, program=second)
+        views = await asyncio.gather(
+            *(
+                place((shop, others)[n % 2], n, 100_000, user_id=user, device_id=device)
+                for n, (user, device) in enumerate(people[:-1])
+            )
+        )
+    assert [view.state for view in views].count("awaiting_payment") == 4

@@ -28,6 +28,7 @@ from daozhang.policy.enforce import judge_placed, try_rules
 from daozhang.policy.facts import Wish
 from daozhang.policy.model import Decision, Stage
 from daozhang.policy.model import Outcome as Ruling
+from daozhang.policy.origins import part
 from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
@@ -174,8 +175,29 @@ class Place:
             book = await self._books.current(shop_id)
             mine = [requests[place] for place in places]
             seen = [await self.standing(request.channel_id, request.method) for request in mine]
-            admitted = await self._database.transact(partial(self._admit, book=book, requests=mine, seen=seen))
+            admitted = await self._admit_apart(book, mine, seen)
             results.update(zip(places, admitted, strict=True))
+        return [results[place] for place in range(len(requests))]
+
+    async def _admit_apart(
+        self, book: Book, requests: Sequence[PlaceRequest], seen: Sequence[Standing]
+    ) -> Sequence[Admitted | BaseException]:
+        """Admit together what may be judged together; what shares a browser or a payer with an earlier one comes after it."""
+        origins = [(UUID(r.device_id) if r.device_id else None, self.payer_of(r)) for r in requests]
+        results: dict[int, Admitted | BaseException] = {}
+
+        async def work(tx: Tx) -> None:
+            later = await part(tx, origins)
+            first = [place for place in range(len(requests)) if place not in later]
+            made = await self._admit(tx, book, [requests[place] for place in first], [seen[place] for place in first])
+            results.update(zip(first, made, strict=True))
+
+        await self._database.transact(work)
+        for place in sorted(set(range(len(requests))) - results.keys()):
+            try:
+                (results[place],) = await self._admit_apart(book, [requests[place]], [seen[place]])
+            except Exception as fault:  # noqa: BLE001 -- it is the answer to this one; those before it are committed
+                results[place] = fault
         return [results[place] for place in range(len(requests))]
 
     async def _admit(
