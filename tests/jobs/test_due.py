@@ -81,3 +81,10 @@ async def test_stop_waits_for_what_is_under_way(database: Database) -> None:
     rows.never.set()
     await running
     assert rows.done == [-1]
+
+
+async def test_loops_that_begin_together_look_at_moments_of_their_own(database: Database) -> None:
+    rows = Rows()
+    apart = sorted(Due("rows", database, rows.claim, rows.work)._apart for _ in range(12))
+    gaps = [later - earlier for earlier, later in zip(apart, [*apart[1:], apart[0] + 1], strict=True)]
+    assert min(gaps) > 1 / 30

@@ -158,3 +158,13 @@ async def test_answers_that_do_not_match_the_items_leave_no_caller_waiting() -> 
     outcomes = await asyncio.gather(*(batch.put(n) for n in range(3)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [AssertionError] * 3
     await batch.drain()
+
+
+async def test_a_batch_grows_when_so_many_wait_that_every_writer_has_more_than_one_to_take() -> None:
+    press = Press()
+    batch: Batch[int, int] = Batch(press.work, most=2, writers=2, deepest=5)
+    waiting = [asyncio.create_task(batch.put(n)) for n in range(24)]
+    await asyncio.sleep(0.01)
+    press.gate.set()
+    await asyncio.gather(*waiting)
+    assert [len(each) for each in press.batches] == [5, 4, 3, 3, 2, 2, 2, 2, 1]

@@ -5,6 +5,7 @@ comes due again. Rows claimed by another process are passed over (`skip locked`)
 """
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -17,6 +18,9 @@ LOOK_S = 1.0
 """How often to look for due rows when nobody wakes us."""
 MOST = 64
 """Rows worked on at the same time. One that hangs keeps its own slot and nobody else's."""
+_GOLDEN = 0.618
+"""However many loops there are, multiples of the golden ratio lie apart within a second."""
+_begun = itertools.count(1)
 
 
 class Due:
@@ -32,6 +36,7 @@ class Due:
         self.name, self._database, self._claim, self._work = name, database, claim, work
         self._awake = asyncio.Event()
         self._stopping = False
+        self._apart = next(_begun) * _GOLDEN % 1.0
         self._busy: dict[asyncio.Task[None], Any] = {}
 
     def wake(self) -> None:
@@ -39,11 +44,16 @@ class Due:
         self._awake.set()
 
     async def run(self) -> None:
-        """Work until `stop`. A fault of one row is logged and the row comes due again; the loop goes on."""
+        """Work until `stop`. A fault of one row is logged and the row comes due again; the loop goes on.
+
+        Loops that began together look at moments of their own: a dozen looks at once are 10 ms that a payer's message waits.
+        """
+        wait_s = LOOK_S * self._apart
         try:
             while not self._stopping:
                 if not await self._begin_free():
-                    await self._sleep()
+                    await self._sleep(wait_s)
+                    wait_s = LOOK_S
             if self._busy:
                 await asyncio.wait(set(self._busy))
         finally:
@@ -100,8 +110,8 @@ class Due:
         except Exception:
             log.exception("%s: %s failed and comes due again", self.name, row["id"])
 
-    async def _sleep(self) -> None:
-        timer = asyncio.get_running_loop().call_later(LOOK_S, self._awake.set)
+    async def _sleep(self, wait_s: float) -> None:
+        timer = asyncio.get_running_loop().call_later(wait_s, self._awake.set)
         await self._awake.wait()
         timer.cancel()
         self._awake.clear()

@@ -32,8 +32,11 @@ class Batch(Generic[Item, Result]):
         writers: int = 1,
         waiting: int = 20_000,
         key: Callable[[Item], Hashable] | None = None,
+        deepest: int = 0,
     ) -> None:
+        """`most` items make a batch, up to `deepest` when so many wait that every writer has more than one to take."""
         self._work, self._most, self._writers, self._waiting, self._key = work, most, writers, waiting, key
+        self._deepest = max(most, deepest)
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._busy: set[asyncio.Task[None]] = set()
 
@@ -78,13 +81,14 @@ class Batch(Generic[Item, Result]):
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         taken: list[tuple[Item, asyncio.Future[Result]]] = []
+        most = min(max(self._most, len(self._queue) // (2 * self._writers)), self._deepest)
         if self._key is None:
-            while self._queue and len(taken) < self._most:
+            while self._queue and len(taken) < most:
                 taken.append(self._queue.popleft())
             return taken
         seen: set[Hashable] = set()
         later: list[tuple[Item, asyncio.Future[Result]]] = []
-        while self._queue and len(taken) < self._most:
+        while self._queue and len(taken) < most:
             entry = self._queue.popleft()
             name = self._key(entry[0])
             if name in seen:

@@ -8,12 +8,13 @@ takes too long its connection is cut and its outcome is *unknown*, which is an a
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from types import SimpleNamespace
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Self, TypeVar
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
+
+from daozhang.postgres.driver import Session
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -50,37 +51,6 @@ _LOST = (
     ConnectionError,
     OSError,
 )
-
-
-class Session(asyncpg.Connection):
-    """A connection whose session holds nothing: no setting, lock, cursor or LISTEN of ours outlives its transaction.
-
-    So there is nothing to put back when it returns to the pool, and a transaction saves a round trip and a walk over all settings.
-    """
-
-    def get_reset_query(self) -> str:
-        """Nothing. A transaction that was left open is rolled back by the driver all the same."""
-        return ""
-
-    async def _introspect_types(self, typeoids: Iterable[int], timeout: float) -> tuple[Any, Any]:  # noqa: ASYNC109 - the driver's own
-        """What the driver asks the catalogue when a connection first meets an array: five times 10 ms amid somebody's payment.
-
-        PostgreSQL's own types have the same numbers on every server, so one connection asks for all of the process.
-        """
-        wanted = frozenset(typeoids)
-        if wanted in _TYPES:
-            return _TYPES[wanted], _NOTHING_ASKED
-        types, statement = await super()._introspect_types(typeoids, timeout)  # type: ignore[misc]
-        if max(wanted) < FIRST_OWN_TYPE:
-            _TYPES[wanted] = types
-        return types, statement
-
-
-FIRST_OWN_TYPE = 16_384
-"""Numbers of types from here on are made by this database (FirstNormalObjectId)."""
-_TYPES: dict[frozenset[int], Any] = {}
-_NOTHING_ASKED = SimpleNamespace(name="none")
-"""Stands for the statement that was not run: a named one, which leaves the driver's anonymous statement as it was."""
 
 
 MOST_QUERIES = 10_000_000

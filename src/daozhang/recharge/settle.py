@@ -99,7 +99,7 @@ class Settle:
         """`channel` finds a channel by its id; `fulfilments` hand over what recharges are for; `threads` ask about held money."""
         self._fulfilments, self._threads = fulfilments, threads
         self._database, self._books, self._vault, self._accounts, self._channel = database, books, vault, ledger_accounts, channel
-        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=256, writers=writers)
+        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=256, writers=writers, deepest=512)
 
     async def __call__(self, arrival: Arrival) -> Settled:
         """Settle one report; returns after the commit. Raises `Unavailable` or `OutcomeUnknown` when the database is lost."""
