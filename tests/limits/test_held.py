@@ -11,6 +11,7 @@ from tests.flows.conftest import let_time_pass, proved
 from tests.flows.shop import Shop, open_shop, refuses
 
 from daozhang import __version__, alarms, clock
+from daozhang.app import open_program
 from daozhang.channels import console
 from daozhang.limits import contradiction, rows
 from daozhang.limits.judge import stopped
@@ -18,6 +19,7 @@ from daozhang.limits.model import Way
 from daozhang.limits.read import read
 from daozhang.policy.examine import examine
 from daozhang.postgres import Database
+from daozhang.recharge.desk import Desk
 from daozhang.recharge.model import OrderView, PlaceRequest
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
@@ -41,8 +43,8 @@ async def limited(shop: Shop, **given: Any) -> int:
     return await rows.put(shop.program.database, rows.Stated(**stated), "staff:1")
 
 
-async def place(shop: Shop, amount_fen: int = 5_000, method: str = "native", **card: str) -> OrderView:
-    return await shop.program.desk.place(
+async def place(shop: Shop, amount_fen: int = 5_000, method: str = "native", desk: Desk | None = None, **card: str) -> OrderView:
+    return await (desk or shop.program.desk).place(
         PlaceRequest(
             1, shop.user_id, amount_fen, shop.channel_id, method, secrets.token_hex(16), __version__, "203.0.113.9", **card
         )
@@ -62,6 +64,18 @@ async def test_am_07_twenty_at_once_fill_the_channels_day_or_month_exactly(shop:
     assert sorted(view.state for view in views) == ["awaiting_payment"] * 4 + ["refused"] * 16
     assert {view.reason for view in views if view.state == "refused"} == {f"channel.limit.{span}"}
     assert {view.reason_facts["left_fen"] for view in views if view.state == "refused"} == {0}
+    assert (await examine(database)).ok
+
+
+async def test_am_07_twenty_at_once_in_two_processes_fill_the_day_exactly(
+    shop: Shop, database: Database, settings: Settings
+) -> None:
+    """A second program beside the first shares nothing with it but the database."""
+    await limited(shop, day_fen=20_000)
+    async with open_program(settings, database.dsn, database.dsn, work=False, public_url=shop.url) as beside:
+        desks = (shop.program.desk, beside.desk)
+        views = await asyncio.gather(*(place(shop, desk=desks[number % 2]) for number in range(20)))
+    assert sorted(view.state for view in views) == ["awaiting_payment"] * 4 + ["refused"] * 16
     assert (await examine(database)).ok
 
 
