@@ -2,6 +2,8 @@
 
 The whole: eight callers, each with a connection of its own and one order per commit (natural batching would hide the cost). The
 yardstick is a one-row insert that commits by itself, by the same client over as many connections, measured before and after.
+Beside it, `as_served`: the same eight callers at the one `Place` of a shop, as in production, where what arrives during a commit
+shares the next one.
 Pure: `decide` alone, on one core, with the comparisons that decided every hit.
 """
 
@@ -9,7 +11,7 @@ import asyncio
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -41,9 +43,9 @@ NOW = datetime(2026, 11, 22, 6, 2, 7, tzinfo=UTC)
 
 async def bench(*, orders: int = 6_000, yardstick_s: float = 2.0, pure_s: float = 1.0) -> dict[str, Any]:
     """Measure. Each order is by a user of its own with a known device."""
-    warm_up = max(CONNECTIONS, orders // 5)
+    warm_up, shared = max(CONNECTIONS, orders // 5), max(CONNECTIONS, orders // 2)
     pure = _pure(make_book(1, 1, defaults()), pure_s)
-    async with stage(users=warm_up + orders) as set_up:
+    async with stage(users=warm_up + orders + shared) as set_up:
         channel_id = await set_up.add_channel(card_of(enrol().merchant, "http://127.0.0.1:9"))
         devices = await _devices(set_up)
         await set_up.owner.rows("create table bench_rows (id uuid primary key, made_at timestamptz not null)")
@@ -54,30 +56,26 @@ async def bench(*, orders: int = 6_000, yardstick_s: float = 2.0, pure_s: float 
             await _admit(desks, set_up.people[:warm_up], devices, channel_id)
             settle_memory()
             before = await _inserts(program.database, yardstick_s)
-            used = [time.process_time(), cpu_s(set_up.server.pid or 0)]
-            took_s, waits_s = await _admit(desks, set_up.people[warm_up:], devices, channel_id)
-            used = [time.process_time() - used[0], cpu_s(set_up.server.pid or 0) - used[1]]
+            alone = await _timed(set_up, desks, set_up.people[warm_up : warm_up + orders], devices, channel_id)
             after = await _inserts(program.database, yardstick_s)
+            served = await _timed(set_up, desks[:1] * CONNECTIONS, set_up.people[warm_up + orders :], devices, channel_id)
         admitted = await set_up.app.value(
             "select count(*) from decisions where stage = 'place' and outcome in ('admit', 'monitor')"
         )
         examined, proof = await examine(set_up.app), await prove(set_up.app)
-    waits_s.sort()
-    figure, yardstick = orders / took_s, (before + after) / 2
+    yardstick = (before + after) / 2
     return {
         "name": "decide",
-        "figure": round(figure, 1),
+        "figure": round(alone.rate, 1),
         "unit": "orders decided and committed/s",
         "yardstick": round(yardstick, 1),
         "yardstick_is": f"one-row inserts that commit by themselves, same client, {CONNECTIONS} connections, rows/s",
-        "ratio": round(figure / yardstick, 3),
-        "p50_ms": round(waits_s[len(waits_s) // 2] * 1e3, 2),
-        "p99_ms": round(waits_s[len(waits_s) * 99 // 100] * 1e3, 2),
+        "ratio": round(alone.rate / yardstick, 3),
+        **alone.told(),
+        "as_served": {"figure": round(served.rate, 1), "ratio": round(served.rate / yardstick, 3), **served.told()},
         "pure_decisions_per_s": round(pure),
-        "orders": warm_up + orders,
-        "program_cpu_us": round(used[0] / orders * 1e6),
-        "postgres_cpu_us": round(used[1] / orders * 1e6),
-        "proof_ok": proof.ok and examined.ok and admitted == warm_up + orders,
+        "orders": warm_up + orders + shared,
+        "proof_ok": proof.ok and examined.ok and admitted == warm_up + orders + shared,
         "machine": machine(),
     }
 
@@ -108,6 +106,32 @@ async def _desks(program: Program) -> list[Place]:
         )
         for _ in range(CONNECTIONS)
     ]  # fmt: skip
+
+
+class Timed(NamedTuple):
+    """How a stretch of orders went: orders per second, each one's wait in seconds (sorted), and processor time for one in µs."""
+
+    rate: float
+    waits_s: list[float]
+    program_us: float
+    postgres_us: float
+
+    def told(self) -> dict[str, float]:
+        """The waits and what an order costs, as the figures are printed."""
+        return {
+            "p50_ms": round(self.waits_s[len(self.waits_s) // 2] * 1e3, 2),
+            "p99_ms": round(self.waits_s[len(self.waits_s) * 99 // 100] * 1e3, 2),
+            "program_cpu_us": round(self.program_us),
+            "postgres_cpu_us": round(self.postgres_us),
+        }
+
+
+async def _timed(set_up: SetUp, desks: list[Place], people: list[int], devices: dict[int, UUID], channel_id: int) -> Timed:
+    used = (time.process_time(), cpu_s(set_up.server.pid or 0))
+    took_s, waits_s = await _admit(desks, people, devices, channel_id)
+    program_s, postgres_s = time.process_time() - used[0], cpu_s(set_up.server.pid or 0) - used[1]
+    many = len(people)
+    return Timed(many / took_s, sorted(waits_s), program_s / many * 1e6, postgres_s / many * 1e6)
 
 
 async def _admit(desks: list[Place], people: list[int], devices: dict[int, UUID], channel_id: int) -> tuple[float, list[float]]:

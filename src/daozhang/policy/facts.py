@@ -1,6 +1,7 @@
 """The only reader of policy: facts of many users in set-based statements, through the views of the rooms that own them."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -17,6 +18,9 @@ from daozhang.policy.signals import leaving, paid, placed
 from daozhang.postgres import statements
 
 sql = statements("daozhang.policy")
+
+PLACE = itemgetter("place")
+"""The place of a row's wish among those that were asked about, from one."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -119,11 +123,11 @@ async def gather(
         [wish.province() for wish in wishes],
         *windows_of(book),
     )
-    return await before(reader, wishes, rows, stage, book)
+    return await before(reader, wishes, sorted(rows, key=PLACE), stage, book)
 
 
 def windows_of(book: Any) -> tuple[int, int, int]:
-    """One `Facts` per wish from its row of `facts_of_wishes`, with what only some ask for: offers, and laws about goods."""
+    """What a book counts in windows: from what sum an order is large, within how many seconds, and what is near the largest sum."""
     return (book.risk.large_fen, book.risk.window_s, book.risk.near_fen) if book else (0, 0, 0)
 
 

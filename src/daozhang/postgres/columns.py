@@ -11,4 +11,4 @@ def narrow(column: list[Value]) -> list[Value]:
     The driver spends half a microsecond on each entry of an array; the database's `spread` makes the column whole again for a
     twentieth of that. Only for statements that call `spread`.
     """
-    return column[:1] if column and column.count(column[0]) == len(column) else column
+    return column[:1] if len(column) > 1 and column.count(column[0]) == len(column) else column

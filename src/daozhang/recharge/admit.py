@@ -12,7 +12,7 @@ from daozhang import ids
 from daozhang.channels.port import Channel, OrderRequest
 from daozhang.policy.book import Book
 from daozhang.policy.enforce import Judged, columns
-from daozhang.policy.facts import Wish, windows_of
+from daozhang.policy.facts import PLACE, Wish, windows_of
 from daozhang.postgres import Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge.model import PlaceRequest
@@ -43,7 +43,7 @@ async def begin(
 
     One row per request, in order: whose order its key stands for, under which hash, and the facts as `facts_of_wishes` has them.
     """
-    return await tx.rows(
+    rows = await tx.rows(
         sql.begin_orders,
         book.shop_id,
         at,
@@ -66,6 +66,7 @@ async def begin(
         narrow([w.province() for w in wishes]),
         *windows_of(book),
     )
+    return sorted(rows, key=PLACE)
 
 
 class Kept(NamedTuple):

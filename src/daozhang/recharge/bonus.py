@@ -26,7 +26,7 @@ KEPT_FOR = timedelta(minutes=10)
 
 def ask_of(request: PlaceRequest) -> offers.Ask:
     """What a wish to recharge chose. What a purchase pays at its channel brings no bonus: it is spent in the same commit."""
-    if request.basket is not None or request.for_goods:
+    if (request.offer is None and not request.coupon) or request.basket is not None or request.for_goods:
         return offers.Ask(request.user_id, request.amount_fen, None, None)
     return offers.Ask(request.user_id, request.amount_fen, request.offer, code_hash(request.coupon))
 

@@ -394,14 +394,14 @@ def _became(decision: Decision, gone: bool) -> str:  # noqa: FBT001 -- a truth a
 
 def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: bytes | None = None) -> Wish:
     """The wish behind a request, as policy judges it; `seen` is how the way to pay stood a moment ago, `payer` who will pay."""
+    ask = bonus.ask_of(request)
     return Wish(
         request.shop_id, request.user_id, request.amount_fen, request.channel_id, request.method, request.page_version,
         page_current, bank=request.bank, instrument=request.instrument,
         channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
         device_id=UUID(request.device_id) if request.device_id else None, client_ip=request.client_ip, payer=payer,
         agreement=request.agreement, currency=request.currency,
-        goods_id=request.basket.goods_id if request.basket else None, offer=bonus.ask_of(request).campaign_id,
-        coupon=bonus.ask_of(request).code_hash,
+        goods_id=request.basket.goods_id if request.basket else None, offer=ask.campaign_id, coupon=ask.code_hash,
         purchase=request.basket is not None or request.for_goods, notify_door=seen.heard,
         sure_fen=request.sure_fen,
     )  # fmt: skip
