@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
+from tests.cases.test_evidence import picture
 from tests.demo.story import ELSEWHERE, Story
 
 from daozhang import agreements
@@ -45,7 +46,7 @@ async def cure_frozen(story: Story) -> None:
     assert len(await program.house.devices.of_user(story.person.user_id)) == 1
     cases = program.house.cases
     case_id = await ask_unfreeze(program.database, cases, 1, story.person.user_id, "risk", {})
-    await cases.answer(story.person.user_id, case_id, "是本人，证件已附上")
+    await cases.answer(story.person.user_id, case_id, "是本人，证件已附上", [picture()])
     await cases.propose(case_id, "staff:1", "approved", "the papers fit")
     with pytest.raises(Refusal, match="cases"):
         await cases.confirm(case_id, "staff:1")

@@ -1,5 +1,6 @@
 """The doors of the desk: every one with every role, codes that open once, foreign forms, what is proved anew for money."""
 
+import inspect
 import re
 from functools import partial
 from typing import Any
@@ -41,6 +42,19 @@ def test_every_door_names_a_permission_of_the_table() -> None:
     assert {permission for _, _, permission in doors()} <= {OPEN, *PERMISSIONS}
     asked_inside = {"evidence.identity", "evidence.receipt", "order.log", "case.confirm"}
     assert set(PERMISSIONS) - {permission for _, _, permission in doors()} <= asked_inside
+
+
+def test_every_deed_at_the_desk_is_a_line_of_the_trail() -> None:
+    """Each door that takes a form writes its line itself, or hands the deed to a function of its file that does."""
+    silent = []
+    for handler in HANDLERS:
+        assert isinstance(handler, HTTPRouteHandler)
+        if "POST" in handler.http_methods:
+            source, room = inspect.getsource(handler.fn), vars(inspect.getmodule(handler.fn))
+            handed = {room[name] for name in re.findall(r"\b(_[a-z_]+)\(", source) if callable(room.get(name))}
+            if "doing(" not in "".join([source, *map(inspect.getsource, handed)]):
+                silent.append(sorted(handler.paths))
+    assert silent == []
 
 
 @pytest.mark.parametrize("role", ROLES)

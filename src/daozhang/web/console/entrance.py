@@ -57,7 +57,10 @@ async def login(request: AnyRequest) -> Response[Any]:
 async def logout(request: AnyRequest) -> Response[Any]:
     """End the session. Without one there is nothing to end."""
     await access.form(request)
-    await access.console_of(request).staff.logout(sessions.read_cookie(request, "desk"))
+    session, token = await access.current(request), sessions.read_cookie(request, "desk")
+    if session is not None:
+        async with doing(house_of(request).database, access.doer(session), "desk.logout"):
+            await access.console_of(request).staff.logout(token)
     answer = Redirect("/desk/login", status_code=303)
     answer.set_cookie(access.dropped(request))
     return answer

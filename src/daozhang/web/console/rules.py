@@ -68,7 +68,8 @@ async def attempt(request: AnyRequest) -> Response[bytes]:
     except BadBook as fault:
         return await _editor(request, text, wrong=str(fault), note=given.get("note", ""), status=422)
     present = await house_of(request).books.current(session.shop_id)
-    found = await backtest(house.database, make_book(session.shop_id, 0, parameters), days_ago(DAYS))
+    async with doing(house.database, access.doer(session), "rules.try", f"version {present.version}"):
+        found = await backtest(house.database, make_book(session.shop_id, 0, parameters), days_ago(DAYS))
     diff = _diff(await _text(request, present.version), pretty(parameters))
     return await _editor(request, pretty(parameters), note=given.get("note", ""), diff=diff, found=found, tried=True)
 
