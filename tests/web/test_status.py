@@ -227,6 +227,7 @@ async def test_what_a_region_closes_is_told_to_everybody_from_the_rows_of_the_po
     ]  # fmt: skip
     assert (rows[0]["reference"], rows[0]["notice"]) == ("粤金〔2026〕17号", "Wallets are closed; cards work.")
     assert rows[1]["until_at"] is not None
+    assert "Regulation closes some channels in some regions" in page
     for said in (
         "Guangdong · wallets (WeChat Pay)",
         "Zhejiang 3301 · bank cards · for Game cards",

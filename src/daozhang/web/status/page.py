@@ -98,7 +98,7 @@ class Told:
 async def show(request: AnyRequest) -> Response[bytes]:
     """The page. Raises `Unavailable` only when this process has never been able to read anything."""
     report = await house_of(request).history.report(house_of(request).shop_id)
-    reader = locale_of(request)
+    reader, rows = locale_of(request), house_of(request).regulated()
     names = _names(report, reader)
     by_id = {channel.id: channel for channel in report.channels}
     tales = [_story(story, by_id[story.channel_id], names[story.channel_id], reader, report.at) for story in report.stories]
@@ -107,13 +107,13 @@ async def show(request: AnyRequest) -> Response[bytes]:
         "status/status.html",
         here="status",
         session=await _whoever_reads(request),
-        headline=_headline(report, reader),
+        headline=_headline(report, reader, regulated_rows=len(rows)),
         report=report,
         old=report.age_s > OLD_S * 6 or (clock.now() - report.now_at).total_seconds() > OLD_S,
         seen=min(report.at, report.now_at),
         panels=[_panel(request, channel, names[channel.id], reader) for channel in report.channels],
         plans=[_plan(plan, names[plan.channel_id], reader) for plan in report.calendar],
-        closed=[regulated.told(row, report, reader) for row in house_of(request).regulated()],
+        closed=[regulated.told(row, report, reader) for row in rows],
         stories=tales[:SHOWN],
         older=tales[SHOWN:],
         legend=[(state, HEIGHTS[state]) for state in HEIGHTS],
@@ -140,7 +140,7 @@ def _names(report: "Report", reader: "Locale") -> dict[int, str]:
     }
 
 
-def _headline(report: "Report", reader: "Locale") -> Headline:
+def _headline(report: "Report", reader: "Locale", *, regulated_rows: int) -> Headline:
     ways = [way.standing for channel in report.channels for way in channel.ways]
     resting = sum(standing.status is Status.MAINTENANCE for standing in ways)
     shut = sum(not standing.usable for standing in ways) - resting
@@ -161,6 +161,8 @@ def _headline(report: "Report", reader: "Locale") -> Headline:
         key, mark = "quiet", "dash"
     else:
         key, mark = "all_open", "tick"
+    if regulated_rows:
+        text = ("" if reader.code == "zh" else " ").join(part for part in (text, reader.t("regulated.also")) if part)
     title = reader.t(f"status.{key}_one" if count == 1 else f"status.{key}", **({"count": count} if count > 1 else {}))
     said = reader.t(f"status.{key}_text")
     return Headline(mark, title, said if not text else f"{text}{'' if reader.code == 'zh' else ' '}{said}")
