@@ -13,6 +13,8 @@ MOST_CONNECTIONS = 64
 IDLE_S = 15.0
 """A connection that rested for longer is not used again: the other side may be about to close it."""
 NAMES_KEPT_S = 60.0
+LEAST_S = 1.0
+"""What each address of a name is given to answer, however many there are; all of them together have the time to connect."""
 _AGAIN = frozenset({"GET", "HEAD"})
 
 
@@ -88,7 +90,7 @@ class Lines:
                 found = await self._found(loop)
                 for address in found:
                     try:
-                        async with asyncio.timeout(self._connect_s / len(found)):
+                        async with asyncio.timeout(max(LEAST_S, self._connect_s / len(found))):
                             _, line = await loop.create_connection(
                                 lambda: Line(self._most_bytes), address, self._port,
                                 ssl=(self._tls or _trusted()) if self._secure else None,
