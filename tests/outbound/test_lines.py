@@ -1,4 +1,4 @@
-"""A connection is used again only while it is clear which answer is whose, and nothing is sent that could be read as another request."""
+"""A connection is used again while it is clear which answer is whose, and nothing is sent that could be read as two requests."""
 
 import asyncio
 import ssl
