@@ -5,7 +5,11 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, expect
 from tests.browser.conftest import Shop, audit, context_for, log_in
+from tests.flows.conftest import let_time_pass
 from tests.web.stage import PASSWORD, PHONE
+
+from daozhang.postgres import Database
+from daozhang.simulators.faults import Fault
 
 SAID = {
     "zh": {
@@ -25,6 +29,16 @@ SAID = {
         "words": "One hundred yuan",
     },
 }
+AHEAD = {
+    "zh": {
+        "no": "¥6,000.00 现在充不了", "yes": "¥60.00 现在可以充", "checking": "请勿重复付款",
+        "another": "万一两笔都付成，两笔都记入余额",
+    },
+    "en": {
+        "no": "¥6,000.00 would not go through now", "yes": "¥60.00 would go through now", "checking": "Please do not pay again",
+        "another": "Should both be paid, both go to your balance",
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -116,6 +130,48 @@ async def test_a_typed_amount_is_read_back_and_kept_when_it_is_refused(chromium:
     await page.click("[data-go]")
     await expect(page.locator("#amount-error")).to_be_visible()
     assert await page.input_value("#other_amount") == "８８"
+    await context.close()
+
+
+@pytest.mark.parametrize(("language", "width", "dark"), [("zh", 1280, True), ("en", 390, False)])
+async def test_typing_is_answered_and_an_open_order_is_gone_on_with_until_two_minutes_of_doubt_are_over(
+    chromium: Browser, shop: Shop, axe: str, owner_database: Database, language: str, width: int, *, dark: bool
+) -> None:
+    said = AHEAD[language]
+    await let_time_pass(owner_database)
+    context = await context_for(chromium, language=language, width=width, dark=dark)
+    page, faults = await context.new_page(), list[str]()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    await log_in(page, shop, PHONE, PASSWORD)
+    answer = page.locator("[data-put=ahead]")
+    await page.click("label[for=a-other]")
+    await page.fill("#other_amount", "6000")
+    await expect(answer).to_contain_text(said["no"])
+    await page.fill("#other_amount", "60")
+    await expect(answer).to_contain_text(said["yes"])
+    assert await audit(page, axe) == []
+    assert await shop.stage.house.database.value("select count(*) from orders") == 0, "nothing is kept of what was only typed"
+
+    shop.stage.sim.dial.set(Fault(point="order", kind="error", times=1))
+    await page.click("[data-go]")
+    await page.wait_for_url("**/orders/RC-*")
+    first = page.url.partition("?")[0]
+    shop.stage.sim.dial.set(Fault(point="query", kind="error", times=None))
+    await page.goto(f"{shop.url}/recharge?amount=60")
+    await expect(page.locator(".unpaid")).to_contain_text(said["checking"])
+    await page.click("[data-go]")
+    await page.wait_for_url("**/orders/RC-*open=1")
+    assert page.url.partition("?")[0] == first, "the same sum goes on with the order that is open"
+    assert await audit(page, axe) == []
+
+    await shop.stage.shop.later(121)
+    await page.goto(f"{shop.url}/recharge?amount=60")
+    await expect(page.locator("main")).to_contain_text(said["another"])
+    assert await audit(page, axe) == []
+    await page.click("[data-go]")
+    await page.wait_for_url(lambda url: "/orders/RC-" in url and not url.startswith(first))
+    assert await shop.stage.house.database.value("select count(*) from orders") == 2, "after the warning, and not before"
+    assert faults == []
     await context.close()
 
 

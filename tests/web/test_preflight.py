@@ -5,9 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
+from daozhang.policy.book import ConfirmRules, defaults
+from daozhang.policy.books import Books
 from daozhang.policy.model import Stage as When
 
 
@@ -39,6 +42,19 @@ async def test_a_sound_wish_goes_every_way_and_changes_nothing(stage: Stage, cli
     assert await counts(stage) == before
     kept = await stage.shop.program.database.rows("select stage, order_id from decisions")
     assert {tuple(row) for row in kept} == {(When.ASKED.value, None)}
+
+
+async def test_what_goes_with_one_more_step_says_which(stage: Stage, client: Browser) -> None:
+    asked_from = replace(defaults(), confirm=ConfirmRules(from_fen=30_000, day_fen=30_000))
+    books = Books(stage.house.database)
+    await books.publish(1, asked_from, version=(await books.current(1)).version + 1, author="anna", note="a code above 300 yuan")
+    before = await counts(stage)
+    body = (await ask(client, {"amount": "400", "ways": [{"channel_id": stage.channel_id, "method": "native"}]})).json()
+    (method,) = body["methods"]
+    assert method["go"] == "extra_step", body
+    assert [each["reason"] for each in method["because"]] == ["operation.confirm_needed"]
+    assert method["because"][0]["cure"]
+    assert await counts(stage) == before
 
 
 async def test_what_would_be_refused_is_told_with_its_cure(stage: Stage, client: Browser) -> None:

@@ -54,6 +54,15 @@ async def test_rc_01_a_double_submit_is_one_order(buyer: Browser, stage: Stage) 
     assert await stage.house.database.value("select count(*) from orders") == 1
 
 
+async def test_rc_01_two_forms_of_one_instant_with_a_key_each_are_one_order(buyer: Browser, stage: Stage) -> None:
+    first, second = await fill(buyer), await fill(buyer)
+    assert first["key"] != second["key"]
+    answers = await asyncio.gather(buyer.post("/recharge", first), buyer.post("/recharge", second))
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.headers["location"].partition("?")[0] for answer in answers}) == 1
+    assert await stage.house.database.value("select count(*) from orders") == 1
+
+
 MALFORMED = (
     "", "0.001", "1e3", "NaN", "Infinity", "１００", "1,000", "9000000000000000", "1_000", "50\n", " 50", "-1", "+5", "0x10", "٣٠",
     "50元", "1.234", "9" * 4000, "<b>5</b>",

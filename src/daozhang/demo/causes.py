@@ -18,21 +18,21 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One cause. `quote` is how people speak of it; `reason` is the code that is given, `cured_by` who can cure it.
+    """One cause. `quote` is how people speak of it, `quote_en` the same in English.
 
-    `layer` is where it belongs, `says` what the reason's own cure speaks of. `enter` says whether a visitor can meet it in the
-    demo: what needs a broken machine, or is told of another cause's scene as well, is only tested.
+    `reason` is the code that is given, `cured_by` who can cure it, `layer` where it belongs, `says` what the reason's own cure
+    speaks of. Each can be met in the demo (`scenes.py`).
     """
 
     id: str
     quote: str
+    quote_en: str
     layer: Layer
     reason: str
     cured_by: CuredBy
     says: str
     zh: Words
     en: Words
-    enter: bool = True
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

@@ -15,6 +15,8 @@ from daozhang.status import calendar
 
 MAINTENANCE = timedelta(minutes=3)
 """How long a channel is shut for a visitor: long enough to see it, short enough for the next one."""
+OUTAGE_S = 20.0
+"""How long our database can only be read for a visitor; entering another situation ends it."""
 STAFF = "staff:demo"
 WRONG_TRIES = 6
 
@@ -41,6 +43,13 @@ async def locked(world: World, person: Person) -> str:
         with contextlib.suppress(Refusal):
             await identity.login(SHOP, person.phone, "not the password", here)
     return "/recharge"
+
+
+async def extra_check(world: World, person: Person) -> str:
+    """A day that lies a little below the line; the next order takes its sum over it."""
+    await world.verify(person)
+    await world.credit(person, world.confirm_fen - 20_000)
+    return "/recharge?amount=300"
 
 
 async def unverified(world: World, person: Person) -> str:
@@ -73,11 +82,26 @@ async def lost(world: World, person: Person) -> str:
         await world.calm()
 
 
+async def refused(world: World, person: Person) -> str:
+    """The channel answers that it does not take this order."""
+    await world.fault(point="order", kind="error", channel=ways().main[0], code="NO_AUTH", http=403)
+    try:
+        return f"/orders/{(await world.place(person, 5_000)).shown}"
+    finally:
+        await world.calm()
+
+
 async def not_credited(world: World, person: Person) -> str:
     """Paid, and every message of the channel about it is lost."""
     order = await world.place(person, 5_000)
     await world.pay(order, trick="silence")
     return f"/orders/{order.shown}"
+
+
+async def database(world: World, person: Person) -> str:  # noqa: ARG001
+    """Our database can only be read for some seconds, and everybody's pages say so."""
+    await world.read_only(OUTAGE_S)
+    return "/recharge"
 
 
 async def page_old(world: World, person: Person) -> str:  # noqa: ARG001
@@ -97,6 +121,22 @@ async def extra_zero(world: World, person: Person) -> str:
     return "/recharge?amount=88"
 
 
+async def lost_point(world: World, person: Person) -> str:
+    """A user who always recharges 1.88 yuan, and leaves the point out."""
+    for _ in range(2):
+        await world.credit(person, 188)
+    return "/recharge?amount=188"
+
+
+async def face_unfinished(world: World, person: Person) -> str:
+    """An order that waits for a look at the face that was begun and left."""
+    await world.verify(person)
+    order = await world.place(person, world.confirm_fen + 10_000)
+    path = f"/orders/{order.shown}"
+    await world.program.house.challenges.face(order, world.url + path, agrees=True)
+    return path
+
+
 async def code_unfinished(world: World, person: Person) -> str:
     """An order that waits for the code that was never typed."""
     await world.verify(person)
@@ -107,6 +147,12 @@ async def code_unfinished(world: World, person: Person) -> str:
 async def new_account(world: World, person: Person) -> str:  # noqa: ARG001
     """A user that has bought nothing."""
     return "/recharge"
+
+
+async def agreement(world: World, person: Person) -> str:  # noqa: ARG001
+    """A new version of the agreement since this user ticked the last one."""
+    await world.renew_agreement()
+    return "/recharge?amount=50"
 
 
 async def coupon_stack(world: World, person: Person) -> str:
@@ -153,8 +199,9 @@ async def just_unfrozen(world: World, person: Person) -> str:
 SCENES: dict[str, Scene] = {
     scene.__name__: scene
     for scene in (
-        balance_short, frozen, locked, unverified, maintenance, bank_limit, lost, not_credited, page_old, credit_card, extra_zero,
-        code_unfinished, new_account, coupon_stack, cross_border, region_suspended,
+        balance_short, frozen, locked, unverified, maintenance, bank_limit, extra_check, lost, refused, not_credited, database,
+        page_old, credit_card, extra_zero, lost_point, code_unfinished, face_unfinished, new_account, agreement, coupon_stack,
+        cross_border, region_suspended,
         five_large, far_away, just_unfrozen,
     )
 }  # fmt: skip

@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from daozhang import __version__, clock
+from daozhang import __version__, agreements, clock
 from daozhang.app import SHOP, Program
 from daozhang.channels import console
 from daozhang.demo.causes import Cause, causes, ways
+from daozhang.demo.outage import Outage
 from daozhang.goods import shelf
 from daozhang.goods.model import Good
 from daozhang.identity import LoggedIn, Visitor
@@ -34,6 +35,11 @@ LARGE_FEN = 50_000
 CONFIRM_FEN = 300_000
 """Above this an order of the demo's shop, or a day of it, is confirmed by a code."""
 LEAST_STOCK, FILL = 20, 200
+AGREEMENT = (
+    "《充值服务协议》演示第 {number} 版。充值的钱只能在本店购买商品；没有花掉的本金可以原路退回。规则以充值页上列出的为准。",
+    "Recharge agreement of the demo, version {number}. Recharged money buys goods here; what is not spent goes back as it came.",
+)
+"""What the demo's shop has its users agree to, in Chinese and in English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +111,19 @@ class World:
     def __init__(self, program: Program, settings: Settings, simulators: str, scenes: dict[str, Scene]) -> None:
         """`simulators` is the address of the simulated channels, whose dial is turned as a tester would."""
         self.program, self.simulators, self._scenes = program, simulators, scenes
+        self.url, self._outage = settings.url(), Outage(program.database)
         providers = Providers(SHOP, program.database, program.vault, settings)
         self.verifications = Verifications(program.database, program.vault, program.house.limiter, providers)
 
     def causes(self) -> tuple[Cause, ...]:
         """The causes that can be met here, in order."""
-        return tuple(cause for cause in causes() if cause.enter and cause.id in self._scenes)
+        return tuple(cause for cause in causes() if cause.id in self._scenes)
 
     async def stage(self, cause_id: str, visitor: Visitor) -> Staged:
         """A fresh user in that situation, logged in for `visitor`. Raises KeyError for an unknown cause, `SceneTrouble`."""
-        scene, person = self._scenes[cause_id], await self.person()
+        scene = self._scenes[cause_id]
+        await self._outage.end()
+        person = await self.person()
         if cause_id != "new_account":
             await self.buy_trial(person)
         # The visitor's browser stands for a different person each time: it gets a device of its own.
@@ -168,15 +177,26 @@ class World:
                 return row.id
         raise SceneTrouble(f"no channel of {kind}")
 
+    async def read_only(self, seconds: float) -> None:
+        """Our database can only be read for so long, or until somebody enters a situation."""
+        await self._outage.begin(seconds)
+
+    async def renew_agreement(self) -> None:
+        """Put the next version of the demo's agreement in force; whoever is made afterwards ticks it with his first purchase."""
+        number = len(await agreements.listed(self.program.database, SHOP)) + 1
+        zh, en = (text.format(number=number) for text in AGREEMENT)
+        await agreements.publish(self.program.database, SHOP, zh, en, author="demo")
+
     async def place(
         self, person: Person, amount_fen: int, way: tuple[str, str] | None = None, basket: Basket | None = None
     ) -> OrderView:
         """Place an order as its page would, from where the user is at home; `way` is a kind and a method."""
         kind, method = way or ways().main
+        agreed = await agreements.present(self.program.database, SHOP)
         return await self.program.desk.place(
             PlaceRequest(
                 SHOP, person.user_id, amount_fen, await self.channel(kind), method, secrets.token_hex(16), __version__, HOME_IP,
-                basket=basket,
+                basket=basket, agreement=agreed.version if agreed else None,
             )
         )  # fmt: skip
 
@@ -225,7 +245,8 @@ class World:
         await self._control("POST", "/dial", fields)
 
     async def calm(self) -> None:
-        """Turn the dial back: nothing fails any more."""
+        """Turn the dial back, and let our database be written: nothing fails any more."""
+        await self._outage.end()
         await self._control("DELETE", "/dial", {})
 
     async def _control(self, method: str, path: str, content: dict[str, Any]) -> Any:

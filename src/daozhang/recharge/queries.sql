@@ -484,3 +484,11 @@ insert into hand_endings (id, shop_id, order_id, charged, why, asked_by, asked_a
 
 -- name: done_ending
 update hand_endings set charged = $2, done_by = $3, done_at = $4 where id = $1;
+
+-- name: take_turn
+insert into recharge_turns as t (user_id, holder, until) values ($1, $2, $4)
+on conflict (user_id) do update set holder = excluded.holder, until = excluded.until where t.until <= $3
+returning true
+
+-- name: end_turn
+update recharge_turns set until = '-infinity' where user_id = $1 and holder = $2

@@ -12,6 +12,7 @@ from daozhang.diagnosis.think import find
 from daozhang.money import guess_yuan
 from daozhang.reasons import Refusal
 from daozhang.recharge.model import PlaceRequest
+from daozhang.recharge.turn import turn
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
 from daozhang.web.front import ahead, checks, name, offers, region, unpaid
@@ -84,17 +85,21 @@ async def place(request: AnyRequest) -> Response[Any]:
         if only_asked is not None:
             return await _form(request, session, only_asked)
         wish = _wish(request, session, draft)
-        held = await unpaid.same(request, session, wish.amount_fen, wish.key)
-        if held is not None and form.get("anew", "") != held.shown:
-            return await _held(request, session, draft, held)
-        await house.limiter.demand("place.user", session.user_id)
-        view = await house.desk.place(wish)
+        # One form after the other: of two sent at the same instant the second finds the order of the first.
+        async with turn(house.database, session.user_id):
+            held = await unpaid.same(request, session, wish.amount_fen, wish.key)
+            if held is None or form.get("anew", "") == held.shown:
+                held = None
+                await house.limiter.demand("place.user", session.user_id)
+                view = await house.desk.place(wish)
     except Refusal as refusal:
         if refusal.reason == "operation.key_busy" and "order" in refusal.facts:
             return Redirect(f"/orders/{refusal.facts['order']}", status_code=303)
         if not _on_form(refusal.reason):
             raise
         return await _again(request, session, draft, refusal.reason, refusal.facts)
+    if held is not None:
+        return await _held(request, session, draft, held)
     if _field_refusal(view):
         return await _again(request, session, draft, str(view.reason), view.reason_facts)
     return Redirect(f"/orders/{view.shown}", status_code=303)
