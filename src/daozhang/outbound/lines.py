@@ -15,7 +15,6 @@ IDLE_S = 15.0
 NAMES_KEPT_S = 60.0
 LEAST_S = 1.0
 """What each address of a name is given to answer, however many there are; all of them together have the time to connect."""
-_AGAIN = frozenset({"GET", "HEAD"})
 
 
 class Lines:
@@ -45,8 +44,9 @@ class Lines:
             try:
                 return await line.exchange(message)
             except GoneBefore:
-                if request.method not in _AGAIN:
+                if request.method != "GET":
                     raise
+            self._all.discard(line)
             line = await self._connected()
             return await line.exchange(message)
         finally:
