@@ -122,8 +122,8 @@ async def open_program(
     tills: Database | None = None
     tasks: list[asyncio.Task[None]] = []
     try:
-        # Settlements have connections of their own, which keep what they planned: no message waits for a page or a plan.
-        tills = await Database.open(app_dsn, pooled=settings.database_pooled, size=2, idle_s=0)
+        # Settlements and orders have connections of their own, which keep what they planned: neither waits for a page or a plan.
+        tills = await Database.open(app_dsn, pooled=settings.database_pooled, size=4, idle_s=0)
         built = await _build(settings, (database, tills), direct_dsn, public_url or settings.url(), phone_url, tour)
         ahead = () if settings.database_pooled else (partial(keep_warm, tills, SHOP),)
         loops = [*built.always, *ahead, *(built.working if work else ())]
@@ -186,7 +186,7 @@ async def _build(
     desk = Desk(
         SHOP, database, books, vault, registry, accounts, settle,
         public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, cases=cases,
-        fulfilments=(fulfil, bonus),
+        fulfilments=(fulfil, bonus), tills=tills,
     )  # fmt: skip
     cases.on(waiting.REVIEW, ReviewVerdict(desk.resume.in_case, desk.waiting))
     door = Door(database, settle, desk.refunds, registry.get, limiter)

@@ -183,11 +183,11 @@ def patience_of(shop: Shop, total_s: float | None) -> Iterator[None]:
     """Wait for the channel so long and not eight seconds; None changes nothing."""
     channel = shop.program.registry.get(shop.channel_id)
     transport = channel._transport  # type: ignore[union-attr]
-    before = transport._timeout
+    before = (transport._connect_s, transport._total_s)
     if total_s is not None:
-        transport._timeout = before.__class__(total=total_s, connect=total_s, sock_connect=total_s)
+        transport._connect_s, transport._total_s = total_s, total_s
     yield
-    transport._timeout = before
+    transport._connect_s, transport._total_s = before
 
 
 def _request(shop: Shop, key: str) -> place.PlaceRequest:

@@ -4,6 +4,11 @@ from daozhang.postgres import Database
 from daozhang.recharge.warm import warm
 
 WRITTEN = (
+    "idempotency_keys",
+    "orders",
+    "attempts",
+    "order_marks",
+    "place_days",
     "fact_keys",
     "order_moves",
     "attempt_moves",

@@ -69,6 +69,13 @@ async def begin(
     return sorted(rows, key=PLACE)
 
 
+async def plan(tx: Tx, shop_id: int, at: datetime) -> None:
+    """Have both statements planned; about nobody, and nothing is written."""
+    nothing: list[Any] = []
+    await tx.rows(sql.begin_orders, shop_id, at, *([nothing] * 10), at, *([nothing] * 6), 0, 0, 0)
+    await tx.value(sql.keep_orders, shop_id, at, 0, *([nothing] * 13), at, *([nothing] * 10), at, at)
+
+
 class Kept(NamedTuple):
     """What becomes of an order that was judged. `event` is what others hear; no `attempt` where nothing is asked of a channel."""
 

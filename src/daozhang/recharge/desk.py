@@ -65,13 +65,17 @@ class Desk:
         board: Board | None = None,
         fulfilments: Sequence[Fulfilment] = (),
         cases: Cases | None = None,
+        tills: Database | None = None,
     ) -> None:
-        """`board` knows how ways to pay stand (`status`), without one all that is enabled is open; `cases` ask people."""
+        """`board` knows how ways to pay stand (`status`), without one all that is enabled is open; `cases` ask people.
+
+        `tills` are connections that keep what they planned: orders are placed on them.
+        """
         url = notify_url or (lambda channel: f"{public_url}/notify/{channel.kind}/{channel.id}")
         self.shop_id, self.page_version = shop_id, page_version
         self._database, self._books, self._registry, self._board = database, books, registry, board
         self.place_order = Place(
-            database,
+            tills or database,
             books,
             vault,
             registry.get,
