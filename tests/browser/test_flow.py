@@ -29,6 +29,8 @@ SAID = {
         "words": "One hundred yuan",
     },
 }
+UNDER_THE_DOCK = """() => document.activeElement.getBoundingClientRect().bottom
+  > document.querySelector('.dock').getBoundingClientRect().top"""
 AHEAD = {
     "zh": {
         "no": "¥6,000.00 现在充不了", "yes": "¥60.00 现在可以充", "checking": "请勿重复付款",
@@ -183,4 +185,8 @@ async def test_nothing_is_wider_than_the_screen(chromium: Browser, shop: Shop) -
         for path in ("/recharge", "/wallet", "/orders", "/me", "/nothing"):
             await page.goto(shop.url + path)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, (path, language, width)
+        if width < 500:
+            await page.goto(f"{shop.url}/recharge")
+            await page.locator(".rail summary").last.focus()
+            assert await page.evaluate(UNDER_THE_DOCK) is False, "what has the focus can be seen (WCAG 2.2, 2.4.11)"
         await context.close()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -92,10 +93,10 @@ class Checked:
             return Met(person)
         raise AssertionError("it was bought")
 
-    async def pay(self, met: Met, state: str) -> Met:
+    async def pay(self, met: Met, state: str, **how: Any) -> Met:
         """Pay on the phone; the order ends in a state."""
         assert met.order is not None
-        self.shop.simulator.phone.pay(await self.coded.number(met.order.id))
+        self.shop.simulator.phone.pay(await self.coded.number(met.order.id), **how)
         return of(met.person, await self.coded.reach(met.order, state))
 
 
@@ -194,6 +195,21 @@ async def _maintained(self: Checked, person: Person) -> Met:
 @meets("channel.credit")
 async def _credit_card(self: Checked, person: Person) -> Met:
     return await self.place(person, bank="icbc", instrument="credit")
+
+
+@meets("channel.credit_paid")
+async def _credit_card_after_all(self: Checked, person: Person) -> Met:
+    """Placed before the shop said no, and paid with one afterwards."""
+    met = await self.place(person, way=("alipay", "qr"))
+    program, channel_id = self.shop.program, await self.shop.world.channel("alipay")
+
+    async def take(*, credit: bool) -> None:
+        await console.refuse_credit(program.database, channel_id, no_credit=not credit)
+        await program.registry.load()
+
+    await take(credit=False)
+    self.undo.append(partial(take, credit=True))
+    return await self.pay(met, "held", way="credit")
 
 
 @meets("channel.hours")

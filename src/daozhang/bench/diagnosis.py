@@ -17,7 +17,7 @@ from daozhang.bench.booth import Booth, booth
 from daozhang.bench.checked import Checked, base, publish
 from daozhang.bench.coded import Coded, Met
 from daozhang.bench.machine import machine
-from daozhang.bench.stories import Seen, Truth, read, stories, wrong
+from daozhang.bench.stories import Seen, Truth, otherwise, read, stories, wrong
 from daozhang.demo.world import HOME_IP, PASSWORD, Person
 from daozhang.identity import Visitor
 from daozhang.proof import prove
@@ -27,7 +27,7 @@ WITHIN_MS = 3_000
 
 @dataclass(slots=True)
 class Reader:
-    """Users' browsers: each logs in once and opens pages, in Chinese."""
+    """Users' browsers: each logs in once and opens pages, in Chinese unless it is said otherwise."""
 
     shop: Booth
     client: aiohttp.ClientSession
@@ -40,9 +40,9 @@ class Reader:
             login = await self.shop.program.house.identity.login(SHOP, person.phone, PASSWORD, visitor)
             self.tokens[person.user_id] = login.token
 
-    async def open(self, person: Person, path: str) -> Seen:
+    async def open(self, person: Person, path: str, language: str = "zh-CN") -> Seen:
         """What the user reads there."""
-        headers = {"cookie": f"__Host-dz_session={self.tokens[person.user_id]}", "accept-language": "zh-CN", "accept": "text/html"}
+        headers = {"cookie": f"__Host-dz_session={self.tokens[person.user_id]}", "accept-language": language, "accept": "text/html"}
         async with self.client.get(self.shop.url + path, headers=headers) as answer:
             return read(answer.status, await answer.text())
 
@@ -79,7 +79,9 @@ async def _explained(reader: Reader, truth: Truth, met: Met) -> Result:
     began_s = time.perf_counter()
     seen = await reader.open(met.person, met.path)
     took_s = time.perf_counter() - began_s
-    return Result(truth, seen, wrong(truth, seen, stories().words), took_s)
+    english = await reader.open(met.person, met.path, "en")
+    found = wrong(truth, seen, stories().words) + otherwise(truth, seen, english, stories().words_en)
+    return Result(truth, seen, found, took_s)
 
 
 async def bench(*, only: str = "", tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:

@@ -70,9 +70,13 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Stories(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file. `left` are classes of native codes that no story can be told of, as `group outcome reason`, each with why."""
+    """The file. `words` are Chinese, `words_en` the same in English.
+
+    `left` are classes of native codes that no story can be told of, as `group outcome reason`, each with why.
+    """
 
     words: Words
+    words_en: Words
     left: dict[str, str]
     story: tuple[Truth, ...]
 
@@ -156,6 +160,32 @@ def wrong(truth: Truth, seen: Seen, words: Words) -> list[str]:
         if part not in text:
             found.append(f"{part!r} is not in {text[:80]!r}")
     return found
+
+
+_HAN = re.compile("[\u4e00-\u9fff]")
+
+
+def otherwise(truth: Truth, zh: Seen, en: Seen, words: Words) -> list[str]:
+    """Where the English page says something else than the Chinese one: empty = the same, and no word of it is left in Chinese."""
+    found = [
+        f"in English {name} is {getattr(en, name)!r}, not {getattr(zh, name)!r}"
+        for name in ("status", "told", "reason", "layer", "steps")
+        if getattr(en, name) != getattr(zh, name)
+    ]
+    if words.who[truth.who] not in en.who if truth.who else en.who:
+        found.append(f"in English who can act is {en.who!r}")
+    if len(en.hit) != len(zh.hit) or _marked(truth, en, words) != _marked(truth, zh, stories().words):
+        found.append(f"in English the marks are at {en.hit}")
+    for name in ("title", "who", "cure"):
+        text = getattr(en, name)
+        if bool(text) != bool(getattr(zh, name)) or _HAN.search(text):
+            found.append(f"in English {name} is {text!r}")
+    return found
+
+
+def _marked(truth: Truth, seen: Seen, words: Words) -> bool:
+    """Whether the layer of the truth is marked on a page that names layers with these words."""
+    return bool(truth.layer) and words.layer[truth.layer] in seen.hit
 
 
 def _plain(pattern: re.Pattern[str], text: str) -> str:
