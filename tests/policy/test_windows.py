@@ -20,6 +20,7 @@ from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.reasons import Refusal
 from daozhang.recharge.model import OrderView, PlaceRequest
+from daozhang.recharge.route import OPEN
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
 
@@ -176,6 +177,20 @@ async def test_rl_03_forty_accounts_of_one_browser_at_once_are_the_fifth_as_one_
     assert [view.state for view in views].count("awaiting_payment") == 5, "four of the crowd, and whoever has nothing to do with it"
     assert views[-1].state == "awaiting_payment"
     assert {view.reason for view in views if view.state == "reviewing"} == {"risk.linked_accounts"}
+
+
+async def test_rl_03_orders_that_are_alone_in_their_commits_count_one_browser_together(
+    shop: Shop, owner_database: Database, server: Supervisor, fresh: str
+) -> None:
+    people = await crowd(owner_database, server.dsn("owner", fresh), 12)
+    desk = shop.program.desk
+    book = await desk._books.current(1)
+    asked = [
+        PlaceRequest(1, user, 100_000, shop.channel_id, "native", f"key-{n:08d}", __version__, "192.0.2.1", device_id=device)
+        for n, (user, device) in enumerate(people[:-1])
+    ]
+    made = await asyncio.gather(*(desk.place_order._admit_apart(book, [request], [OPEN]) for request in asked))
+    assert sum(each.attempt is not None for (each,) in made) == 4  # type: ignore[union-attr]
 
 
 async def test_rl_03_two_programs_at_once_count_one_browser_together(
