@@ -18,8 +18,14 @@ ROOMS = tuple(
 VERB = re.compile(
     r"^\s*(select\s|insert\s+into\s|update\s+\w+\s+set|delete\s+from\s|with\s+\w+\s+as\s*\(|truncate\s|call\s)", re.IGNORECASE
 )
-CLOCK_MADE = {"0001_ground.sql", "0042_between_two_identifiers.sql"}
-"""The migrations that make the one clock."""
+CLOCK_MADE = {
+    "0001_ground.sql",
+    "0042_between_two_identifiers.sql",
+    "0085_one_look_one_write.sql",
+    "0086_nothing_to_count.sql",
+    "0087_alone_in_its_queue.sql",
+}
+"""The migrations that make the one clock, or read its offset in their own statement where a call would cost too much."""
 WALL_CLOCK = re.compile(
     r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\("
     r"|\bcurrent_(timestamp|date|time)\b|\blocaltime",

@@ -1,5 +1,7 @@
--- Most users ordered nothing within a week, from a browser that nobody ordered from within a day, and never needed tolerance: they are asked
--- whether there is anything to count, and no more. What counts is a function, for those who have something.
+-- Most users have nothing that windows would count, and are asked only whether there is anything.
+
+-- They ordered nothing within a week, from a browser that nobody ordered from within a day, and never needed tolerance. What counts is a
+-- function, for those who have something.
 
 -- The orders of a week of one user: today's sum, the open ones' sum and count, the large ones in their window, the last hour's, the last day's
 -- count and sum, and then the credited amounts, newest first, at most eight.
