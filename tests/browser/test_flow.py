@@ -177,6 +177,34 @@ async def test_typing_is_answered_and_an_open_order_is_gone_on_with_until_two_mi
     await context.close()
 
 
+async def still_to_be_paid(page: Page) -> None:
+    """What is paid with, and how long it can be, stand there."""
+    await expect(page.locator(".cashier .btn.primary, .cashier .qr").first).to_be_visible()
+    await expect(page.locator(".left [data-left]")).to_have_text(re.compile(r"^\d+:\d\d$"))
+
+
+@pytest.mark.parametrize(("language", "width"), [("zh", 390), ("en", 1280)])
+async def test_after_a_minute_of_silence_the_diagnosis_opens_beside_a_code_that_stays(
+    chromium: Browser, shop: Shop, axe: str, language: str, width: int
+) -> None:
+    context = await context_for(chromium, language=language, width=width)
+    page = await context.new_page()
+    # The page's own clock: the minute passes at once, however slow the machine is.
+    await page.clock.install()
+    await log_in(page, shop, PHONE, PASSWORD)
+    await page.click("[data-go]")
+    await page.wait_for_url("**/orders/RC-*")
+    await page.click("form[action$='/check'] button")
+    await expect(page.locator("[data-beside]")).to_have_attribute("data-after", "60")
+    await still_to_be_paid(page)
+    assert await page.locator("#beside").count() == 0
+    await page.clock.fast_forward("01:01")
+    await expect(page.locator("#beside")).to_be_visible()
+    await still_to_be_paid(page)
+    assert await audit(page, axe) == []
+    await context.close()
+
+
 async def test_nothing_is_wider_than_the_screen(chromium: Browser, shop: Shop) -> None:
     for language, width in (("zh", 320), ("en", 320), ("en", 390), ("en", 768)):
         context = await context_for(chromium, language=language, width=width)

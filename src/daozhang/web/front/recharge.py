@@ -162,7 +162,7 @@ async def echo(request: AnyRequest) -> dict[str, str]:
     except Refusal as refusal:
         title, meant_fen = told(request, refusal.reason, refusal.facts).title, guess_yuan(text)
         asked = locale_of(request).t("recharge.meant", amount=locale_of(request).money(meant_fen)) if meant_fen else ""
-        return {"error": f"{title} {asked}".strip()}
+        return {"error": locale_of(request).joined(title, asked)}
     reader = locale_of(request)
     return {"shown": reader.money(amount_fen), "words": reader.words(amount_fen)}
 
