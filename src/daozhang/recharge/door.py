@@ -20,7 +20,7 @@ from daozhang.channels.port import Acknowledgement, Answer, Channel, Invalid, Ou
 from daozhang.identity import Limiter
 from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable, statements
 from daozhang.postgres.batch import Full
-from daozhang.recharge import inbox
+from daozhang.recharge import inbox, moves
 from daozhang.recharge.ending import doubt
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.settle import Arrival, Settle
@@ -97,7 +97,7 @@ class Door:
 
     async def again(self, row: Any) -> None:
         """One more try for a message that was kept alone."""
-        report = inbox.read_report(row["report"])
+        report = claim = inbox.read_report(row["report"])
         channel = self._channel(report.channel_id)
         if channel is None:
             return
@@ -110,6 +110,7 @@ class Door:
             outcome = await self._refunds.settle(report)
         else:
             outcome = (await self._settle(Arrival(row["shop_id"], report))).effect
+            await self._compare(row["shop_id"], claim)
         await self._finish(row, outcome)
 
     async def _asked_again(self, row: Any, channel: Channel, claim: Report) -> Report | None:
@@ -117,6 +118,7 @@ class Door:
         known = await self._known(channel, claim)
         over = clock.now() - row["at"] >= LAST[known.ours]
         if known.settles(claim):
+            await self._compare(row["shop_id"], claim)
             await self._finish(row, SETTLED)
         elif not await self._may_ask(channel, claim, known):
             # A number of ours was asked about within the last minute, by another message: what is true of it is settled.
@@ -137,6 +139,7 @@ class Door:
     async def _ask(self, shop_id: int, channel: Channel, claim: Report, raw: inbox.Raw) -> None:
         known = await self._known(channel, claim)
         if known.settles(claim):
+            await self._compare(shop_id, claim)
             await self._keep(shop_id, raw, SETTLED)
             return
         if not known.ours and await self._limiter.take("callback.unknown", channel.id):
@@ -158,6 +161,7 @@ class Door:
             if _differs(claim, answer):
                 await self._ring(shop_id, channel, claim)
             await self._take(shop_id, answer.report, raw)
+            await self._compare(shop_id, claim)
 
     async def _known(self, channel: Channel, claim: Report) -> Known:
         number = ids.parse26(claim.number)
@@ -176,6 +180,12 @@ class Door:
         await self._database.transact(
             lambda tx: alarms.ring(tx, shop_id, clock.now(), "channel.claim_denied", f"channel:{channel.id}", facts)
         )
+
+    async def _compare(self, shop_id: int, claim: Report) -> None:
+        """A claim about a payment that is booked by now may tell another amount than was asked: then a person sees it."""
+        number = ids.parse26(claim.number)
+        if number and claim.subject == "payment" and claim.outcome is Outcome.SUCCESS and claim.amount_fen is not None:
+            await self._database.transact(lambda tx: moves.note_other_amount(tx, shop_id, clock.now(), number, claim))
 
     async def _finish(self, row: Any, why: str) -> None:
         await self._database.transact(lambda tx: inbox.finish(tx, row["id"], why))

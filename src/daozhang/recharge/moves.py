@@ -5,7 +5,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from daozhang import ids
+from daozhang.channels.port import Report
 from daozhang.postgres import Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge.states import ATTEMPT_MOVES, ORDER_MOVES
@@ -102,6 +105,13 @@ async def note_anomalies(tx: Tx, shop_id: int, at: datetime, anomalies: Sequence
             [a.amount_fen for a in anomalies],
             [a.facts for a in anomalies],
         )
+
+
+async def note_other_amount(tx: Tx, shop_id: int, at: datetime, attempt_id: UUID, report: Report) -> None:
+    """A person hears of a payment that is booked as asked, of which the channel's own message tells another amount; once."""
+    facts = {"channel_txn": report.channel_txn, "number": report.number[:64], "witness": report.witness, "why": "told otherwise"}
+    told = msgspec.json.encode(facts).decode()
+    await tx.run(sql.note_other_amount, shop_id, at, ids.new_id(), attempt_id, report.amount_fen, told, report.channel_id)
 
 
 def _columns(steps: Sequence[Step], legal: Mapping[tuple[str, str], str]) -> tuple[list[Any], ...]:

@@ -56,6 +56,14 @@ select u.id, $1, u.kind, u.order_id, u.attempt_id, u.channel_id, u.amount_fen, u
 from unnest($3::uuid[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $9::text[])
   as u (id, kind, order_id, attempt_id, channel_id, amount_fen, facts);
 
+-- name: note_other_amount
+-- A payment that is booked, and a message of the channel's that tells another amount than was asked: once for each payment.
+insert into anomalies (id, shop_id, kind, order_id, attempt_id, channel_id, amount_fen, facts, at)
+select $3, $1, 'amount', a.order_id, a.id, a.channel_id, $5, $6::jsonb, $2
+from attempts a
+where a.id = $4 and a.channel_id = $7 and a.state = 'paid' and a.amount_fen <> $5
+  and not exists (select from anomalies n where n.order_id = a.order_id and n.attempt_id = a.id and n.kind = 'amount');
+
 -- name: lock_users
 select lock_users($1);
 

@@ -211,6 +211,9 @@ class Settle:
             await self._write_plain(tx, shop_id, at, plain)
             await moves.note_anomalies(tx, shop_id, at, _anomalies(booked))
             transfers = [_transfer(each, case, at) for each, case in odd + plain]
+        for case in cases:
+            if case.effect is Effect.AGAIN and case.attempt and case.arrival.report.amount_fen != case.attempt["amount_fen"]:
+                await moves.note_other_amount(tx, shop_id, at, case.attempt["id"], case.arrival.report)
         await inbox.store(tx, shop_id, at, [inbox.Stored(c.arrival.raw, "settled", c.effect) for c in cases if c.arrival.raw])
         credited = [(c.attempt, c.arrival.report.happened_at) for c in booked if c.effect is Effect.CREDITED and c.attempt]
         handed = [
