@@ -123,7 +123,7 @@ async def open_program(
     tasks: list[asyncio.Task[None]] = []
     try:
         # Settlements and orders have connections of their own, which keep what they planned: neither waits for a page or a plan.
-        tills = await Database.open(app_dsn, pooled=settings.database_pooled, size=4, idle_s=0)
+        tills = await Database.open(app_dsn, pooled=settings.database_pooled, size=4, idle_s=0, by_key=True)
         built = await _build(settings, (database, tills), direct_dsn, public_url or settings.url(), phone_url, tour)
         ahead = () if settings.database_pooled else (partial(keep_warm, tills, SHOP),)
         loops = [*built.always, *ahead, *(built.working if work else ())]

@@ -34,6 +34,8 @@ SESSION = {
     "plan_cache_mode": "force_generic_plan",
 }
 """What every session of ours is set to."""
+BY_KEY = {"enable_seqscan": "off"}
+"""For a session that only looks by key: a plan made while a table is tiny would read all of it, and still when it is large."""
 BEGIN = "BEGIN"
 BEGIN_POOLED = "BEGIN ISOLATION LEVEL READ COMMITTED;" + ";".join(
     f"SET LOCAL {name} = '{value}'" for name, value in SESSION.items() if name != "default_transaction_isolation"
@@ -102,11 +104,12 @@ class Database:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @classmethod
-    async def open(cls, dsn: str, *, size: int = 10, pooled: bool = False, idle_s: float = 60.0) -> Self:
+    async def open(cls, dsn: str, *, size: int = 10, pooled: bool = False, idle_s: float = 60.0, by_key: bool = False) -> Self:
         """Connect. The DSN may name several hosts; the one that accepts writes is chosen.
 
         `pooled`: it points at a transaction pooler, so no statement is kept prepared and nothing is asked of the session.
         A connection that rests for `idle_s` is closed, with all it had planned; 0 keeps it.
+        `by_key`: no table is read from its beginning to its end, see `BY_KEY`; not behind a pooler.
         Raises `Unavailable` when no host answers.
         """
         try:
@@ -120,7 +123,7 @@ class Database:
                 max_inactive_connection_lifetime=idle_s,
                 connection_class=Session,
                 target_session_attrs=SessionAttribute.read_write,
-                server_settings={"application_name": "daozhang"} | ({} if pooled else SESSION),
+                server_settings={"application_name": "daozhang"} | ({} if pooled else SESSION | (BY_KEY if by_key else {})),
             )
         except (*_LOST, asyncpg.PostgresError, TimeoutError) as fault:
             raise Unavailable(type(fault).__name__) from fault

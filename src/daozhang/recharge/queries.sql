@@ -110,7 +110,7 @@ from unnest($1::uuid[], $2::text[], $3::text[]) as u (id, reason, facts) where o
 -- name: keep_answers
 update attempts a set action = u.action, payload = u.payload::jsonb, native_code = u.native_code, reason = u.reason
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) as u (id, action, payload, native_code, reason)
-where a.id = u.id;
+where a.id = u.id and a.id = any ($1);
 
 -- name: due_attempts
 select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.method, a.state, a.version, a.amount_fen, a.queries, a.created_at,
@@ -127,7 +127,8 @@ select id, state, version, channel_id, queries, reason from attempts where order
 -- name: attempts_in_work
 select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.kind, a.method, a.bank, a.instrument, a.amount_fen, a.state, a.version,
   a.created_at, a.expires_at, o.state as order_state, o.version as order_version
-from unnest($1::uuid[]) as u (id) join attempts a on a.id = u.id join orders o on o.id = a.order_id;
+from attempts a cross join lateral (select x.state, x.version from orders x where x.id = a.order_id limit 1) o
+where a.id = any ($1::uuid[]);
 
 -- name: count_attempts
 select count(*) from attempts where order_id = $1 and id >= $1;
