@@ -84,7 +84,7 @@ async def lost(world: World, person: Person) -> str:
 
 async def refused(world: World, person: Person) -> str:
     """The channel answers that it does not take this order."""
-    await world.fault(point="order", kind="error", channel=ways().main[0], code="NO_AUTH", http=403)
+    await world.fault(point="order", kind="error", channel=ways().main[0], code="NO_AUTH", http=403, times=None)
     try:
         return f"/orders/{(await world.place(person, 5_000)).shown}"
     finally:
