@@ -14,10 +14,10 @@ BEGINS, ENDS = "set default_transaction_read_only = on", "reset default_transact
 
 
 class Outage:
-    """One at a time. A session of the pool keeps what it was told (`postgres/pool.py` puts nothing back)."""
+    """One at a time, for every pool of the program. A session keeps what it was told (`postgres/pool.py` puts nothing back)."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, *databases: Database) -> None:
+        self._pools = [each.pool for each in databases]
         self._over: asyncio.Task[None] | None = None
 
     async def begin(self, seconds: float) -> None:
@@ -46,12 +46,13 @@ class Outage:
 
     async def _tell(self, words: str) -> None:
         """Tell every session that there may be: all are taken at once, so that none is opened beside them."""
-        pool, held = self._database.pool, []
+        held = []
         try:
-            for _ in range(pool.get_max_size()):
-                held.append(await pool.acquire(timeout=ACQUIRE_S))  # noqa: PERF401 -- what is taken has to be given back
-            for session in held:
+            for pool in self._pools:
+                for _ in range(pool.get_max_size()):
+                    held.append((pool, await pool.acquire(timeout=ACQUIRE_S)))  # noqa: PERF401 -- what is taken has to be given back
+            for _, session in held:
                 await session.execute(words)
         finally:
-            for session in held:
+            for pool, session in held:
                 await pool.release(session)

@@ -111,7 +111,7 @@ class World:
     def __init__(self, program: Program, settings: Settings, simulators: str, scenes: dict[str, Scene]) -> None:
         """`simulators` is the address of the simulated channels, whose dial is turned as a tester would."""
         self.program, self.simulators, self._scenes = program, simulators, scenes
-        self.url, self._outage = settings.url(), Outage(program.database)
+        self.url, self._outage = settings.url(), Outage(program.database, program.tills)
         providers = Providers(SHOP, program.database, program.vault, settings)
         self.verifications = Verifications(program.database, program.vault, program.house.limiter, providers)
 
