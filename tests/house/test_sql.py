@@ -22,8 +22,6 @@ CLOCK_MADE = {
     "0001_ground.sql",
     "0042_between_two_identifiers.sql",
     "0085_one_look_one_write.sql",
-    "0086_nothing_to_count.sql",
-    "0087_alone_in_its_queue.sql",
 }
 """The migrations that make the one clock, or read its offset in their own statement where a call would cost too much."""
 WALL_CLOCK = re.compile(

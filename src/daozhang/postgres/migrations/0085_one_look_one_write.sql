@@ -91,7 +91,62 @@ begin
     where o.user_id = p_user and o.id < p_before and o.shop_id = p_shop and o.state = 'credited' order by o.id desc limit p_most);
 end $$;
 
+-- The orders of a week of one user: today's sum, the open ones' sum and count, the large ones in their window, the last hour's, the last day's
+-- count and sum, and then the credited amounts, newest first, at most eight.
+create function windows_of_user(
+  p_shop bigint, p_user bigint, p_at timestamptz, p_from_today uuid, p_from_day uuid, p_from_week uuid, p_until uuid, p_large_fen bigint,
+  p_window_s integer, p_besides uuid[]
+) returns bigint[]
+language plpgsql stable set search_path = public, pg_temp as $$
+begin
+  return (
+    select array[
+      coalesce(sum(q.amount_fen) filter (where q.id >= p_from_today
+        and q.state not in ('refused', 'abandoned', 'failed', 'expired', 'cancelled', 'refunded')), 0)::bigint,
+      coalesce(sum(q.amount_fen) filter (where q.purpose = 'wallet' and q.state in ('created', 'awaiting_payment', 'closing')), 0)::bigint,
+      count(*) filter (where q.state in ('created', 'awaiting_payment', 'closing', 'challenged')),
+      count(*) filter (where q.counts and q.amount_fen >= p_large_fen and q.created_at > p_at - make_interval(secs => p_window_s)),
+      count(*) filter (where q.counts and q.created_at > p_at - interval '1 hour'),
+      count(*) filter (where q.counts),
+      coalesce(sum(q.amount_fen) filter (where q.counts), 0)::bigint
+    ] || coalesce((array_agg(q.amount_fen order by q.id desc) filter (where q.state = 'credited' and q.shop_id = p_shop))[1:8], '{}')
+    from (
+      select x.id, x.shop_id, x.purpose, x.state, x.amount_fen, x.created_at, x.id >= p_from_day and stands(x.state, x.id) as counts
+      from orders x
+      where x.user_id = p_user and x.id >= p_from_week and x.id < p_until and x.id <> all (p_besides)
+      offset 0
+    ) q);
+end $$;
+
+-- What `windows_of_device` counts, of the newest five hundred orders of a day from one browser.
+create function windows_of_browser(
+  p_user bigint, p_browser bytea, p_from_day uuid, p_from_hour uuid, p_until uuid, p_near_fen bigint, p_besides uuid[]
+) returns bigint[]
+language plpgsql stable set search_path = public, pg_temp as $$
+begin
+  return windows_of_device(p_user, array(
+    select m.order_id from order_marks m
+    where m.device = p_browser and m.order_id >= p_from_day and m.order_id < p_until and m.order_id <> all (p_besides)
+    order by m.order_id desc limit 500), p_from_day, p_from_hour, p_until, p_near_fen);
+end $$;
+
+-- What is used up of tolerance under any of the keys: today's sum and count, and thirty days' sum, each the most that one key has.
+create function used_of_tolerance(p_keys bytea[], p_today date) returns bigint[]
+language plpgsql stable set search_path = public, pg_temp as $$
+begin
+  return (
+    select array[max(r.today_fen), max(r.today_count), max(r.month)]
+    from (
+      select sum(y.used_fen) filter (where y.day = p_today)::bigint as today_fen,
+        sum(y.used_count) filter (where y.day = p_today) as today_count, sum(y.used_fen)::bigint as month
+      from tolerance_days y where y.key = any (p_keys) and y.day > p_today - 30
+      group by y.key
+    ) r);
+end $$;
+
 -- The only reader: two statements, however many wishes. It has no settings of its own, because setting them costs; its two callers have them.
+-- Who ordered nothing within a week, from a browser that nobody ordered from within a day, is asked only whether there is anything.
+-- Rows come in no order: each says its place.
 create function read_wishes(
   p_shop bigint, p_users bigint[], p_channels bigint[], p_besides uuid[], p_methods text[], p_banks text[], p_instruments text[],
   p_devices uuid[], p_payers bytea[], p_provinces text[], p_large_fen bigint, p_window_s integer, p_near_fen bigint
@@ -144,34 +199,40 @@ begin
     case when w.channel_id is not null then coalesce(c.enabled and c.keyed, false) end, c.kind,
     case when w.channel_id is not null then coalesce(c.methods, '{}') end,
     case when w.channel_id is not null then coalesce(c.no_credit, false) end,
-    o.admitted_fen,
-    case when o.recent_count < 8 and (u.created_at is null or u.created_at < b.week)
-      then o.recent || recharges_before(p_shop, w.user_id, b.from_week, 8 - o.recent_count) else o.recent end,
+    coalesce(w.counts[1], 0),
+    case when coalesce(cardinality(w.counts), 7) < 15 and (u.created_at is null or u.created_at < b.week)
+      then coalesce(w.counts[8:], '{}')
+        || recharges_before(p_shop, w.user_id, b.from_week, 15 - coalesce(cardinality(w.counts), 7))
+      else coalesce(w.counts[8:], '{}') end,
     (b.today + 1)::timestamp at time zone 'Asia/Shanghai', u.verified,
     case when u.verified and u.adult_on > b.today then
         case when u.adult_on <= (b.today + interval '2 years')::date then 'from_16'
           when u.adult_on <= (b.today + interval '10 years')::date then 'from_8' else 'below_8' end
       when u.verified then 'adult' when u.created_at is not null then 'unverified' end,
-    u.bought, u.balance_fen + o.open_fen,
+    u.bought, u.balance_fen + coalesce(w.counts[2], 0),
     case when u.adult_on > b.today
         then month_of_minor(w.user_id, id_from(b.month at time zone 'Asia/Shanghai'), b.until, p_besides)
       when u.created_at is not null then 0 end,
     case when u.created_at is not null then (b.month + interval '1 month') at time zone 'Asia/Shanghai' end,
-    case when u.created_at is not null then o.open_count end, b.agreement,
+    case when u.created_at is not null then coalesce(w.counts[3], 0)::integer end, b.agreement,
     b.agreement > 0 and exists (
       select from agreement_consents k where k.user_id = w.user_id and k.shop_id = p_shop and k.version = b.agreement),
     b.writes, v_limits[w.place], extract(epoch from b.at - u.created_at)::bigint, u.verification, u.unfrozen_s,
-    o.large_count, o.hour_count, o.day_count, o.day_fen,
+    coalesce(w.counts[4], 0), coalesce(w.counts[5], 0), coalesce(w.counts[6], 0), coalesce(w.counts[7], 0),
     v.device_s, case when v.browser is not null then coalesce(v.counts[1], 0) end,
     case when v.browser is not null then coalesce(v.counts[2], 0) end, case when v.browser is not null then coalesce(v.counts[3], 0) end,
     case when v.browser is not null then coalesce(v.counts[4], 0) end,
     w.place_signs[1] = 1, w.place_signs[2],
     w.payer_signs[1] = 1, w.payer_signs[2] = 1, w.payer_signs[3], w.payer_signs[4], w.payer_signs[5], w.payer_signs[6],
-    coalesce(t.today_fen, 0)::bigint, coalesce(t.today_count, 0)::integer, coalesce(t.month, 0)::bigint, coalesce(u.lost, false),
+    coalesce(t.used[1], 0), coalesce(t.used[2], 0)::integer, coalesce(t.used[3], 0), coalesce(u.lost, false),
     coalesce(u.pass_fen, 0), v.browser
   from (
     select n.*, case when n.province is not null then signs_of_place(n.user_id, n.province, b.at, b.today) end as place_signs,
-      case when n.payer is not null then signs_of_payer(n.user_id, n.payer, p_near_fen, b.from_hour, b.until) end as payer_signs
+      case when n.payer is not null then signs_of_payer(n.user_id, n.payer, p_near_fen, b.from_hour, b.until) end as payer_signs,
+      case when exists (
+        select from orders x where x.user_id = n.user_id and x.id >= b.from_week and x.id < b.until and x.id <> all (p_besides))
+      then windows_of_user(p_shop, n.user_id, b.at, b.from_today, b.from_day, b.from_week, b.until, p_large_fen, p_window_s, p_besides)
+      end as counts
     from unnest(p_users, p_channels, p_devices, p_payers, p_provinces) with ordinality
       as n (user_id, channel_id, device_id, payer, province, place)
     offset 0
@@ -182,40 +243,14 @@ begin
     from channels n where n.id = w.channel_id and n.shop_id = p_shop limit 1
   ) c on true
   left join lateral (
-    select e.browser, e.device_s, case when e.marks is not null
-      then windows_of_device(w.user_id, e.marks, b.from_day, b.from_hour, b.until, p_near_fen) end as counts
-    from (
-      select x.token_hash as browser, extract(epoch from b.at - x.first_seen_at)::bigint as device_s, (
-        select array_agg(q.order_id) from (
-          select m.order_id from order_marks m
-          where m.device = x.token_hash and m.order_id >= b.from_day and m.order_id < b.until and m.order_id <> all (p_besides)
-          order by m.order_id desc limit 500
-        ) q) as marks
-      from devices x where x.id = w.device_id and x.user_id = w.user_id limit 1
-    ) e
+    select x.token_hash as browser, extract(epoch from b.at - x.first_seen_at)::bigint as device_s,
+      case when exists (
+        select from order_marks m
+        where m.device = x.token_hash and m.order_id >= b.from_day and m.order_id < b.until and m.order_id <> all (p_besides))
+      then windows_of_browser(w.user_id, x.token_hash, b.from_day, b.from_hour, b.until, p_near_fen, p_besides) end as counts
+    from devices x where x.id = w.device_id and x.user_id = w.user_id
     offset 0
   ) v on true
-  cross join lateral (
-    select
-      coalesce(sum(q.amount_fen) filter (where q.id >= b.from_today
-        and q.state not in ('refused', 'abandoned', 'failed', 'expired', 'cancelled', 'refunded')), 0)::bigint as admitted_fen,
-      coalesce(sum(q.amount_fen) filter (where q.purpose = 'wallet' and q.state in ('created', 'awaiting_payment', 'closing')), 0)::bigint
-        as open_fen,
-      (count(*) filter (where q.state in ('created', 'awaiting_payment', 'closing', 'challenged')))::integer as open_count,
-      count(*) filter (where q.counts and q.amount_fen >= p_large_fen and q.created_at > b.at - make_interval(secs => p_window_s))
-        as large_count,
-      count(*) filter (where q.counts and q.created_at > b.at - interval '1 hour') as hour_count,
-      count(*) filter (where q.counts) as day_count,
-      coalesce(sum(q.amount_fen) filter (where q.counts), 0)::bigint as day_fen,
-      coalesce((array_agg(q.amount_fen order by q.id desc) filter (where q.state = 'credited' and q.shop_id = p_shop))[1:8], '{}') as recent,
-      least(count(*) filter (where q.state = 'credited' and q.shop_id = p_shop), 8)::integer as recent_count
-    from (
-      select x.id, x.shop_id, x.purpose, x.state, x.amount_fen, x.created_at, x.id >= b.from_day and stands(x.state, x.id) as counts
-      from orders x
-      where x.user_id = w.user_id and x.id >= b.from_week and x.id < b.until and x.id <> all (p_besides)
-      offset 0
-    ) q
-  ) o
   left join lateral (
     select x.created_at, x.shop_id = p_shop as own, x.verification, x.verification in ('identity', 'face') as verified,
       x.standing_review_at, x.standing_until, coalesce(x.standing = 'frozen' and x.standing_until <= b.at, false) as over, x.standing,
@@ -236,19 +271,15 @@ begin
     from users x where x.id = w.user_id limit 1
   ) u on true
   cross join lateral (
-    -- The keys are those of `tolerance_keys`: the account, the browser, the payer.
-    select max(r.today_fen) as today_fen, max(r.today_count) as today_count, max(r.month) as month
+    select case when exists (select from tolerance_days y where y.key = any (k.keys) and y.day > b.today - 30)
+      then used_of_tolerance(k.keys, b.today) end as used
     from (
-      select sum(y.used_fen) filter (where y.day = b.today) as today_fen, sum(y.used_count) filter (where y.day = b.today) as today_count,
-        sum(y.used_fen) as month
-      from tolerance_days y
-      where y.key = any (array_remove(
-          array['\x75'::bytea || int8send(w.user_id), '\x64'::bytea || v.browser, '\x70'::bytea || w.payer], null))
-        and y.day > b.today - 30
-      group by y.key
-    ) r
-  ) t
-  order by w.place;
+      -- The keys are those of `tolerance_keys`: the account, the browser, the payer.
+      select array_remove(array['\x75'::bytea || int8send(w.user_id), '\x64'::bytea || v.browser, '\x70'::bytea || w.payer], null) as keys
+      offset 0
+    ) k
+    offset 0
+  ) t;
 end $$;
 
 drop function facts_of_wishes(bigint[], bigint[], bigint[], uuid[], text[], text[], text[], uuid[], bytea[], text[], bigint, integer, bigint);
@@ -270,9 +301,8 @@ grant execute on function facts_of_wishes(bigint, bigint[], bigint[], uuid[], te
 drop function begin_orders(bigint, timestamptz, uuid[], bigint[], text[], bytea[], bigint[], bigint[], text[], text[], text[], text[],
   timestamptz, text[]);
 
--- Take the locks of users in the order of their ids; then, in a statement of its own, claim the keys of what they send, write the orders of
--- the keys that are new, and read the facts of all, which that statement's snapshot sees as they are without the orders that it writes.
--- Answers whose order each key stands for, with the facts. A batch holds a user once.
+-- First, in a statement before anything is locked or read: the locks of `lock_origins` (`policy/queries.sql`), by the same numbers
+-- in the same order. Many orders have taken theirs before, because those who share one are parted first.
 create function begin_orders(
   p_shop bigint, p_at timestamptz, p_ids uuid[], p_users bigint[], p_keys text[], p_hashes bytea[], p_amounts bigint[], p_channels bigint[],
   p_methods text[], p_pages text[], p_ips text[], p_locales text[], p_expires timestamptz, p_purposes text[], p_banks text[],
@@ -282,6 +312,17 @@ language plpgsql security definer set search_path = public, pg_temp set enable_s
 set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
 #variable_conflict use_column
 begin
+  if cardinality(p_ids) = 1 then
+    perform pg_advisory_xact_lock(q.number)
+    from (
+      select hashtextextended(encode(k.key, 'hex'), 0) as number
+      from (
+        select '\x64'::bytea || d.token_hash as key from devices d where d.id = p_devices[1]
+        union all
+        select '\x70'::bytea || p_payers[1] where p_payers[1] is not null
+      ) k order by number offset 0
+    ) q;
+  end if;
   perform from unnest(p_users) as w (id) join users u on u.id = w.id order by u.id for no key update of u;
   return query
   with sent as materialized (
@@ -302,8 +343,7 @@ begin
   select c.request_hash, c.order_id, f
   from read_wishes(p_shop, p_users, p_channels, '{}', p_methods, p_banks, p_instruments, p_devices, p_payers, p_provinces, p_large_fen,
     p_window_s, p_near_fen) f
-  join sent s on s.place = f.place join claimed c on c.user_id = s.user_id
-  order by f.place;
+  join sent s on s.place = f.place join claimed c on c.user_id = s.user_id;
 end $$;
 grant execute on function begin_orders(bigint, timestamptz, uuid[], bigint[], text[], bytea[], bigint[], bigint[], text[], text[], text[], text[],
   timestamptz, text[], text[], text[], uuid[], bytea[], text[], bigint, integer, bigint) to daozhang_app;
