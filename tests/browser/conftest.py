@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Error as PageError
 from tests.web.stage import Stage, open_stage
 
 from daozhang.bench.browse import AXE, FLAGS, audit, chromium_path, context_for
@@ -16,7 +17,7 @@ from daozhang.settings import Settings
 
 HERE = Path(__file__).parent
 CHROMIUM = chromium_path()
-__all__ = ["CHROMIUM", "FLAGS", "Shop", "audit", "context_for", "log_in"]
+__all__ = ["CHROMIUM", "FLAGS", "Shop", "audit", "context_for", "log_in", "visit"]
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,21 @@ async def shop(database: Database, settings: Settings) -> AsyncIterator[Shop]:
         yield Shop(stage, stage.shop.url)
 
 
+async def visit(page: Page, url: str, *, tries: int = 5, **more: str) -> None:
+    """Go to an address. A page that shows itself anew in this very moment overtakes the first step; a person would press again."""
+    for left in reversed(range(tries)):
+        try:
+            await page.goto(url, **more)
+        except PageError as error:
+            if "ERR_ABORTED" not in error.message or not left:
+                raise
+        else:
+            return
+
+
 async def log_in(page: Page, shop: Shop, phone: str, password: str) -> None:
     """Log in through the form."""
-    await page.goto(f"{shop.url}/login")
+    await visit(page, f"{shop.url}/login")
     await page.fill("input[name=phone]", phone)
     await page.fill("input[name=password]", password)
     await page.click("main button[type=submit]")

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from playwright.async_api import Page, async_playwright
-from tests.browser.conftest import CHROMIUM, FLAGS, Shop, context_for
+from tests.browser.conftest import CHROMIUM, FLAGS, Shop, context_for, visit
 from tests.web.console.scene import Scene, furnish
 from tests.web.stage import open_stage
 
@@ -45,7 +45,7 @@ class Telephone:
 
 async def enter(page: Page, shop: Shop, telephone: Telephone) -> None:
     """Log in through the form."""
-    await page.goto(f"{shop.url}/desk/login")
+    await visit(page, f"{shop.url}/desk/login")
     await page.fill("input[name=name]", telephone.papers.name)
     await page.fill("input[name=password]", telephone.papers.password)
     await page.fill("input[name=code]", telephone.code())
@@ -71,11 +71,11 @@ async def walk(page: Page, shop: Shop, scene: Scene, *, short: bool = False) -> 
     ):  # fmt: skip
         if short and name not in MAIN:
             continue
-        await page.goto(shop.url + path)
+        await visit(page, shop.url + path)
         yield name
     if short:
         return
-    await page.goto(f"{shop.url}/desk/rules/edit")
+    await visit(page, f"{shop.url}/desk/rules/edit")
     text = await page.input_value("textarea[name=text]")
     await page.fill("textarea[name=text]", text.replace('"large_count": 5', '"large_count": 4'))
     await page.click("main form button[type=submit]")
@@ -84,7 +84,7 @@ async def walk(page: Page, shop: Shop, scene: Scene, *, short: bool = False) -> 
     await page.fill("textarea[name=note]", "四笔已经够可疑，提前一笔问")
     await page.click("button[formaction$='/propose']")
     await page.wait_for_url("**/rules/proposals/*")
-    await page.goto(f"{page.url}?test=1")
+    await visit(page, f"{page.url}?test=1")
     yield "proposal"
 
 
@@ -107,7 +107,7 @@ async def main(folder: Path, looks: list[str]) -> None:
             language, width, scheme = look.split("-")
             context = await context_for(browser, language=language, width=int(width), dark=scheme == "dark")
             page = await context.new_page()
-            await page.goto(f"{shop.url}/desk/login")
+            await visit(page, f"{shop.url}/desk/login")
             await page.screenshot(path=folder / f"login-{look}.png", full_page=True)
             await enter(page, shop, telephone)
             async for name in walk(page, shop, scene):

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from playwright.async_api import BrowserContext, async_playwright
-from tests.browser.conftest import CHROMIUM, FLAGS, Shop, context_for, log_in
+from tests.browser.conftest import CHROMIUM, FLAGS, Shop, context_for, log_in, visit
 from tests.web.stage import PASSWORD, PHONE, Stage, open_stage
 
 from daozhang.ids import parse26
@@ -91,7 +91,7 @@ class Walk:
         await self.page.click("[data-go]")
         await self.page.wait_for_load_state()
         await self.picture("recharge-refused")
-        await self.page.goto(f"{self.shop.url}/recharge")
+        await visit(self.page, f"{self.shop.url}/recharge")
         await self.page.evaluate("document.querySelector('[name=page_version]').value = 'older'")
         await self.page.click("[data-go]")
         await self.page.wait_for_load_state()
@@ -99,7 +99,7 @@ class Walk:
 
     async def order(self, method: str = "") -> str:
         """Place an order; the path of its page."""
-        await self.page.goto(f"{self.shop.url}/recharge")
+        await visit(self.page, f"{self.shop.url}/recharge")
         if method:
             await self.page.click(f"label[for$='-{method}']")
         await self.page.click("[data-go]")
@@ -115,7 +115,7 @@ class Walk:
     async def frozen(self) -> None:
         """What a frozen account meets, and how it is lifted again."""
         identity, user_id = self.stage.house.identity, await self.stage.house.database.value("select min(id) from users")
-        await self.page.goto(f"{self.shop.url}/recharge")
+        await visit(self.page, f"{self.shop.url}/recharge")
         await identity.freeze(user_id, actor="staff:1", reason="risk_review")
         await self.page.click("[data-go]")
         await self.page.wait_for_load_state()
@@ -125,7 +125,7 @@ class Walk:
 
     async def shot(self, name: str, path: str) -> None:
         """Go there and take the picture."""
-        await self.page.goto(self.shop.url + path)
+        await visit(self.page, self.shop.url + path)
         await self.picture(name)
 
     async def picture(self, name: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.browser.conftest import Shop, audit, context_for
+from tests.browser.conftest import Shop, audit, context_for, visit
 from tests.browser.desk_walk import Telephone, enter, hire, walk
 from tests.web.console.scene import furnish, seen
 
@@ -32,7 +32,7 @@ async def test_every_page_of_the_desk_is_sound(
     context = await context_for(chromium, language=language, width=width, dark=dark)
     page = await context.new_page()
     faults = listen(page, shop)
-    await page.goto(f"{shop.url}/desk/login")
+    await visit(page, f"{shop.url}/desk/login")
     found = {"login": await audit(page, axe)}
     await enter(page, shop, telephone)
     async for name in walk(page, shop, scene, short=short):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.browser.conftest import Shop, audit, context_for, log_in
+from tests.browser.conftest import Shop, audit, context_for, log_in, visit
 from tests.flows.conftest import let_time_pass
 from tests.web.stage import PASSWORD, PHONE
 
@@ -59,7 +59,7 @@ async def test_a_newcomer_recharges_and_sees_the_money_arrive(
         lambda request: faults.append(request.url) if not request.url.startswith((shop.url, shop.stage.sim.url)) else None,
     )
 
-    await page.goto(f"{shop.url}/register")
+    await visit(page, f"{shop.url}/register")
     assert await audit(page, axe) == []
     await page.fill("input[name=phone]", "13912345678")
     await page.fill("input[name=password]", "tea at four by the river")
@@ -85,7 +85,7 @@ async def test_a_newcomer_recharges_and_sees_the_money_arrive(
     await page.wait_for_timeout(900)
     assert await audit(page, axe) == []
     for path in ("/wallet", "/orders", "/me"):
-        await page.goto(shop.url + path)
+        await visit(page, shop.url + path)
         assert await audit(page, axe) == [], path
     assert faults == []
     await context.close()
@@ -96,7 +96,7 @@ async def pay_on_the_phone(page: Page) -> None:
     target = await page.locator(".cashier .btn.primary").get_attribute("href")
     assert target is not None
     phone = await page.context.new_page()
-    await phone.goto(target, referer=page.url)
+    await visit(phone, target, referer=page.url)
     async with phone.expect_navigation():
         await phone.click("button[value=pay]")
     await phone.close()
@@ -159,7 +159,7 @@ async def test_typing_is_answered_and_an_open_order_is_gone_on_with_until_two_mi
     await page.wait_for_url("**/orders/RC-*")
     first = page.url.partition("?")[0]
     shop.stage.sim.dial.set(Fault(point="query", kind="error", times=None))
-    await page.goto(f"{shop.url}/recharge?amount=60")
+    await visit(page, f"{shop.url}/recharge?amount=60")
     await expect(page.locator(".unpaid")).to_contain_text(said["checking"])
     await page.click("[data-go]")
     await page.wait_for_url("**/orders/RC-*open=1")
@@ -167,7 +167,7 @@ async def test_typing_is_answered_and_an_open_order_is_gone_on_with_until_two_mi
     assert await audit(page, axe) == []
 
     await shop.stage.shop.later(121)
-    await page.goto(f"{shop.url}/recharge?amount=60")
+    await visit(page, f"{shop.url}/recharge?amount=60")
     await expect(page.locator("main")).to_contain_text(said["another"])
     assert await audit(page, axe) == []
     await page.click("[data-go]")
@@ -211,10 +211,10 @@ async def test_nothing_is_wider_than_the_screen(chromium: Browser, shop: Shop) -
         page = await context.new_page()
         await log_in(page, shop, PHONE, PASSWORD)
         for path in ("/recharge", "/wallet", "/orders", "/me", "/nothing"):
-            await page.goto(shop.url + path)
+            await visit(page, shop.url + path)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, (path, language, width)
         if width < 500:
-            await page.goto(f"{shop.url}/recharge")
+            await visit(page, f"{shop.url}/recharge")
             await page.locator(".rail summary").last.focus()
             assert await page.evaluate(UNDER_THE_DOCK) is False, "what has the focus can be seen (WCAG 2.2, 2.4.11)"
         await context.close()

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.browser.conftest import Shop, audit, context_for, log_in
+from tests.browser.conftest import Shop, audit, context_for, log_in, visit
 from tests.browser.test_flow import pay_on_the_phone
 from tests.web.stage import PASSWORD, PHONE
 
@@ -58,10 +58,10 @@ async def test_a_buyer_looks_buys_with_one_tap_and_sees_the_code(
     context = await context_for(chromium, language=language, width=width, dark=dark)
     page = await context.new_page()
     faults = listen(page, shop)
-    await page.goto(f"{shop.url}/shop")
+    await visit(page, f"{shop.url}/shop")
     assert await audit(page, axe) == []
     await log_in(page, shop, PHONE, PASSWORD)
-    await page.goto(f"{shop.url}/shop")
+    await visit(page, f"{shop.url}/shop")
     await page.click(f".ticket a[href='/shop/{goods['game_card']}']")
     await expect(page.locator("[data-buy]")).to_have_text(said["buy"])
     await page.click("[data-step='1']")
@@ -79,13 +79,13 @@ async def test_a_buyer_looks_buys_with_one_tap_and_sees_the_code(
     await page.click("#codes [data-copy]")
     await expect(page.locator("#codes [data-copy]")).to_have_text(said["copied"])
 
-    await page.goto(f"{shop.url}/shop/{goods['phone_topup']}")
+    await visit(page, f"{shop.url}/shop/{goods['phone_topup']}")
     await page.fill("#target", "13800138001")
     await page.click("[data-buy]")
     await page.wait_for_url("**/shop/purchases/PU-*")
     await expect(page.locator(".answer .chip")).to_have_text(said["done"], timeout=20_000)
     for path in (*MINE, *TRUTH):
-        await page.goto(shop.url + path)
+        await visit(page, shop.url + path)
         assert await audit(page, axe) == [], path
     assert faults == []
     await context.close()
@@ -97,7 +97,7 @@ async def test_without_scripts_a_shortfall_is_paid_at_the_channel(chromium: Brow
     context = await context_for(chromium, language=language, width=width, java_script_enabled=False)
     page = await context.new_page()
     await log_in(page, shop, PHONE, PASSWORD)
-    await page.goto(f"{shop.url}/shop/{goods['game_card']}")
+    await visit(page, f"{shop.url}/shop/{goods['game_card']}")
     assert await page.is_checked("#mixed")
     await page.click("[data-buy]")
     await page.wait_for_url("**/orders/RC-*")
@@ -116,7 +116,7 @@ async def test_who_recharges_for_something_is_led_back_to_it(chromium: Browser, 
     context = await context_for(chromium, language="zh", width=390)
     page = await context.new_page()
     await log_in(page, shop, PHONE, PASSWORD)
-    await page.goto(f"{shop.url}/shop/{goods['game_card']}?count=2")
+    await visit(page, f"{shop.url}/shop/{goods['game_card']}?count=2")
     await page.click("label[for=pay-balance]")
     await page.click("[data-buy]")
     await page.click(f"a[href='/shop/{goods['game_card']}/recharge?count=2']")
@@ -138,6 +138,6 @@ async def test_no_page_of_these_is_wider_than_the_screen(chromium: Browser, shop
         page = await context.new_page()
         await log_in(page, shop, PHONE, PASSWORD)
         for path in ("/shop", f"/shop/{goods['phone_topup']}", *MINE, *TRUTH):
-            await page.goto(shop.url + path)
+            await visit(page, shop.url + path)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, (path, language, width)
         await context.close()

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, expect
-from tests.browser.conftest import audit, context_for
+from tests.browser.conftest import audit, context_for, visit
 from tests.flows.shop import Shop, open_shop
 from tests.patience import until
 from tests.web.status_scene import play
@@ -34,7 +34,7 @@ async def test_it_is_in_order_in_every_look_and_needs_no_script(chromium: Browse
         context = await context_for(chromium, language=language, width=width, dark=dark)
         page, faults = await context.new_page(), []
         page.on("console", lambda message, faults=faults: faults.append(message.text) if message.type == "error" else None)
-        await page.goto(f"{told.url}/status")
+        await visit(page, f"{told.url}/status")
         await expect(page.locator("h1")).to_have_text(SAID[language])
         assert await audit(page, axe) == []
         assert await page.locator(".channel").count() == 3
@@ -43,7 +43,7 @@ async def test_it_is_in_order_in_every_look_and_needs_no_script(chromium: Browse
         await context.close()
     context = await context_for(chromium, language="zh", width=390, java_script_enabled=False)
     page = await context.new_page()
-    await page.goto(f"{told.url}/status")
+    await visit(page, f"{told.url}/status")
     await expect(page.locator("h1")).to_have_text(SAID["zh"])
     await context.close()
 
@@ -52,6 +52,6 @@ async def test_it_is_never_wider_than_the_screen(chromium: Browser, told: Shop) 
     for language, width in (("zh", 320), ("en", 320), ("en", 768)):
         context = await context_for(chromium, language=language, width=width)
         page = await context.new_page()
-        await page.goto(f"{told.url}/status")
+        await visit(page, f"{told.url}/status")
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, (language, width)
         await context.close()

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.browser.conftest import audit, context_for
+from tests.browser.conftest import audit, context_for, visit
 
 from daozhang.bench.booth import Booth, booth
 from daozhang.demo.causes import Cause, causes
@@ -106,7 +106,7 @@ async def test_a_situation_is_entered_and_says_its_reason(
     # A refusal is a page that comes with 4xx, of which the browser writes a line: that is no fault of the page.
     page.on("console", lambda said: faults.append(said.text) if said.type == "error" and "status of 4" not in said.text else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
-    await page.goto(f"{fair.url}/tour")
+    await visit(page, f"{fair.url}/tour")
     await page.click(f"form[action='/tour/{cause.id}'] button")
     await page.wait_for_url(lambda url: not url.endswith("/tour"))
     assert await audit(page, axe) == []
@@ -133,14 +133,14 @@ async def test_the_tour_is_in_order_in_every_look_and_needs_no_script(chromium: 
     ):
         context = await context_for(chromium, language=language, width=width, dark=dark)
         page = await context.new_page()
-        await page.goto(f"{fair.url}/tour")
+        await visit(page, f"{fair.url}/tour")
         assert await page.locator(".tour-row").count() == len(causes())
         assert await audit(page, axe) == []
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, (language, width)
         await context.close()
     context = await context_for(chromium, language="zh", width=390, java_script_enabled=False)
     page = await context.new_page()
-    await page.goto(f"{fair.url}/tour")
+    await visit(page, f"{fair.url}/tour")
     await page.click("form[action='/tour/new_account'] button")
     await expect(page.locator("main")).to_contain_text(catalogue().get("eligibility.first_purchase").zh.title)
     await context.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Error, Page, expect
-from tests.browser.conftest import Shop, audit, context_for, log_in
+from tests.browser.conftest import Shop, audit, context_for, log_in, visit
 from tests.cases.test_evidence import picture
 from tests.web.stage import PASSWORD, PHONE
 
@@ -48,7 +48,7 @@ class Walk:
     async def go(self, path: str) -> None:
         for _ in range(3):
             try:
-                await self.page.goto(self.shop.url + path)
+                await visit(self.page, self.shop.url + path)
             except Error as fault:
                 # The page that is left was just renewing itself.
                 if "ERR_ABORTED" not in str(fault):
@@ -228,7 +228,7 @@ async def test_the_explanation_and_the_claim_need_no_script(chromium: Browser, s
     await page.click("[data-go]")
     await page.wait_for_url("**/orders/RC-*")
     path = page.url.removeprefix(shop.url)
-    await page.goto(f"{shop.url}{path}/why")
+    await visit(page, f"{shop.url}{path}/why")
     await page.click("label[for=p-risk]")
     await page.click("#phone button[type=submit]")
     await expect(page.locator("h1")).to_have_text("渠道的安全检查拦下了这笔付款")
@@ -236,9 +236,9 @@ async def test_the_explanation_and_the_claim_need_no_script(chromium: Browser, s
     order_id = parse26(path.rpartition("-")[2])
     assert order_id is not None
     shop.stage.sim.phone.pay(await shop.stage.shop.number(order_id), trick="silence")
-    await page.goto(f"{shop.url}/claim")
+    await visit(page, f"{shop.url}/claim")
     await page.click(f"form:has(input[value='{path.rpartition('/')[2]}']) button")
     await expect(page.locator("main")).to_contain_text("已到账")
-    await page.goto(f"{shop.url}/why")
+    await visit(page, f"{shop.url}/why")
     await expect(page.locator("h1")).to_have_text("现在充值没有问题")
     await context.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from playwright.async_api import Browser, BrowserContext, CDPSession, Page, async_playwright
+from playwright.async_api import Error as PageError
 
 from daozhang.bench import BenchTrouble
 
@@ -120,11 +121,26 @@ async def context_for(
 
 
 async def audit(page: Page, axe: str) -> list[str]:
-    """What axe finds wrong on the page once it is at rest, best practices included: a text that fades in has no contrast yet."""
-    await page.evaluate(_REST)
-    await page.evaluate(axe)
-    found = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    """What axe finds wrong on the page once it is at rest, best practices included: a text that fades in has no contrast yet.
+
+    A page that shows itself anew meanwhile is looked at again, five times at most.
+    """
+    for left in reversed(range(5)):
+        try:
+            await page.evaluate(_REST)
+            await page.evaluate(axe)
+            found = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+            break
+        except PageError as error:
+            if not left or not _overtaken(error):
+                raise
+            await page.wait_for_load_state()
     return [f"{each['id']}: {node['html'][:160]}" for each in found["violations"] for node in each["nodes"]]
+
+
+def _overtaken(error: PageError) -> bool:
+    """Whether the page went away under the question."""
+    return any(said in error.message for said in ("context was destroyed", "axe is not defined", "because of a navigation"))
 
 
 async def visit(context: BrowserContext, base: str, path: str, axe: str, *, slow: bool) -> Visit:
