@@ -47,6 +47,16 @@ async def test_frozen_by_order_nobody_gets_it_until_two_lift_it(shop: Shop) -> N
     assert await shop.cash() == 5_000
 
 
+async def test_the_only_person_of_a_shop_lifts_it_a_day_after_asking(shop: Shop) -> None:
+    order, _ = await held(shop)
+    freezes = shop.program.desk.freezes
+    await freezes.order(order.id, writ(), "staff:1")
+    assert await freezes.lift(order.id, "staff:1", "the authority wrote") is False
+    await shop.later(timedelta(hours=24, seconds=1).total_seconds())
+    assert await freezes.lift(order.id, "staff:1", "and I slept over it") is True
+    assert (await shop.order(order.id)).state == "held"
+
+
 async def test_its_review_rings_and_its_end_gives_it_back_to_people(shop: Shop) -> None:
     order, _ = await held(shop)
     freezes, database = shop.program.desk.freezes, shop.program.database

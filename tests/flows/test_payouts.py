@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -102,15 +103,25 @@ async def test_the_account_stands_nowhere_in_clear(shop: Shop, payouts: Payouts)
     assert ACCOUNT.number not in repr(ACCOUNT)
 
 
+async def moved(database: Database, payout_id: UUID, state: str, *, alone: bool) -> None:
+    """What `anna`, who proposed it, tries at the database itself."""
+    text = (
+        "select move_payout(clock_now(), 'anna', $1, 'proposed', $2::text, $2::text, '', case when $2 = 'paid' then 'REF1' end, $3)"
+    )
+    await database.rows(text, payout_id, state, alone)
+
+
 async def test_rc_18_who_proposed_it_cannot_approve_it_even_in_the_database(
     shop: Shop, payouts: Payouts, database: Database
 ) -> None:
     order = await closed(shop)
     payout_id = await payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
     with pytest.raises(asyncpg.CheckViolationError, match="payouts_need_two"):
-        await database.rows("select move_payout(clock_now(), 'anna', $1, 'proposed', 'approved', 'approved', '', null)", payout_id)
+        await moved(database, payout_id, "approved", alone=False)
     with pytest.raises(asyncpg.CheckViolationError):
-        await database.rows("select move_payout(clock_now(), 'anna', $1, 'proposed', 'paid', 'paid', '', 'REF1')", payout_id)
+        await moved(database, payout_id, "paid", alone=False)
+    with pytest.raises(asyncpg.CheckViolationError, match="payouts_alone_wait"):
+        await moved(database, payout_id, "approved", alone=True)
 
 
 async def test_rejected_or_sent_back_it_is_balance_again(shop: Shop, payouts: Payouts) -> None:
@@ -222,6 +233,35 @@ async def test_a_refund_that_is_stuck_is_kept_as_balance_by_decision(shop: Shop,
     with refuses("refund.not_stuck"):
         await shop.program.desk.refunds.keep(refund_id, "x", "anna")
     assert await payouts.propose(order.id, 2_000, ACCOUNT, "x", "anna")
+
+
+async def test_alone_one_waits_a_day_and_a_day_has_a_sum_however_many_at_once(
+    shop: Shop, payouts: Payouts, database: Database
+) -> None:
+    """Without a second person: a day, a notice, a bound that no splitting gets around, and all of it on record."""
+    first, second = await closed(shop, 260_000), await closed(shop, 260_000)
+    made = [await payouts.propose(order.id, 250_000, ACCOUNT, "x", "anna") for order in (first, second)]
+    made.append(await payouts.propose(first.id, 1_000, ACCOUNT, "x", "Anna "))
+    with refuses("payout.same_person"):
+        await payouts.approve(made[2], "anna")
+    await shop.later(86_401)
+
+    async def one(payout_id: UUID) -> str:
+        try:
+            await payouts.approve(payout_id, "anna")
+        except Refusal as refusal:
+            return refusal.reason
+        return "approved"
+
+    assert sorted(await asyncio.gather(*(one(each) for each in made))) == ["approved", "approved", "payout.alone_capped"]
+    rows = await database.rows("select alone, amount_fen from payouts where state = 'approved'")
+    assert all(row["alone"] for row in rows)
+    assert sum(row["amount_fen"] for row in rows) <= 500_000
+    late: UUID = await database.value("select id from payouts where state = 'proposed'")
+    with pytest.raises(asyncpg.CheckViolationError, match="too much for one person"):
+        await moved(database, late, "approved", alone=True)
+    await shop.later(86_401)
+    assert await one(late) == "approved", "the next day has a sum of its own"
 
 
 async def test_a_frozen_account_is_paid_nothing_by_hand(shop: Shop, payouts: Payouts) -> None:

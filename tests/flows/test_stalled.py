@@ -65,6 +65,17 @@ async def test_where_the_channel_once_said_that_it_took_money_a_second_person_co
     assert [tuple(row) for row in said] == [("anna", "order.ending_asked"), ("ben", "order.ended_by_hand")]
 
 
+async def test_the_only_person_of_a_shop_looks_again_a_day_later(shop: Shop) -> None:
+    order = await shop.place()
+    await silent(shop)
+    await shop.program.database.value("update attempts set reason = $1 returning 1", CHARGED)
+    await shop.later(2 * DAY)
+    stalled = shop.program.desk.stalled
+    assert await stalled.end(order.id, "nothing there", "anna") == "asked"
+    await shop.later(DAY + 1)
+    assert await stalled.end(order.id, "still nothing there", "anna") == "ended"
+
+
 async def test_what_the_channel_says_at_the_last_moment_counts(shop: Shop) -> None:
     paid, unpaid = await shop.place(), await shop.place(6_000)
     await silent(shop)

@@ -228,7 +228,7 @@ def lift(number: str, why: str, /, *, actor: str, json: bool = False) -> None:
     Args:
         number: the order as the buyer sees it, RC-...
         why: for the record.
-        actor: who asks, or confirms; two different people.
+        actor: who asks, or confirms: two people, or the only one a day later.
         json: end with one JSON line.
     """
     lifted = on_order(number, lambda program, order_id: program.desk.freezes.lift(order_id, actor, why))

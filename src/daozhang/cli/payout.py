@@ -67,11 +67,11 @@ def list_payouts(*, json: bool = False) -> None:
 
 @payout.command
 def approve(payout_id: str, /, *, actor: str, json: bool = False) -> None:
-    """Approve a payout as the second person.
+    """Approve a payout as the second person. Where nobody else could, who proposed it may a day later, up to 5,000 yuan a day.
 
     Args:
         payout_id: as `payout list` shows it.
-        actor: who approves; not who proposed it.
+        actor: who approves.
         json: end with one JSON line.
     """
     _decided(payout_id, lambda program, known: program.payouts.approve(known, actor), "approved; it can be paid now", json)

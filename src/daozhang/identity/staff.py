@@ -7,7 +7,7 @@ password and a wrong code read alike, take the same time and count for the same 
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,8 @@ sql = statements("daozhang.identity")
 
 PROVEN_S = 600
 """How long a second factor that was shown is enough for what moves money."""
+ALONE_WAITS = timedelta(hours=24)
+"""How long somebody who is alone sleeps over the first half of what takes two."""
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}", re.ASCII)
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 MOST = 200
@@ -244,6 +246,17 @@ async def alone(tx: Tx, shop_id: int, permission: str) -> bool:
 async def nobody_else(tx: Tx, shop_id: int, permission: str) -> bool:
     """Whether no second person could do something: where the command line is all that there is, nobody has a login at all."""
     return bool(await tx.value(sql.nobody_else, shop_id, holders(permission), clock.now()))
+
+
+async def second_waits_s(tx: Tx, shop_id: int, permission: str, first: str, since_at: datetime, actor: str) -> int:
+    """0 when `actor` may do the second half of what `first` began at `since_at`; else the seconds until then, at least 1.
+
+    Another person may at once. The same one may where nobody else could, and only after a day to sleep over it.
+    """
+    if actor.strip().casefold() != first.strip().casefold():
+        return 0
+    left_s = int((ALONE_WAITS - (clock.now() - since_at)).total_seconds()) + 1
+    return 0 if left_s <= 0 and await nobody_else(tx, shop_id, permission) else max(1, left_s)
 
 
 async def tell_alone(tx: Tx, shop_id: int, permission: str, key: str) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from daozhang import clock, ids
 from daozhang.events import log as events
-from daozhang.identity.staff import nobody_else, tell_alone
+from daozhang.identity.staff import second_waits_s, tell_alone
 from daozhang.policy.model import RegionRule
 from daozhang.policy.regions import code_of, names
 from daozhang.postgres import Database, Tx, Unavailable, statements
@@ -151,7 +151,7 @@ async def approve(database: Database, shop_id: int, rule_id: int, actor: str) ->
             raise Refusal("operation.not_found")
         if row["approved_at"] or row["ended_at"]:
             raise Refusal("regulation.past_that")
-        await _second(tx, shop_id, row["proposed_by"], row["proposed_at"], actor, at)
+        await _second(tx, shop_id, row["proposed_by"], row["proposed_at"], actor)
         await tx.run(sql.approve_region_rule, at, rule_id, actor)
         await _tell(tx, shop_id, at, actor, "approved", rule_id)
 
@@ -172,7 +172,7 @@ async def end(database: Database, shop_id: int, rule_id: int, actor: str, why: s
             raise Refusal("regulation.past_that")
         done = row["ending_at"] is not None
         if done:
-            await _second(tx, shop_id, row["ending_by"], row["ending_at"], actor, at)
+            await _second(tx, shop_id, row["ending_by"], row["ending_at"], actor)
         await tx.run(sql.end_region_rule, at, rule_id, actor, why[:200], done)
         await _tell(tx, shop_id, at, actor, "ended" if done else "ending", rule_id)
         return done
@@ -272,11 +272,11 @@ class Feed:
         self._rows = tuple(InForce(**dict(row)) for row in rows)
 
 
-async def _second(tx: Tx, shop_id: int, first: str, since_at: datetime, actor: str, at: datetime) -> None:
+async def _second(tx: Tx, shop_id: int, first: str, since_at: datetime, actor: str) -> None:
     """Two people, or, where there is only one, the same one a day later."""
-    waited, same = at - since_at, actor.strip().casefold() == first.strip().casefold()
-    if same and (waited < ALONE_WAITS or not await nobody_else(tx, shop_id, MAY)):
-        raise Refusal("regulation.second_person", wait_s=max(1, int((ALONE_WAITS - waited).total_seconds())))
+    wait_s = await second_waits_s(tx, shop_id, MAY, first, since_at, actor)
+    if wait_s:
+        raise Refusal("regulation.second_person", wait_s=wait_s)
     if not actor.strip():
         raise Refusal("regulation.past_that")
 

@@ -214,7 +214,9 @@ with booked as (
     or h.state is distinct from case when p.state = 'rejected' then 'released' when p.state in ('paid', 'bounced') then 'captured' else 'reserved' end
     or coalesce(c.fen, 0) <> case when p.state in ('paid', 'bounced') then p.amount_fen else 0 end
     or coalesce(b.fen, 0) <> case when p.state = 'bounced' then -p.amount_fen else 0 end
-    or (p.state not in ('proposed', 'rejected') and p.decided_by is not distinct from p.proposed_by)
+    or (p.state not in ('proposed', 'rejected') and p.decided_by is not distinct from p.proposed_by
+      and not (p.alone and p.amount_fen <= 500000 and exists (select from payout_moves m
+        where m.payout_id = p.id and m.move = 'approved' and m.at >= p.created_at + interval '24 hours')))
   union
   select b.source_id::text from booked b where not exists (select from payouts p where b.source_id in (p.hold_id, p.id))
   union

@@ -1,6 +1,7 @@
 """Held money that an authority orders to be kept: nobody gets it, until the order ends or two people lift it.
 
-Putting it on takes one person and no waiting: an order binds at once, and the money is held anyway. Lifting it early takes two.
+Putting it on takes one person and no waiting: an order binds at once, and the money is held anyway. Lifting it early takes two,
+or the only one there is and a day.
 """
 
 from collections.abc import Sequence
@@ -8,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from daozhang import alarms, clock, ids
 from daozhang.cases import Cases
 from daozhang.events import log as events
+from daozhang.identity.staff import second_waits_s, tell_alone
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
@@ -26,6 +27,7 @@ LONGEST = timedelta(days=366)
 """A freeze is looked at by a person at least once in this time (the review date of whoever orders may be sooner)."""
 REMIND = timedelta(days=1)
 PROGRAM = "program"
+MAY = "order.freeze"
 
 
 class Writ(msgspec.Struct, frozen=True):
@@ -62,12 +64,7 @@ class Freezes:
         _person(actor)
         if not why.strip():
             raise Refusal("freeze.malformed")
-        try:
-            return await self._database.transact(lambda tx: self._lift(tx, order_id, actor, why.strip()[:200]))
-        except asyncpg.CheckViolationError as fault:
-            if fault.constraint_name != "freezes_need_two":
-                raise
-            raise Refusal("freeze.second_person") from fault
+        return await self._database.transact(lambda tx: self._lift(tx, order_id, actor, why.strip()[:200]))
 
     async def claim(self, tx: Tx, most: int) -> Sequence[Any]:
         """Claim freezes whose review or end has come, and set when they are looked at next."""
@@ -113,7 +110,11 @@ class Freezes:
         if known["lift_asked_by"] is None:
             await tx.run(sql.ask_to_lift, known["id"], actor, why, clock.now())
             await self._event(tx, order, actor, "order.lift_asked", why)
+            await tell_alone(tx, order["shop_id"], MAY, shown(order_id))
             return False
+        wait_s = await second_waits_s(tx, order["shop_id"], MAY, known["lift_asked_by"], known["lift_asked_at"], actor)
+        if wait_s:
+            raise Refusal("freeze.second_person", wait_s=wait_s)
         await self._ends(tx, order, known, actor, why)
         return True
 

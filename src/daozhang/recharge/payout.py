@@ -1,5 +1,8 @@
 """Paying back by hand, where the way back is closed: to a verified account of the same name, by two persons, outside this program.
 
+A shop of one person has no second one. There whoever proposed a payout may approve it after a day, up to a sum a day, and whoever
+runs the shop hears of the proposal at once; that it was so stands on the payout.
+
 This program moves no money here. It sets it aside, asks for a second person, and books what a person did at the bank, with the
 bank's reference. The account is sealed; who reads it is on record.
 """
@@ -16,6 +19,7 @@ import msgspec
 from daozhang import clock, ids, offers
 from daozhang.channels.catalogue import KINDS
 from daozhang.events import log as events
+from daozhang.identity.staff import ALONE_WAITS, alone, second_waits_s, tell_alone
 from daozhang.identity.verify import Verifications
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.ledger.reserve import Hold, closing, reserve
@@ -35,6 +39,9 @@ sql = statements("daozhang.recharge")
 _NUMBER = re.compile(r"[0-9A-Za-z@._+-]{6,64}", re.ASCII)
 _REFERENCE = re.compile(r"[0-9A-Za-z._-]{4,64}", re.ASCII)
 
+MAY = "payout.approve"
+ALONE_FEN = 500_000
+"""What somebody who is alone may approve of own proposals within a day, all of them together; `move_payout` holds it."""
 COMES_BACK = timedelta(days=60)
 """How long after a payment by hand the desk offers to book that it came back; the command line does it later, too."""
 
@@ -66,6 +73,11 @@ class PayoutView(msgspec.Struct, frozen=True):
     reference: str | None
     created_at: datetime
     moved_at: datetime
+
+    @property
+    def alone_at(self) -> datetime:
+        """From when somebody who is alone may approve an own proposal."""
+        return self.created_at + ALONE_WAITS
 
 
 class Payouts:
@@ -140,12 +152,22 @@ class Payouts:
             sql.create_payout, shop_id, at, payout_id, user_id, order_id, amount_fen, hold.id, sealed, payee.number[-4:],
             why[:200] or "原路退不回", actor,
         )  # fmt: skip
+        await tell_alone(tx, shop_id, MAY, f"payout:{str(payout_id)[:13]}")
         await _tell(tx, shop_id, at, actor, "payout.proposed", order_id, user_id, amount_fen)
         return None
 
     async def approve(self, payout_id: UUID, actor: str) -> None:
-        """A second person agrees. Raises `payout.same_person` for who proposed it."""
-        await self._database.transact(lambda tx: self._decide(tx, payout_id, "approved", actor, ""))
+        """A second person agrees.
+
+        Raises `payout.same_person` for who proposed it, unless nobody else could and a day has passed, and then
+        `payout.alone_capped` above the sum of a day.
+        """
+        try:
+            await self._database.transact(lambda tx: self._decide(tx, payout_id, "approved", actor, ""))
+        except asyncpg.CheckViolationError as fault:
+            if fault.constraint_name != "payouts_alone_sum":
+                raise
+            raise Refusal("payout.alone_capped", limit_fen=ALONE_FEN) from fault
 
     async def reject(self, payout_id: UUID, actor: str, why: str) -> None:
         """It is not paid: the money is the user's to spend again. Raises `Refusal` once it was paid."""
@@ -172,10 +194,11 @@ class Payouts:
         target = PAYOUT_MOVES.get((row["state"], move))
         if target is None or not actor:
             raise Refusal("payout.not_now")
-        if move == "approved" and actor == row["proposed_by"]:
-            raise Refusal("payout.same_person")
+        by_one = move == "approved" and actor.strip().casefold() == row["proposed_by"].strip().casefold()
+        if by_one and (wait_s := await second_waits_s(tx, row["shop_id"], MAY, actor, row["created_at"], actor)):
+            raise Refusal("payout.same_person", wait_s=wait_s, limit_fen=ALONE_FEN)
         at = clock.now()
-        await tx.rows(sql.move_payout, at, actor, payout_id, row["state"], move, target, why[:200], reference)
+        await tx.rows(sql.move_payout, at, actor, payout_id, row["state"], move, target, why[:200], reference, by_one)
         await self._book(tx, at, actor, row, target)
         await _tell(tx, row["shop_id"], at, actor, f"payout.{move}", row["order_id"], row["user_id"], row["amount_fen"])
 
@@ -209,6 +232,10 @@ class Payouts:
 
         await self._database.transact(note)
         return msgspec.json.decode(self._vault.unseal(row["payee"], _place(payout_id)), type=Payee)
+
+    async def alone(self, shop_id: int) -> bool:
+        """Whether one person of this shop approves payouts, and nobody else could have for a day."""
+        return await self._database.transact(lambda tx: alone(tx, shop_id, MAY))
 
     async def waiting(self) -> list[PayoutView]:
         """Payouts that wait for a second person, or to be paid, oldest first."""

@@ -339,10 +339,10 @@ select create_payout($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 select id, shop_id, user_id, order_id, amount_fen, state, payee from payouts where id = $1;
 
 -- name: lock_payout
-select id, shop_id, user_id, order_id, amount_fen, hold_id, state, proposed_by from lock_payout($1);
+select id, shop_id, user_id, order_id, amount_fen, hold_id, state, proposed_by, created_at from lock_payout($1);
 
 -- name: move_payout
-select id from move_payout($1, $2, $3, $4, $5, $6, $7, $8);
+select id from move_payout($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: waiting_payouts
 select id, order_id, user_id, amount_fen, state, payee_tail, why, proposed_by, decided_by, reference, created_at, moved_at
@@ -432,7 +432,8 @@ update attempts set reason = $2 where id = $1;
 select reason from orders where id = $1;
 
 -- name: freeze_in_force
-select id, authority, reference, until_at, review_at, held_for, lift_asked_by from order_freezes where order_id = $1 and lifted_at is null;
+select id, authority, reference, until_at, review_at, held_for, lift_asked_by, lift_asked_at
+from order_freezes where order_id = $1 and lifted_at is null;
 
 -- name: begin_freeze
 insert into order_freezes (id, shop_id, order_id, authority, reference, until_at, review_at, next_look_at, held_for, ordered_by, ordered_at)
@@ -486,7 +487,7 @@ select exists (select from notifications n where n.shop_id = $1 and n.id >= $2 a
   and n.report ->> 'subject' = 'payment' and n.report ->> 'number' = any ($3));
 
 -- name: asked_ending
-select id, asked_by from hand_endings where order_id = $1 and done_at is null for no key update;
+select id, asked_by, asked_at from hand_endings where order_id = $1 and done_at is null for no key update;
 
 -- name: ask_ending
 insert into hand_endings (id, shop_id, order_id, charged, why, asked_by, asked_at) values ($1, $2, $3, $4, $5, $6, $7);

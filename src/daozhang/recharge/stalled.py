@@ -8,20 +8,23 @@ other. Nobody can say "it was paid" this way: money comes from a callback, an an
 from typing import Any, Literal
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from daozhang import clock, ids
 from daozhang.events import log as events
+from daozhang.identity.staff import second_waits_s, tell_alone
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves, schedule
 from daozhang.recharge.chase import Chase
 from daozhang.recharge.states import CHARGED
+from daozhang.recharge.view import shown
 
 sql = statements("daozhang.recharge")
 
 PROGRAM = "program"
+MAY = "order.refund"
+"""Whose colleague is the second person where money may have come."""
 REASON = "operation.ended_by_hand"
 _MOVES = {"created": "expired", "awaiting_payment": "expired", "closing": "closed"}
 
@@ -39,9 +42,9 @@ class Stalled:
         """End every attempt of an order that still waits, and with them an order that took no money.
 
         The channel is asked once more; what it says counts. Where it once said that it took money, or a message at our door that
-        nobody could confirm says so, the first person asks and another one ends it. Raises `operation.not_found`,
-        `operation.not_waiting` when nothing waits, `stalled.too_soon` within a day after the payment's time, `stalled.malformed`
-        and `stalled.second_person`.
+        nobody could confirm says so, the first person asks and another one ends it (the same one a day later where nobody else
+        could). Raises `operation.not_found`, `operation.not_waiting` when nothing waits, `stalled.too_soon` within a day after the
+        payment's time, `stalled.malformed` and `stalled.second_person`.
         """
         if not why.strip() or not actor.strip() or actor == PROGRAM or len(actor) > 64:
             raise Refusal("stalled.malformed")
@@ -52,12 +55,7 @@ class Stalled:
             raise Refusal("operation.not_waiting")
         for attempt_id in waiting:
             await self._chase.look(attempt_id)
-        try:
-            return await self._database.transact(lambda tx: self._end(tx, order_id, waiting, why.strip()[:200], actor))
-        except asyncpg.CheckViolationError as fault:
-            if fault.constraint_name != "hand_endings_need_two":
-                raise
-            raise Refusal("stalled.second_person") from fault
+        return await self._database.transact(lambda tx: self._end(tx, order_id, waiting, why.strip()[:200], actor))
 
     async def _end(self, tx: Tx, order_id: UUID, waiting: list[UUID], why: str, actor: str) -> Became:
         await tx.value(sql.lock_for_settlement, waiting)
@@ -78,7 +76,12 @@ class Stalled:
             await tx.run(sql.ask_ending, ending_id, live[0]["shop_id"], order_id, charged, why, actor, at)
         if charged and asked is None:
             await self._told(tx, live[0], actor, "order.ending_asked", why)
+            await tell_alone(tx, live[0]["shop_id"], MAY, shown(order_id))
             return "asked"
+        if charged and asked is not None:
+            wait_s = await second_waits_s(tx, live[0]["shop_id"], MAY, asked["asked_by"], asked["asked_at"], actor)
+            if wait_s:
+                raise Refusal("stalled.second_person", wait_s=wait_s)
         await tx.run(sql.done_ending, ending_id, charged, actor, at)
         await self._close(tx, live, actor, why)
         await self._told(tx, live[0], actor, "order.ended_by_hand", why)

@@ -4,9 +4,12 @@ import re
 
 from tests.flows.test_payouts import NAME, closed, verified
 from tests.web.console.conftest import Hire
+from tests.web.console.test_offers import login
 from tests.web.stage import Stage
 
+from daozhang import clock
 from daozhang.events.audit import trail
+from daozhang.postgres import Database
 
 ACCOUNT = {"name": NAME, "bank": "工商银行北京分行", "number": "6222020200012345678"}
 
@@ -46,3 +49,26 @@ async def test_two_people_pay_back_by_hand(hire: Hire, stage: Stage) -> None:
     ]  # fmt: skip
     held = str([dict(row) for row in await stage.house.database.rows("select * from staff_actions")])
     assert ACCOUNT["number"] not in held
+
+
+async def test_alone_one_is_told_from_when_and_how_much(hire: Hire, stage: Stage, owner_database: Database) -> None:
+    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+    boss = await hire("boss", "owner")
+    await verified(stage.shop, NAME)
+    order = await closed(stage.shop)
+    asked = {"order": order.shown, "amount": "50.00", "why": "the payer's account is gone", **ACCOUNT}
+    assert (await boss.do("/desk/payouts", "/desk/payouts", **asked)).status_code == 303
+    page = (await boss.get("/desk/payouts")).text
+    assert "You may approve it yourself from" in page
+    found = re.search(r"/desk/payouts/([0-9a-f-]+)/reject", page)
+    assert found is not None
+    address = f"/desk/payouts/{found[1]}/approve"
+    assert address not in page
+    assert "payout.same_person" in (await boss.do("/desk/payouts", address)).text
+    assert await stage.house.database.value("select count(*) from alarms where kind = 'staff.alone' and key like 'payout:%'") == 1
+    await stage.shop.later(86_401)
+    await login(boss)
+    assert address in (await boss.get("/desk/payouts")).text
+    assert (await boss.do("/desk/payouts", address)).status_code == 303
+    assert await stage.house.database.value("select alone from payouts where state = 'approved'") is True
+    clock.shift(0)

@@ -11,7 +11,7 @@ from litestar.response import Redirect
 from daozhang.events.audit import doing
 from daozhang.reasons import Refusal
 from daozhang.recharge import anomalies
-from daozhang.recharge.payout import Payee, Payouts
+from daozhang.recharge.payout import ALONE_FEN, Payee, Payouts
 from daozhang.recharge.view import shown
 from daozhang.web.console import access, told
 from daozhang.web.console.order import amount_of
@@ -111,6 +111,7 @@ async def _page(request: AnyRequest, *, open_id: UUID | None = None, payee: Paye
     return await access.page(
         request, "payouts.html", here="payouts", rows=await desk.waiting(), paid=await desk.paid_lately(session.shop_id),
         number=shown, open_id=open_id, payee=payee, wanted=request.query_params.get("order", "")[:40],
+        alone=await desk.alone(session.shop_id), alone_fen=ALONE_FEN,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from daozhang.diagnosis.bundle import bundle
 from daozhang.events.audit import doing
 from daozhang.identity import mask_phone
 from daozhang.identity.roles import may
+from daozhang.identity.staff import ALONE_WAITS, alone
 from daozhang.money import MalformedAmount, parse_yuan
 from daozhang.postgres import statements
 from daozhang.reasons import Refusal
@@ -64,6 +65,7 @@ async def order(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
         reason=title_of(request, view.reason) if view.reason else "", number26=ids.text26,
         titles={row["reason"]: title_of(request, row["reason"]) for row in attempts if row["reason"]},
         writ=await house.database.row(sql.order_freeze, view.id) if legal else None, tomorrow=tomorrow(),
+        alone=legal and await house.database.transact(lambda tx: alone(tx, session.shop_id, "order.freeze")), slept=ALONE_WAITS,
         asked=request.query_params.get("asked") == "1", code=thread.shown, cause=_cause(request, finding.cause),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ select id, stage, outcome, reason, book_version, facts, verdicts, latency_us, at
 select id, kind, channel_id, amount_fen, facts, at, resolved_at, resolution from anomalies_desk where order_id = $1 order by id
 
 -- name: order_freeze
-select authority, reference, until_at, review_at, ordered_by, ordered_at, lift_asked_by, lift_why from order_freezes_facts
+select authority, reference, until_at, review_at, ordered_by, ordered_at, lift_asked_by, lift_asked_at, lift_why from order_freezes_facts
 where order_id = $1 and lifted_at is null
 
 -- name: order_of_attempt
