@@ -8,6 +8,7 @@ from tests.web.test_order import place, press
 from tests.web.test_sessions import Browser
 
 from daozhang import clock
+from daozhang.diagnosis.bundle import digest
 from daozhang.identity import Visitor
 from daozhang.policy.enforce import enforce
 from daozhang.policy.facts import Wish
@@ -90,12 +91,24 @@ async def test_whoever_asks_to_be_told_is_told(buyer: Browser, stage: Stage) -> 
 async def test_a_person_gets_a_case_with_everything_in_it(buyer: Browser, stage: Stage) -> None:
     stage.sim.dial.set(Fault(point="order", kind="error", times=1, code="NO_AUTH", http=403))
     path, _ = await place(buyer)
+    await stage.shop.program.interface_log.drain()
     answer = await press(buyer, f"{path}/why", "person")
     assert answer.headers["location"].startswith("/cases/CA-")
     case = (await stage.house.cases.of_user(stage.shop.user_id))[0]
     assert case.facts["order"] == path.rpartition("/")[2]
     assert case.facts["native"] == "NO_AUTH"
     assert case.facts["reason"]
+    await stage.shop.program.interface_log.drain()
+    made = (await buyer.get(f"{path}/evidence.json")).json()
+    assert (case.facts["amount_fen"], case.facts["kind"], case.facts["method"]) == (made["amount_fen"], "wechatpay", "native")
+    assert case.facts["placed_at"] == made["placed_at"]
+    assert case.facts["number"] == made["attempts"][-1]["number"]
+    assert case.facts["trace"] == made["interface_log"][-1]["trace"] != ""
+    assert case.facts["client_version"] == made["client_version"] != ""
+    assert (case.facts["log_entries"], case.facts["log_sha256"]) == (len(made["interface_log"]), digest(made["interface_log"]))
+    text = (await buyer.get(answer.headers["location"])).text
+    for said in ("Filled in for you", "NO_AUTH", "¥50.00", case.facts["log_sha256"], case.facts["trace"], case.facts["number"]):
+        assert said in text, said
     assert (await press(buyer, f"{path}/why", "person")).headers["location"] == answer.headers["location"]
 
 

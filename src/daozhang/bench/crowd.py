@@ -78,16 +78,16 @@ class Tally:
 
 
 async def bench(
-    *, seed: int = 1, orders: int = 200, sweep: Sequence[float] = SWEEP, tell: Callable[[str], None] = lambda _: None
+    *, seed: int = 1, orders: int = 200, obeys: Sequence[float] = SWEEP, tell: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
-    """Run the same crowd without rules and explanations, and with them for each probability of `sweep`; OBEYS is one of them."""
+    """Run the same crowd without rules and explanations, and with them for each share of `obeys`; OBEYS is always one of them."""
     drawn = draw(seed, orders)
     tell(_HEAD)
     async with booth() as shop:
         await _guard(shop, on=False)
         without = await _run(shop, drawn, seed, Tally(0.0, shown=False), tell)
         await _guard(shop, on=True)
-        runs = {obeys: await _run(shop, drawn, seed, Tally(obeys, shown=True), tell) for obeys in sorted({*sweep, OBEYS})}
+        runs = {share: await _run(shop, drawn, seed, Tally(share, shown=True), tell) for share in sorted({*obeys, OBEYS})}
         lost_fen = await _lost_fen(shop)
         proof = await prove(shop.program.database)
     chosen = runs[OBEYS]
@@ -155,7 +155,7 @@ async def _errand(shop: Booth, mistake: Mistake | None, chance: random.Random, t
         await shop.world.buy_trial(person)
     errand, failures, cured, ended = Errand(shop, person), 0, mistake is None, False
     seen = tally.by_mistake.setdefault(
-        mistake.id if mistake else "none", Counter(orders=0, failed=0, warned=0, right=0, failures=0)
+        mistake.id if mistake else "none", Counter(orders=0, failed=0, warned=0, right=0, failures=0, gave_up=0)
     )
     try:
         if mistake is not None:
@@ -170,7 +170,7 @@ async def _errand(shop: Booth, mistake: Mistake | None, chance: random.Random, t
     finally:
         # What was broken for this buyer is whole again for the next one.
         await shop.read_only(on=False) if mistake and mistake.id == "database" else None
-    seen.update(orders=1, failed=int(failures > 0))
+    seen.update(orders=1, failed=int(failures > 0), gave_up=int(not ended))
     tally.paid_twice += len(errand.paid) > 1
     return failures, ended
 
@@ -264,8 +264,10 @@ def _by_mistake(without: Tally, chosen: Tally) -> str:
     """The table of mistakes: how often each failed without and with, and what was said of it."""
     rows = [
         f"| {name} | {seen['orders']} | {without.by_mistake[name]['failed']} | {seen['failed']} | {seen['warned']} "
-        f"| {seen['right']} of {seen['failures']} |"
+        f"| {seen['right']} of {seen['failures']} | {without.by_mistake[name]['gave_up']} | {seen['gave_up']} |"
         for name, seen in chosen.by_mistake.items()
     ]
-    head = "\n| mistake | orders | failed without | failed with | warned before | explained at once |"
-    return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *rows])
+    head = (
+        "\n| mistake | orders | failed without | failed with | warned before | explained at once | gave up without | gave up with |"
+    )
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- | --- |", *rows])

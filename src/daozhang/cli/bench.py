@@ -10,7 +10,8 @@ from daozhang.cli.server import settle
 @app.command
 def bench(
     name: Literal["credit", "crowd", "decide", "demo", "diagnosis", "notify", "pages", "place"], /, *, channel: str = "",
-    seed: int | None = None, orders: int | None = None, only: str | None = None, json: bool = False,
+    seed: int | None = None, orders: int | None = None, obeys: list[float] | None = None, only: str | None = None,
+    json: bool = False,
 ) -> None:  # fmt: skip
     """Measure on a throwaway server of its own; exit 1 when its books do not add up afterwards, or a page misses its yardstick.
 
@@ -21,6 +22,7 @@ def bench(
         channel: `place`: the kind of channel that orders are placed at; default WeChat Pay.
         seed: `crowd`: what its chance begins with.
         orders: `crowd`: how many orders each of its runs has.
+        obeys: `crowd`: how likely a rule that was shown is followed, 0 to 1; once for each run. Default 0.0 to 1.0 in steps of 0.2.
         only: `pages`: those whose path holds this; `diagnosis`: stories whose name does.
         json: end with one JSON line.
     """
@@ -29,7 +31,10 @@ def bench(
     from daozhang.bench import BenchTrouble, run_bench
 
     about = name if name in ("pages", "diagnosis") else "pages"
-    given = {"place.channel": channel or None, f"{about}.only": only, "crowd.seed": seed, "crowd.orders": orders}
+    if any(not 0 <= each <= 1 for each in obeys or ()):
+        raise Failed("--obeys is a probability, from 0 to 1")
+    given: dict[str, Any] = {"place.channel": channel or None, f"{about}.only": only}
+    given |= {"crowd.seed": seed, "crowd.orders": orders, "crowd.obeys": obeys}
     options = _options(name, given)
     if not json:
         say_error(f"measuring {name}, this takes {'some minutes' if name in _LONG else 'up to a minute'}")

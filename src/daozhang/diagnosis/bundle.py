@@ -68,8 +68,26 @@ async def bundle(database: Database, order: OrderView, code: str, account: str) 
     return Bundle(content, digest(content))
 
 
-def digest(content: dict[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of a bundle without its hash."""
+def known(content: dict[str, Any]) -> dict[str, Any]:
+    """What a case about the order is opened with, so that nobody has to be asked for it: names and values, nothing personal.
+
+    `number` is ours at the channel and `trace` the last one that a channel gave; `log_sha256` is over the
+    digests of all that was said.
+    """
+    newest = content["attempts"][-1] if content["attempts"] else None
+    log = content["interface_log"]
+    facts = {
+        "order": content["order"], "code": content["code"], "placed_at": content["placed_at"], "amount_fen": content["amount_fen"],
+        "kind": content["kind"], "method": content["method"], "state": content["state"], "reason": content["reason"],
+        "native": content["native_code"] or (newest["native_code"] if newest else ""), "number": newest["number"] if newest else "",
+        "channel_txn": content["channel_txn"], "trace": next((each["trace"] for each in reversed(log) if each["trace"]), ""),
+        "log_entries": len(log), "log_sha256": digest(log), "client_version": content["client_version"],
+    }  # fmt: skip
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of the canonical JSON of a bundle without its hash, or of a part of one."""
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
 
 

@@ -15,9 +15,10 @@ from uuid import UUID
 import msgspec
 
 from daozhang import clock, ids, notices
-from daozhang.cases import Cases
+from daozhang.cases import Case, Cases
 from daozhang.channels.native import native_codes
 from daozhang.diagnosis import codes, phone
+from daozhang.diagnosis.bundle import bundle, known
 from daozhang.diagnosis.model import Cause, Finding
 from daozhang.diagnosis.read import Reader
 from daozhang.diagnosis.think import find, over
@@ -25,6 +26,7 @@ from daozhang.events import log as events
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.model import OrderView
+from daozhang.recharge.view import parse_shown
 from daozhang.vault import Vault
 
 sql = statements("daozhang.diagnosis")
@@ -138,24 +140,41 @@ class Diagnoses:
         due = at + timedelta(seconds=PACE[0])
         await self._database.transact(lambda tx: tx.value(sql.set_watch, thread.id, at, due))
 
-    async def ask_person(self, thread: Thread, about: str, finding: Finding, *, claim: bool = False) -> UUID:
-        """Open a case with the evidence filled in by the machine; the one that is open when there is one."""
-        facts: dict[str, Any] = {
+    async def ask_person(self, thread: Thread, about: str, finding: Finding, *, version: str, claim: bool = False) -> UUID:
+        """Open a case with the evidence filled in by the machine; the one that is open when there is one.
+
+        `version` is that of the page where it was asked for; an order's own is kept with the order.
+        """
+        facts: dict[str, Any] = {"client_version": version, **await self._known(thread)} | {
             "code": thread.shown, "told": finding.told, "amount_fen": finding.amount_fen, "at": finding.at.isoformat(),
             "reason": finding.cause.reason if finding.cause else None, "native": finding.cause.native if finding.cause else "",
         }  # fmt: skip
         if finding.about:
             facts["order"] = finding.about
+        facts = {name: value for name, value in facts.items() if value not in (None, "")}
         kind = "claim" if claim or finding.told in ("not_told", "checking") else "complaint"
         question = "paid_proof" if kind == "claim" else "explain"
         return await self._database.transact(
             lambda tx: self._cases.open(tx, thread.shop_id, thread.user_id, kind, about, question, facts)
         )
 
-    async def claim_case(self, shop_id: int, user_id: int, number: str) -> UUID:
+    async def known(self, case: Case) -> dict[str, Any]:
+        """What the machine filled in: at the opening, where a person was asked for; else what is known now of the case's order."""
+        if "log_sha256" in case.facts or not case.about.startswith("RC-") or case.user_id is None:
+            return case.facts
+        order_id = parse_shown(case.about)
+        thread = await self._thread(case.shop_id, case.user_id, order_id) if order_id else None
+        return (await self._known(thread) if thread else {}) | case.facts
+
+    async def _known(self, thread: Thread) -> dict[str, Any]:
+        """What we know of a thread's order by ourselves; nothing where it is about no order."""
+        order = await self.reader.order(thread.order_id) if thread.order_id else None
+        return known((await bundle(self._database, order, thread.shown, "")).content) if order else {}
+
+    async def claim_case(self, shop_id: int, user_id: int, number: str, version: str) -> UUID:
         """Open a case about a number that was not found. Each user's case is their own, whatever the number is."""
         about = f"user:{user_id} {number[:48]}".strip()
-        facts = {"number": number[:64], "told": "not_found"}
+        facts = {"number": number[:64], "told": "not_found", "at": clock.now().isoformat(), "client_version": version}
         return await self._database.transact(lambda tx: self._cases.open(tx, shop_id, user_id, "claim", about, "paid_proof", facts))
 
     async def claim(self, tx: Tx, most: int) -> Sequence[Any]:

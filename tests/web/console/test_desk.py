@@ -120,13 +120,35 @@ async def test_one_box_finds_whatever_number_somebody_has(hire: Hire, stage: Sta
 async def test_the_orders_page_tells_everything_and_no_personal_data(hire: Hire, stage: Stage, scene: Scene) -> None:
     owner = await hire("boss", "owner")
     page = (await owner.get(f"/desk/orders/{scene.failed.shown}")).text
-    for part in ("NO_AUTH", "138****8000", "Interface log", "place_order" if "place_order" in page else "POST", "rules, version 1"):
+    for part in (
+        "What the diagnosis says",
+        "Checked one by one",
+        "WeChat Pay answered",
+        "NO_AUTH",
+        "138****8000",
+        "Interface log",
+        "place_order" if "place_order" in page else "POST",
+        "rules, version 1",
+    ):
         assert part in page, part
     assert "13800138000" not in page
     kept = await owner.get(f"/desk/orders/{scene.failed.shown}/evidence.json")
     assert len(kept.json()["sha256"]) == 64
     assert "13800138000" not in kept.text
     assert (await owner.do(f"/desk/orders/{scene.credited.shown}", f"/desk/orders/{scene.credited.shown}/ask")).status_code == 303
+
+
+async def test_a_code_tells_staff_more_the_phones_own_words_with_a_line_on_record(hire: Hire, stage: Stage) -> None:
+    order = await stage.shop.place()
+    await stage.house.diagnoses.hear(order, 1, "", "余额不足，请更换<b>付款方式")
+    code = await stage.house.diagnoses.code_of(1, order.user_id, order.id)
+    lin, fen = await hire("lin", "support"), await hire("fen", "finance")
+    for staff, reads in ((fen, False), (lin, True)):
+        page = (await staff.get((await staff.get(f"/desk/find?q={code}")).headers["location"])).text
+        assert "Not enough money" in page, "what was picked from them is there for everybody"
+        assert ("余额不足，请更换&lt;b&gt;付款方式" in page) is reads
+    looks = await stage.house.database.rows("select user_id, what, actor from personal_views")
+    assert [tuple(row) for row in looks] == [(order.user_id, "evidence", lin.actor)]
 
 
 async def test_a_refund_is_proved_and_goes_back_the_way_it_came(hire: Hire, stage: Stage, scene: Scene) -> None:

@@ -14,7 +14,8 @@ from daozhang.identity.roles import may
 from daozhang.reasons import Refusal
 from daozhang.recharge.view import parse_shown
 from daozhang.web.console import access, told
-from daozhang.web.pages import house_of, title_of
+from daozhang.web.front.known import SAID, filled_in
+from daozhang.web.pages import house_of, locale_of, title_of
 
 if TYPE_CHECKING:
     from daozhang.cases import Case
@@ -136,14 +137,15 @@ async def find(request: AnyRequest, shown: str) -> "Case":
 async def _page(request: AnyRequest, found: "Case") -> Response[bytes]:
     house, session = house_of(request), await access.staff(request)
     order_id = parse_shown(found.about) if found.about.startswith("RC-") else None
-    reason = found.facts.get("reason")
+    reason, known = found.facts.get("reason"), await house.diagnoses.known(found)
     return await access.page(
         request, "case.html", here="queue", case=found, kinds=KINDS[found.kind], mine=found.proposed_by == session.actor,
         lines=await house.cases.thread(found.id), pictures=await house.cases.evidence(found.id),
         decides=may(session.roles, verdict_permission(found)),
         turns=await house.cases.history(found.id), sees=may(session.roles, evidence_permission(found)),
         reason=title_of(request, reason) if isinstance(reason, str) else "",
-        facts={k: told.plain(k, v) for k, v in found.facts.items() if k not in ("order", "amount_fen", "reason", "hold")},
+        known=filled_in(known, locale_of(request)),
+        facts={name: told.plain(name, value) for name, value in known.items() if name not in SAID | {"hold"}},
         order=await told.order_line(request, order_id) if order_id else None,
         decisions=await told.decisions(request, order_id) if order_id else [],
         person=await told.person(request, found.user_id) if found.user_id else None,

@@ -13,6 +13,7 @@ from daozhang.events.audit import doing
 from daozhang.identity import mask_phone
 from daozhang.identity.roles import may
 from daozhang.identity.staff import ALONE_WAITS, alone
+from daozhang.identity.views import note_view
 from daozhang.money import MalformedAmount, parse_yuan
 from daozhang.postgres import statements
 from daozhang.reasons import Refusal
@@ -20,6 +21,8 @@ from daozhang.recharge.freeze import Writ
 from daozhang.web.console import access, told
 from daozhang.web.console.days import end_of_day, tomorrow
 from daozhang.web.front import path
+from daozhang.web.front.finding import headline
+from daozhang.web.front.finding import shown as told_finding
 from daozhang.web.pages import house_of, locale_of, title_of
 from daozhang.web.pages import told as told_of
 
@@ -55,6 +58,7 @@ async def order(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
     view = await told.order_of(request, shown)
     attempts = await house.database.rows(sql.order_attempts, view.id)
     thread, finding = await house.diagnoses.of_order(view, session.shop_id)
+    kind = locale_of(request).either(f"kind.{view.kind}", "kind.other")
     legal = may(session.roles, "order.freeze")
     log = await access.console_of(request).interface_log.of_order(view.id) if may(session.roles, "order.log") else []
     return await access.page(
@@ -67,6 +71,9 @@ async def order(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
         writ=await house.database.row(sql.order_freeze, view.id) if legal else None, tomorrow=tomorrow(),
         alone=legal and await house.database.transact(lambda tx: alone(tx, session.shop_id, "order.freeze")), slept=ALONE_WAITS,
         asked=request.query_params.get("asked") == "1", code=thread.shown, cause=_cause(request, finding.cause),
+        finding=finding, shown=told_finding(finding, kind, locale_of(request)),
+        past=[(each.at, headline(each.finding, kind, locale_of(request)).title) for each in await house.diagnoses.past(thread)][1:],
+        words=await _phone_words(request, view, session.actor) if may(session.roles, "evidence.receipt") else [],
     )  # fmt: skip
 
 
@@ -160,6 +167,16 @@ async def lift(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     async with doing(house.database, access.doer(session), "order.lift", view.shown, reason=why, before=view.state) as deed:
         deed.after = "held" if await house.desk.freezes.lift(view.id, session.actor, why) else "asked for"
     return Redirect(f"/desk/orders/{view.shown}", status_code=303)
+
+
+async def _phone_words(request: AnyRequest, view: "OrderView", actor: str) -> "list[tuple[datetime, str]]":
+    """What the payer pasted from the phone, in clear; that it was read is on record first."""
+    house = house_of(request)
+    words = await house.diagnoses.phone_texts(view.id)
+    if words:
+        why = f"the phone's words about {view.shown}"
+        await house.database.transact(lambda tx: note_view(tx, house.shop_id, view.user_id, "evidence", actor, why))
+    return words
 
 
 def _cause(request: AnyRequest, cause: "Cause | None") -> "tuple[Told, str, str] | None":

@@ -41,20 +41,35 @@ select id, state, amount_fen, refunded_fen, reason, created_at from orders_desk 
 select case_id, kind, about, state, turn, verdict, opened_at from cases_facts where user_id = $1 and shop_id = $2 order by opened_at desc limit 20
 
 -- name: failures
--- A user is cured when an order of theirs was credited after the failure; at the same channel, or another way.
+-- Of each user and reason the newest failure, and the first order credited after it: what cured it is how that order differed.
+-- Money counts once for an order, however often it was tried.
 with failed as materialized (
   select f.* from failures_desk f where f.shop_id = $1 and f.order_id >= $2 and f.at >= $3
-), told as (
-  select f.*, c.channel_id as cured_at from failed f
+), ends as (
+  select distinct on (f.reason, f.user_id) f.reason, case
+      when c.id is null then null
+      when c.channel_id <> f.channel_id or c.method <> f.method then 'way'
+      when c.amount_fen <> f.amount_fen then 'amount'
+      when c.id = f.order_id then 'same'
+      else 'again' end as cure
+  from failed f
   left join lateral (
-    select o.channel_id from orders_desk o
-    where o.user_id = f.user_id and o.id >= $2 and o.credited_at > f.at order by o.credited_at limit 1
+    select o.id, o.channel_id, o.method, o.amount_fen from orders_desk o
+    where o.shop_id = $1 and o.user_id = f.user_id and o.id >= $2 and o.credited_at > f.at order by o.credited_at, o.id limit 1
   ) c on true
+  order by f.reason, f.user_id, f.at desc, f.order_id desc
+), cured as (
+  select reason, count(*) as users, count(cure) as cured_users, count(*) filter (where cure = 'way') as way_users,
+    count(*) filter (where cure = 'amount') as amount_users, count(*) filter (where cure = 'again') as again_users,
+    count(*) filter (where cure = 'same') as same_users
+  from ends group by reason
+), money as (
+  select d.reason, sum(d.amount_fen)::bigint as fen from (select distinct reason, order_id, amount_fen from failed) d group by d.reason
 )
-select reason, count(*) as count, count(distinct user_id) as users, sum(amount_fen)::bigint as fen,
-  count(distinct user_id) filter (where cured_at is not null) as cured_users,
-  count(distinct user_id) filter (where cured_at is not null and cured_at <> channel_id) as elsewhere_users
-from told group by reason order by count(*) desc, reason limit 200
+select f.reason, count(*) as count, m.fen, c.users, c.cured_users, c.way_users, c.amount_users, c.again_users, c.same_users
+from failed f join cured c using (reason) join money m using (reason)
+group by f.reason, m.fen, c.users, c.cured_users, c.way_users, c.amount_users, c.again_users, c.same_users
+order by count(*) desc, f.reason limit 200
 
 -- name: outcomes
 select count(*) as orders, count(*) filter (where credited_at is not null) as credited,

@@ -14,7 +14,8 @@ from daozhang.cases import unfreeze
 from daozhang.cases.evidence import MOST_BYTES
 from daozhang.reasons import Refusal
 from daozhang.web import forms, sessions
-from daozhang.web.pages import house_of, page, told_of
+from daozhang.web.front.known import filled_in
+from daozhang.web.pages import house_of, locale_of, page, told_of
 
 if TYPE_CHECKING:
     from daozhang.cases import Case
@@ -127,7 +128,8 @@ async def _page(request: AnyRequest, session: "Session", found: "Case", *, statu
     context: dict[str, Any] = {"wrong": None, "text": "", **given}
     return await page(
         request, "front/case.html", status=status, here="me", session=session, case=found,
-        lines=await house.cases.thread(found.id), pictures=await house.cases.evidence(found.id), **context,
+        lines=await house.cases.thread(found.id), pictures=await house.cases.evidence(found.id),
+        known=filled_in(await house.diagnoses.known(found), locale_of(request)), **context,
     )  # fmt: skip
 
 

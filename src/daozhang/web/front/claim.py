@@ -62,9 +62,9 @@ async def case(request: AnyRequest) -> Redirect:
     if picked:
         view = await find(request, session, picked)
         thread, finding = await house.diagnoses.of_order(view, session.shop_id)
-        case_id = await house.diagnoses.ask_person(thread, view.shown, finding, claim=True)
+        case_id = await house.diagnoses.ask_person(thread, view.shown, finding, version=house.desk.page_version, claim=True)
     else:
-        case_id = await house.diagnoses.claim_case(session.shop_id, session.user_id, number)
+        case_id = await house.diagnoses.claim_case(session.shop_id, session.user_id, number, house.desk.page_version)
     return Redirect(f"/cases/CA-{ids.text26(case_id)}", status_code=303)
 
 

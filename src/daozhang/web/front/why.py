@@ -95,7 +95,8 @@ async def person(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     view = await find(request, session, shown)
     await house.limiter.demand("why.person", session.user_id)
     thread, finding = await house.diagnoses.of_order(view, session.shop_id)
-    return Redirect(f"/cases/CA-{ids.text26(await house.diagnoses.ask_person(thread, view.shown, finding))}", status_code=303)
+    case_id = await house.diagnoses.ask_person(thread, view.shown, finding, version=house.desk.page_version)
+    return Redirect(f"/cases/CA-{ids.text26(case_id)}", status_code=303)
 
 
 @get("/why")
@@ -127,7 +128,7 @@ async def person_in_general(request: AnyRequest) -> Redirect:
     await sessions.check_csrf(request, await forms.read(request))
     await house.limiter.demand("why.person", session.user_id)
     thread, finding = await house.diagnoses.in_general(session.user_id, session.shop_id)
-    case_id = await house.diagnoses.ask_person(thread, f"user:{session.user_id}", finding)
+    case_id = await house.diagnoses.ask_person(thread, f"user:{session.user_id}", finding, version=house.desk.page_version)
     return Redirect(f"/cases/CA-{ids.text26(case_id)}", status_code=303)
 
 
