@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from daozhang import __version__
 from daozhang.aml import large, retention
-from daozhang.cases import Cases, Effect, escalated, factor, unfreeze
+from daozhang.cases import Cases, Effect, by_hand, escalated, factor, unfreeze
 from daozhang.cases.factor import FactorVerdict
 from daozhang.cases.unfreeze import UnfreezeVerdict
 from daozhang.channels.port import Channel
@@ -29,6 +29,7 @@ from daozhang.identity.by_code import ByCode
 from daozhang.identity.confirm import Confirmations
 from daozhang.identity.devices import Devices
 from daozhang.identity.enrolment import Enrolment
+from daozhang.identity.faces import Faces
 from daozhang.identity.second_step import SecondStep
 from daozhang.identity.staff import Staff
 from daozhang.identity.verify import Verifications
@@ -188,11 +189,11 @@ async def _build(
         public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, cases=cases,
         fulfilments=(fulfil, bonus), tills=tills,
     )  # fmt: skip
-    cases.on(waiting.REVIEW, ReviewVerdict(desk.resume.in_case, desk.waiting))
     door = Door(database, settle, desk.refunds, registry.get, limiter)
     providers = Providers(SHOP, database, vault, settings)
     confirmations = Confirmations(database, vault, limiter, providers, lambda: SHOP_NAME)
     verifications = Verifications(database, vault, limiter, providers)
+    _late_verdicts(cases, desk, verifications)
     payouts = Payouts(database, books, accounts, vault, verifications)
     house = House(
         settings=settings, database=database, identity=identity, limiter=limiter, desk=desk, hub=hub,
@@ -200,7 +201,7 @@ async def _build(
         purchases=Purchases(SHOP, database, vault, accounts, books),
         deceived=Deceived(SHOP, database, accounts, cases),
         challenges=Challenges(database, identity, confirmations, desk),
-        by_code=ByCode(database, vault, identity, confirmations),
+        by_code=ByCode(database, vault, identity, confirmations), faces=Faces(database, identity, verifications, confirmations),
         devices=Devices(database, identity, confirmations), enrolment=enrolment, second_step=SecondStep(database, vault, identity),
         outward=Outward(SHOP, database, vault, identity, providers, lambda: SHOP_NAME, url),
         leaving=Leaving(SHOP, database, identity, accounts),
@@ -249,6 +250,12 @@ def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identi
         deceived.KIND: DeceivedVerdict(accounts),
         factor.KIND: FactorVerdict(enrolment.lose),
     }
+
+
+def _late_verdicts(cases: Cases, desk: Desk, verifications: Verifications) -> None:
+    """What those verdicts do that need what is built on cases."""
+    cases.on(waiting.REVIEW, ReviewVerdict(desk.resume.in_case, desk.waiting))
+    cases.on(by_hand.KIND, by_hand.VerificationVerdict(verifications.keep))
 
 
 def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts, choice: Choice) -> tuple[Entry, ...]:

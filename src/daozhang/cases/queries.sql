@@ -73,3 +73,15 @@ select lock_users(array(select user_id from cases where id = $1 and user_id is n
 select kind, count(*) as waiting, (array_agg(id order by escalated_at desc, id desc))[1] as newest,
   (array_agg(id order by escalated_at, id))[1] as oldest
 from cases where shop_id = $1 and state in ('need_staff', 'second') and escalated_at is not null group by kind
+
+-- name: want_verification
+select want_verification($1, $2, $3, $4, $5, $6, $7)
+
+-- name: wanted_verification
+select id, name_sealed, number_sealed from verifications_wanted where case_id = $1
+
+-- name: take_wanted_verification
+select id, user_id, name_sealed, number_sealed, number_blind, adult_on from take_wanted_verification($1)
+
+-- name: forget_wanted
+select forget_wanted_verifications()

@@ -264,9 +264,14 @@ class Cases:
         await self._database.transact(lambda tx: self._look(tx, row["id"]))
 
     async def forget(self) -> int:
-        """Daily: delete proof of cases that were closed thirty days ago; how many pictures."""
+        """Daily: delete proof of cases that were closed thirty days ago, and names of those taken back; how many pictures."""
         at = clock.now()
-        return int(await self._database.transact(lambda tx: tx.value(sql.forget_evidence, at - EVIDENCE_KEPT, at)))
+
+        async def work(tx: Tx) -> int:
+            await tx.value(sql.forget_wanted)
+            return int(await tx.value(sql.forget_evidence, at - EVIDENCE_KEPT, at))
+
+        return await self._database.transact(work)
 
     async def _look(self, tx: Tx, case_id: UUID) -> None:
         case, at = await self._locked(tx, case_id), clock.now()

@@ -27,7 +27,7 @@ from daozhang.vault import Vault
 sql = statements("daozhang.identity")
 log = logging.getLogger(__name__)
 
-Purpose = Literal["order", "login", "reset", "unbind", "unfreeze", "refund", "codes"]
+Purpose = Literal["order", "login", "reset", "unbind", "unfreeze", "refund", "codes", "name"]
 Means = Literal["sms", "face"]
 
 TRIES, SENDS = 5, 3
@@ -44,6 +44,7 @@ _DOING = {
     "unfreeze": ("恢复账户", "unfreezing your account"),
     "refund": ("退款", "a refund"),
     "codes": ("查看卡密", "showing your codes"),
+    "name": ("实名核验", "verifying who you are"),
 }
 
 
@@ -167,8 +168,14 @@ class Confirmations:
         if await self._database.transact(lambda tx: tx.value(sql.pass_confirmation, confirmation_id, subject, clock.now())) is None:
             raise Refusal("confirmation.over")
 
-    async def begin_face(self, shop_id: int, user_id: int, phone: str, operation: Operation, return_url: str) -> Confirmation:
-        """Begin a look at the face, after consent of its own. Raises `confirmation.consent_needed`, `confirmation.unsent`."""
+    async def begin_face(
+        self, shop_id: int, user_id: int, phone: str, operation: Operation, return_url: str, *, name: str = "",
+        identity_number: str = "",
+    ) -> Confirmation:  # fmt: skip
+        """Begin a look at the face, after consent of its own; with a name and its number, compared with the register's picture.
+
+        Raises `confirmation.consent_needed`, `confirmation.unsent`.
+        """
         if not await has_consent(self._database, user_id, FACE):
             raise Refusal("confirmation.consent_needed")
         subject = self.subject_of(phone)
@@ -182,7 +189,7 @@ class Confirmations:
             )
         )  # fmt: skip
         doing = _DOING[operation.purpose][0]
-        session = await provider.begin(FaceRequest(ids.text26(confirmation_id), doing, return_url))
+        session = await provider.begin(FaceRequest(ids.text26(confirmation_id), doing, return_url, name, identity_number))
         if session.outcome != "success":
             raise Refusal("confirmation.unsent")
         number = session.provider_number or ids.text26(confirmation_id)

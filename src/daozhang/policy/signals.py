@@ -80,9 +80,8 @@ def leaving(row: Any) -> Signals:
 
 
 def tier(user_age_s: int | None, verification: str | None, book: Book) -> Tier:
-    """The trust tier: new or unverified, verified for a week, or known for ninety days."""
-    verified = verification in ("identity", "face")
-    if user_age_s is None or user_age_s < WEEK_S or not verified:
+    """The trust tier: new or unverified, verified for a week (or by the face, which needs no week), or known for ninety days."""
+    if user_age_s is None or verification not in ("identity", "face") or (user_age_s < WEEK_S and verification != "face"):
         return book.tolerance.fresh
     return book.tolerance.trusted if user_age_s >= QUARTER_S else book.tolerance.known
 

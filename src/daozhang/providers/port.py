@@ -40,6 +40,13 @@ class FaceRequest:
     number: str
     operation: str
     return_url: str
+    name: str = ""
+    identity_number: str = ""
+    """With both the face is compared with the register's picture of this person; without, only that it is a living one."""
+
+    def __repr__(self) -> str:
+        """Never shows whose face."""
+        return f"FaceRequest(number={self.number!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,10 @@ class Sandbox:
 
     async def begin(self, request: FaceRequest) -> FaceSession:
         """Begin a look at a face."""
-        told = await self._call(
-            "/face/begin", {"number": request.number, "operation": request.operation, "return_url": request.return_url}, "face"
-        )
+        given = {"number": request.number, "operation": request.operation, "return_url": request.return_url}
+        if request.identity_number:
+            given |= {"name": request.name, "identity_number": request.identity_number}
+        told = await self._call("/face/begin", given, "face")
         url = told.get("url") if told else None
         if told is None:
             return FaceSession("unknown")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from daozhang.identity.by_code import ByCode
     from daozhang.identity.devices import Devices
     from daozhang.identity.enrolment import Enrolment
+    from daozhang.identity.faces import Faces
     from daozhang.identity.second_step import SecondStep
     from daozhang.identity.verify import Verifications
     from daozhang.mine import Leaving
@@ -76,6 +77,7 @@ class House:
     challenges: "Challenges"
     by_code: "ByCode"
     devices: "Devices"
+    faces: "Faces"
     enrolment: "Enrolment"
     second_step: "SecondStep"
     outward: "Outward"

@@ -42,6 +42,7 @@ class Look(NamedTuple):
     operation: str
     back: str
     result: Literal["pending", "passed", "failed"]
+    name: str = ""
 
 
 class Sandbox:
@@ -174,7 +175,11 @@ class Sandbox:
         if self.fault == "refuse":
             return {}
         look_id = secrets.token_urlsafe(24)
-        self.looks[look_id] = Look(given["number"], given["operation"][:80], given["return_url"][:1024], "pending")
+        name, identity_number = given.get("name", "").strip(), given.get("identity_number", "").strip().upper()
+        if identity_number and (name.startswith("查无") or self.register.setdefault(identity_number, name) != name):
+            # There is no picture of this person to compare with.
+            return {}
+        self.looks[look_id] = Look(given["number"], given["operation"][:80], given["return_url"][:1024], "pending", name)
         while len(self.looks) > KEPT:
             self.looks.popitem(last=False)
         return {"id": look_id, "url": f"{self._url}/phone/face/{look_id}"}

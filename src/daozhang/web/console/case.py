@@ -8,9 +8,12 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang import ids
+from daozhang.cases import by_hand
 from daozhang.cases.kinds import KINDS
 from daozhang.events.audit import doing
 from daozhang.identity.roles import may
+from daozhang.identity.verify import mask_name, mask_number
+from daozhang.identity.views import note_view
 from daozhang.reasons import Refusal
 from daozhang.recharge.view import parse_shown
 from daozhang.web.console import access, told
@@ -19,6 +22,7 @@ from daozhang.web.pages import house_of, locale_of, title_of
 
 if TYPE_CHECKING:
     from daozhang.cases import Case
+    from daozhang.identity.verify import Person
 
 AnyRequest = Request[Any, Any, Any]
 RECEIPTS = frozenset({"claim", "complaint", "deceived", "aftersale"})
@@ -114,6 +118,21 @@ async def evidence(request: AnyRequest, shown: FromPath[str], evidence: FromPath
     return Response(content, media_type="image/jpeg", headers={"cache-control": "no-store", "content-disposition": "inline"})
 
 
+@post("/cases/{shown:str}/claimed", may="evidence.identity", status_code=200)
+async def claimed(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
+    """Show in clear, this once, whom somebody claims to be, to hold it against the card. The look stands on record first."""
+    session, _ = await access.staff(request), await access.form(request)
+    found, house = await find(request, shown), house_of(request)
+    async with doing(house.database, access.doer(session), "identity.view", found.shown):
+        person = await by_hand.wanted(house.database, house.verifications, found.id)
+        if person is None or found.user_id is None:
+            raise Refusal("cases.not_waiting")
+        user_id = found.user_id
+        why = f"case {found.shown}"
+        await house.database.transact(lambda tx: note_view(tx, session.shop_id, user_id, "identity", session.actor, why))
+    return await _page(request, found, person=person)
+
+
 def verdict_permission(found: "Case") -> str:
     """What it takes to give a verdict: one that takes effect by one person's word and lets money in is not for everybody."""
     return "order.review" if found.kind == "review" else "case.propose"
@@ -134,8 +153,11 @@ async def find(request: AnyRequest, shown: str) -> "Case":
     return found
 
 
-async def _page(request: AnyRequest, found: "Case") -> Response[bytes]:
+async def _page(request: AnyRequest, found: "Case", *, person: "Person | None" = None) -> Response[bytes]:
     house, session = house_of(request), await access.staff(request)
+    said = person or (await by_hand.wanted(house.database, house.verifications, found.id) if found.kind == by_hand.KIND else None)
+    if said is not None and person is None:
+        said = type(said)(mask_name(said.name), mask_number(said.number))
     order_id = parse_shown(found.about) if found.about.startswith("RC-") else None
     reason, known = found.facts.get("reason"), await house.diagnoses.known(found)
     return await access.page(
@@ -149,8 +171,8 @@ async def _page(request: AnyRequest, found: "Case") -> Response[bytes]:
         order=await told.order_line(request, order_id) if order_id else None,
         decisions=await told.decisions(request, order_id) if order_id else [],
         person=await told.person(request, found.user_id) if found.user_id else None,
-        alone_until=await house.cases.alone_until(found) if found.state == "second" else None,
+        alone_until=await house.cases.alone_until(found) if found.state == "second" else None, said=said, clear=person is not None,
     )  # fmt: skip
 
 
-handlers = [case, ask, note, propose, confirm, object_to, evidence]
+handlers = [case, ask, note, propose, confirm, object_to, evidence, claimed]
