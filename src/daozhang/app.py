@@ -30,6 +30,7 @@ from daozhang.identity.confirm import Confirmations
 from daozhang.identity.devices import Devices
 from daozhang.identity.enrolment import Enrolment
 from daozhang.identity.faces import Faces
+from daozhang.identity.regain import Regain
 from daozhang.identity.second_step import SecondStep
 from daozhang.identity.staff import Staff
 from daozhang.identity.verify import Verifications
@@ -204,7 +205,7 @@ async def _build(
         by_code=ByCode(database, vault, identity, confirmations), faces=Faces(database, identity, verifications, confirmations),
         devices=Devices(database, identity, confirmations), enrolment=enrolment, second_step=SecondStep(database, vault, identity),
         outward=Outward(SHOP, database, vault, identity, providers, lambda: SHOP_NAME, url),
-        leaving=Leaving(SHOP, database, identity, accounts),
+        leaving=Leaving(SHOP, database, identity, accounts), regain=Regain(database, identity, confirmations),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases), claims=Claims(database, settle, registry.get),
         choice=Choice(database, books, accounts, (fulfil,), cases),
         shop_id=SHOP, phone_url=phone_url, tour=tour, regulated=feed.in_force,

@@ -3,9 +3,13 @@
 import re
 from typing import Any
 
+import pytest
 from tests.cases.test_evidence import picture
+from tests.flows.shop import PASSWORD
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
+
+from daozhang.postgres import Database
 
 
 def multipart(fields: dict[str, str], pictures: list[bytes]) -> tuple[bytes, str]:
@@ -23,7 +27,8 @@ async def frozen(stage: Stage, buyer: Browser) -> str:
     await stage.house.identity.freeze(stage.shop.user_id, actor="staff:1", reason="risk_review")
     page = (await buyer.get("/me")).text
     assert "Ask to get the account back" in page
-    answer = await buyer.submit("/me", "/me/unfreeze")
+    assert (await buyer.submit("/me", "/me/unfreeze")).headers["location"] == "/me/unfreeze", "a proof is asked for first"
+    answer = await buyer.submit("/me/unfreeze", "/me/unfreeze", password=PASSWORD)
     assert answer.status_code == 303
     return answer.headers["location"]
 
@@ -43,6 +48,32 @@ async def test_a_frozen_buyer_is_asked_answers_with_proof_and_sees_whose_turn_it
     proof = await buyer.get(shown[1])
     assert (proof.headers["content-type"], proof.content[:2]) == ("image/jpeg", b"\xff\xd8")
     assert "Waits for us" in (await buyer.get("/cases")).text
+
+
+@pytest.mark.usefixtures("services")
+async def test_az_14_whoever_changed_the_password_lately_asks_for_a_frozen_account_with_a_code_alone(
+    stage: Stage, buyer: Browser, owner_database: Database
+) -> None:
+    """A thief who is in and has set a password of his own has nothing that is older than himself; the owner has the number."""
+    younger = "a kettle sings at dusk 9"
+    await owner_database.transact(lambda tx: tx.run("update users set created_at = created_at - interval '30 days'"))
+    await buyer.submit("/me", "/me/password", old=PASSWORD, password=younger)
+    await stage.house.identity.freeze(stage.shop.user_id, actor="staff:1", reason="risk_review")
+    page = (await buyer.get("/me/unfreeze")).text
+    assert 'name="password"' not in page
+    refused = await buyer.submit("/me/unfreeze", "/me/unfreeze", password=younger)
+    assert (refused.status_code, "A code is needed here" in refused.text) == (403, True)
+    refused = await buyer.submit("/me/unfreeze", "/me/unfreeze", code="123456")
+    assert refused.status_code == 409
+    assert await stage.house.cases.of_user(stage.shop.user_id) == []
+    await buyer.submit("/me/unfreeze", "/me/unfreeze", send="1")
+    message = stage.shop.sim.services.messages[0].text
+    found = re.search(r"[0-9]{6}", message)
+    assert found is not None
+    assert "unfreezing your account" in message or "恢复账户" in message
+    answer = await buyer.submit("/me/unfreeze", "/me/unfreeze", code=found[0])
+    assert answer.headers["location"].startswith("/cases/CA-")
+    assert (await buyer.get("/me/unfreeze")).headers["location"] == answer.headers["location"], "there is one case"
 
 
 async def test_what_cannot_be_taken_is_said_and_the_text_stays(stage: Stage, buyer: Browser) -> None:

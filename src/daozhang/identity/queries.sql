@@ -262,3 +262,7 @@ select find_factor_again($1, $2)
 
 -- name: prove_user_session
 select prove_user_session($1)
+
+-- name: password_older_than_freeze
+select c.changed_at < u.standing_since - interval '7 days' or c.changed_at < u.created_at + interval '1 minute'
+from users u join credentials c on c.user_id = u.id where u.id = $1

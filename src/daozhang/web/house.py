@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from daozhang.identity.devices import Devices
     from daozhang.identity.enrolment import Enrolment
     from daozhang.identity.faces import Faces
+    from daozhang.identity.regain import Regain
     from daozhang.identity.second_step import SecondStep
     from daozhang.identity.verify import Verifications
     from daozhang.mine import Leaving
@@ -78,6 +79,7 @@ class House:
     by_code: "ByCode"
     devices: "Devices"
     faces: "Faces"
+    regain: "Regain"
     enrolment: "Enrolment"
     second_step: "SecondStep"
     outward: "Outward"

@@ -10,7 +10,6 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang import ids
-from daozhang.cases import unfreeze
 from daozhang.cases.evidence import MOST_BYTES
 from daozhang.reasons import Refusal
 from daozhang.web import forms, sessions
@@ -79,18 +78,6 @@ async def evidence(request: AnyRequest, shown: FromPath[str], evidence: FromPath
     return Response(content, media_type="image/jpeg", headers={"cache-control": "no-store", "content-disposition": "inline"})
 
 
-@post("/me/unfreeze", status_code=303)
-async def ask_unfreeze(request: AnyRequest) -> Redirect:
-    """Ask for a frozen account to work again: its case, opened now or before."""
-    session = await sessions.require(request)
-    await sessions.check_csrf(request, await forms.read(request))
-    if session.standing != "frozen":
-        return Redirect("/me", status_code=303)
-    house = house_of(request)
-    case_id = await unfreeze.ask(house.database, house.cases, session.shop_id, session.user_id, session.standing_why or "other", {})
-    return Redirect(f"/cases/CA-{ids.text26(case_id)}", status_code=303)
-
-
 async def _find(request: AnyRequest, session: "Session", shown: str) -> "Case":
     identifier = ids.parse26(shown.removeprefix("CA-")) if shown.startswith("CA-") else None
     found = await house_of(request).cases.case(identifier, session.user_id) if identifier else None
@@ -133,4 +120,4 @@ async def _page(request: AnyRequest, session: "Session", found: "Case", *, statu
     )  # fmt: skip
 
 
-handlers = [cases, case, answer, withdraw, evidence, ask_unfreeze]
+handlers = [cases, case, answer, withdraw, evidence]
