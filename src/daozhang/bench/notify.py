@@ -1,8 +1,8 @@
 """`notify`: signed WeChat callbacks per second over HTTP, verified, decrypted, stored, credited, committed and acknowledged.
 
-The yardstick is a handler that does nothing, in the same server process, under the same requests on as many connections. The load
-comes from a process of its own with requests signed beforehand; when the yardstick needs more than 80 % of what that process can
-send, the ratio would measure the generator, and none is printed.
+The yardstick is a handler that reads the body and does nothing, in the same server process, under the same requests over as many
+connections. The load comes from a process of its own with requests signed beforehand; when the yardstick needs more than 80 % of
+what that process can send, the ratio would measure the generator, and none is printed.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The program as a process of its own, and beside its doors `/empty`: a handler that does nothing, in the same server.
+"""The program as a process of its own, and beside its doors `/empty`: a handler that does nothing with a body.
 
 Settings come from the environment, as ever. It says `{"ready":true}` when it is about to answer and ends with its standard input.
 """
@@ -22,6 +22,8 @@ def beside(doors: ASGIApp) -> ASGIApp:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/empty":
+            while (await receive()).get("more_body"):
+                pass
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:

@@ -4,6 +4,7 @@ An adapter speaks one protocol. It reads and writes no database; it turns foreig
 Foreign results reduce to four words, `unknown` among them: an unknown outcome is shown as "checking", never as failed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -115,6 +116,10 @@ class Invalid(Exception):
         self.code, self.detail, self.http = code, detail, http
 
 
+Opened = Notification | Invalid | None
+"""What came of a message that was read with others; None: it has to be read alone, since somebody must be asked first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Answer to a query, a close or a refund call. `report` is there whenever the channel said something about the payment."""
@@ -196,3 +201,10 @@ class Channel(Protocol):
 
     async def close_connections(self) -> None:
         """Let go of what is open towards the channel."""
+
+
+class Together(Protocol):
+    """A channel that can read messages together, each step for all of them: that costs less than one after the other."""
+
+    def read_together(self, messages: Sequence[tuple[dict[str, str], bytes]]) -> list[Opened]:
+        """For each what `Channel.read` answers or raises, in order."""

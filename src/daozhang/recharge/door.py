@@ -22,6 +22,7 @@ from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable, stateme
 from daozhang.postgres.batch import Full
 from daozhang.recharge import inbox, moves
 from daozhang.recharge.ending import doubt
+from daozhang.recharge.reading import Reading
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.settle import Arrival, Settle
 from daozhang.recharge.states import CHARGED
@@ -68,14 +69,14 @@ class Door:
     ) -> None:
         """`channel` finds a channel by its id."""
         self._database, self._settle, self._refunds = database, settle, refunds
-        self._channel, self._limiter = channel, limiter
+        self._channel, self._limiter, self._reading = channel, limiter, Reading()
 
     async def knock(self, shop_id: int, channel: Channel, headers: dict[str, str], body: bytes) -> Acknowledgement:
         """Take in one message.
 
         Raises `Invalid` when it does not hold; `Unavailable`, `OutcomeUnknown` or `Full` when we can neither settle nor keep it.
         """
-        notification = await channel.read(headers, body)
+        notification = await self._reading.read(channel, headers, body)
         raw = inbox.Raw(ids.new_id(), channel.id, notification.key, inbox.kept_headers(headers), body)
         try:
             if notification.report is not None and KINDS[channel.kind].asks_first:

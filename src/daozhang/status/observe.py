@@ -5,6 +5,7 @@ Everything that meets a channel meets this, so no other room has to think of cou
 
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 from daozhang import clock
@@ -16,6 +17,7 @@ from daozhang.channels.port import (
     Invalid,
     Native,
     Notification,
+    Opened,
     OrderRequest,
     Outcome,
     Prepay,
@@ -153,7 +155,17 @@ class Observed:
 
     async def read(self, headers: dict[str, str], body: bytes) -> Notification:
         """Verify and read a message; the first one about a payment says how long it was under way."""
-        notification = await self._channel.read(headers, body)
+        return self._told_of(await self._channel.read(headers, body))
+
+    def read_together(self, messages: Sequence[tuple[dict[str, str], bytes]]) -> list[Opened]:
+        """The same for messages that are read together, of a channel that can."""
+        together = getattr(self._channel, "read_together", None)
+        if together is None:
+            return [None] * len(messages)
+        heard: list[Opened] = together(messages)
+        return [self._told_of(each) if isinstance(each, Notification) else each for each in heard]
+
+    def _told_of(self, notification: Notification) -> Notification:
         report = notification.report
         if report is not None and report.subject == "payment" and report.outcome is Outcome.SUCCESS and self._first(report.number):
             self._sampler.paid(self.id, self._method(report.number), _lag_s(report) or 0.0, bank=self._bank(report))

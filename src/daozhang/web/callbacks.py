@@ -22,7 +22,6 @@ from daozhang.recharge.inbox import MAX_BODY
 from daozhang.settings import Settings
 from daozhang.web.client import client
 from daozhang.web.patience import Patience
-from daozhang.web.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class Callbacks:
     ) -> None:
         self._pages, self._registry, self._door = pages, registry, door
         self._limiter, self._settings, self._changed = limiter, settings, changed
-        self._turns, self._patience = Turns(), Patience(BODY_WAIT_S)
+        self._patience = Patience(BODY_WAIT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -71,7 +70,6 @@ class Callbacks:
         no: Invalid
         try:
             body = await self._patience.bounded(_body(headers, receive)) if scope["method"] == "POST" else _query(scope)
-            await self._turns.take()
             answer = await self._door.knock(row.shop_id, channel, headers, body)
         except Invalid as invalid:
             await self._keep_junk(row.shop_id, channel, headers, body, invalid, scope)

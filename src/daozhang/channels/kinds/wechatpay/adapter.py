@@ -18,7 +18,7 @@ from daozhang.channels.kinds.wechatpay.caller import Caller, Heard
 from daozhang.channels.kinds.wechatpay.certificates import fetcher
 from daozhang.channels.kinds.wechatpay.keys import WechatKeys
 from daozhang.channels.kinds.wechatpay.messages import CODE_LIVES, H5_LIVES, order_body, payment_report, refund_body, refund_report
-from daozhang.channels.kinds.wechatpay.notices import acknowledge, read_notice
+from daozhang.channels.kinds.wechatpay.notices import acknowledge, read_notice, read_notices
 from daozhang.channels.kinds.wechatpay.ring import KeyRing
 from daozhang.channels.kinds.wechatpay.signing import Signer
 from daozhang.channels.port import (
@@ -27,6 +27,7 @@ from daozhang.channels.port import (
     Invalid,
     Native,
     Notification,
+    Opened,
     OrderRequest,
     Outcome,
     Prepay,
@@ -111,7 +112,16 @@ class WechatPay:
 
     async def read(self, headers: Mapping[str, str], body: bytes) -> Notification:
         """Verify and read a callback. Raises `Invalid`."""
-        return await read_notice(headers, body, self._ring, self._ciphers, (self.id, self.merchant, self.app))
+        (heard,) = self.read_together([(headers, body)])
+        if heard is None:
+            return await read_notice(headers, body, self._ring, self._ciphers, (self.id, self.merchant, self.app))
+        if isinstance(heard, Invalid):
+            raise heard
+        return heard
+
+    def read_together(self, messages: Sequence[tuple[Mapping[str, str], bytes]]) -> list[Opened]:
+        """Verify and read callbacks whose keys are in memory."""
+        return read_notices(messages, self._ring, self._ciphers, (self.id, self.merchant, self.app))
 
     def acknowledge(self, invalid: Invalid | None) -> Acknowledgement:
         """WeChat Pay's own form of yes and no."""

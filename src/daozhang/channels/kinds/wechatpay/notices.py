@@ -5,16 +5,20 @@ fields with a pattern, never with an XML parser, and answered in its own form; t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from daozhang import clock
 from daozhang.channels.kinds.wechatpay.messages import payment_report, refund_report
 from daozhang.channels.kinds.wechatpay.ring import KeyRing
-from daozhang.channels.kinds.wechatpay.signing import decrypt, read_seal, verify
-from daozhang.channels.port import Acknowledgement, Invalid, Notification
+from daozhang.channels.kinds.wechatpay.signing import Seal, decrypt, read_seal, verify
+from daozhang.channels.port import Acknowledgement, Invalid, Notification, Opened
 from daozhang.channels.strict import MOST_BYTES, Unclear, object_of, read_object, text_of
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 _ALGORITHM = "AEAD_AES_256_GCM"
 _V2_FIELD = re.compile(rb"<([a-z_]{1,32})>(?:<!\[CDATA\[([^<>\]]{0,32768})\]\]>|([^<>&]{0,32768}))</\1>")
@@ -31,14 +35,58 @@ _NO = {
 async def read_notice(
     headers: Mapping[str, str], body: bytes, ring: KeyRing, ciphers: tuple[AESGCM, ...], channel: tuple[int, str, str]
 ) -> Notification:
-    """Verify and read one callback; `channel` is (id, merchant, app). Raises `Invalid`; nothing unverified is interpreted."""
+    """Verify and read one callback whose key may have to be fetched. Raises `Invalid`."""
+    seal = _seal(headers, body, channel[1])
+    verify(seal, body, await ring.find(seal.serial))
+    return _opened(body, ciphers, channel)
+
+
+def read_notices(
+    messages: Sequence[tuple[Mapping[str, str], bytes]],
+    ring: KeyRing,
+    ciphers: tuple[AESGCM, ...],
+    channel: tuple[int, str, str],
+) -> list[Opened]:
+    """Verify and read callbacks, in two steps: all are verified, then all that hold are opened; nothing unverified is interpreted.
+
+    `channel` is (id, merchant, app). None for a callback whose key is not in memory.
+    """
+    heard: list[Opened] = [None] * len(messages)
+    signed: list[tuple[int, Seal, RSAPublicKey]] = []
+    for place, (headers, body) in enumerate(messages):
+        try:
+            seal = _seal(headers, body, channel[1])
+        except Invalid as invalid:
+            heard[place] = invalid
+            continue
+        key = ring.known(seal.serial)
+        if key is not None:
+            signed.append((place, seal, key))
+    holding: list[int] = []
+    for place, seal, key in signed:
+        try:
+            verify(seal, messages[place][1], key)
+            holding.append(place)
+        except Invalid as invalid:
+            heard[place] = invalid
+    for place in holding:
+        try:
+            heard[place] = _opened(messages[place][1], ciphers, channel)
+        except Invalid as invalid:
+            heard[place] = invalid
+    return heard
+
+
+def _seal(headers: Mapping[str, str], body: bytes, merchant: str) -> Seal:
+    """The signature to be verified, of a message that is small enough and not of API v2. Raises `Invalid`."""
     if len(body) > MOST_BYTES:
         raise Invalid("too_large", http=413)
     if body[:1] == b"<":
-        _refuse_v2(body, channel[1])
-    seal = read_seal(headers, clock.now_s())
-    key = ring.known(seal.serial) or await ring.find(seal.serial)
-    verify(seal, body, key)
+        _refuse_v2(body, merchant)
+    return read_seal(headers, clock.now_s())
+
+
+def _opened(body: bytes, ciphers: tuple[AESGCM, ...], channel: tuple[int, str, str]) -> Notification:
     try:
         return _open(body, ciphers, channel)
     except Unclear as fault:
