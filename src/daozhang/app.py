@@ -47,7 +47,7 @@ from daozhang.policy.regulation import Feed
 from daozhang.postgres import Database, OutcomeUnknown, Unavailable
 from daozhang.providers.hearing import tell as tell_of_providers
 from daozhang.providers.rows import Providers
-from daozhang.recharge import anomalies, chase, deceived, hold, inbox, refund, refund_end, waiting
+from daozhang.recharge import anomalies, chase, deceived, hold, inbox, refund, refund_end, source, waiting
 from daozhang.recharge.bonus import Bonus
 from daozhang.recharge.challenge import Challenges
 from daozhang.recharge.choice import Choice
@@ -60,6 +60,7 @@ from daozhang.recharge.payout import Payouts
 from daozhang.recharge.refund_end import StuckVerdict
 from daozhang.recharge.regulated import send_back
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.source import SourceVerdict
 from daozhang.recharge.waiting import ReviewVerdict
 from daozhang.recharge.warm import keep_warm
 from daozhang.settings import Settings
@@ -188,7 +189,7 @@ async def _build(
     desk = Desk(
         SHOP, database, books, vault, registry, accounts, settle,
         public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, cases=cases,
-        fulfilments=(fulfil, bonus), tills=tills,
+        fulfilments=(fulfil, bonus), tills=tills, named=partial(_named, identity),
     )  # fmt: skip
     door = Door(database, settle, desk.refunds, registry.get, limiter)
     providers = Providers(SHOP, database, vault, settings)
@@ -242,6 +243,11 @@ def _own_dues(database: Database, house: House) -> tuple[Due, ...]:
     )
 
 
+async def _named(identity: Identity, user_id: int) -> str:
+    """Whom a payment is to, and for whose account."""
+    return f"{SHOP_NAME} {await identity.account(user_id)}".strip()
+
+
 def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identity, enrolment: Enrolment) -> dict[str, Effect]:
     """What the verdicts of cases do, by kind; a kind that is not here only ends."""
     return {
@@ -250,6 +256,7 @@ def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identi
         unfreeze.KIND: UnfreezeVerdict(identity.unfreeze_in),
         deceived.KIND: DeceivedVerdict(accounts),
         factor.KIND: FactorVerdict(enrolment.lose),
+        source.KIND: SourceVerdict(),
     }
 
 

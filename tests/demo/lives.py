@@ -13,8 +13,8 @@ from daozhang.demo.scenes import MAINTENANCE
 from daozhang.demo.world import HOME_IP, LARGE_FEN
 from daozhang.identity import Visitor
 from daozhang.policy import places
-from daozhang.policy.book import defaults
 from daozhang.reasons import Refusal
+from daozhang.recharge import source
 from daozhang.recharge.hearing import Hearing
 
 
@@ -289,8 +289,17 @@ async def meet_code_unfinished(story: Story) -> str:
 
 
 async def cure_just_unfrozen(story: Story) -> None:
-    await story.world.credit(story.person, 5_000)  # what came since is free
-    await story.shop.later(defaults().risk.unfrozen_s + 1)
+    program, user_id = story.world.program, story.person.user_id
+    cases = program.house.cases
+    await story.world.credit(story.person, 5_000)
+    assert await story.buy() == source.REASON, "the oldest money leaves first: what came since does not help"
+    case_id = await source.ask(program.database, cases, 1, user_id)
+    assert case_id is not None
+    await cases.answer(user_id, case_id, "工资卡充值，冻结前就在余额里", [picture()])
+    await cases.propose(case_id, "staff:1", "approved", "paid with the owner's own card")
+    with pytest.raises(Refusal, match="cases"):
+        await cases.confirm(case_id, "staff:1")
+    await cases.confirm(case_id, "staff:2")
     assert await story.buy() == ""
 
 

@@ -199,6 +199,19 @@ async def test_a_user_holds_only_so_many_streams(buyer: Browser, stage: Stage) -
     assert stream.open_streams() == 0
 
 
+async def test_wallet_and_cashier_say_whom_it_is_for_and_not_to_pay_a_code_that_was_sent(buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    text = (await buyer.get(path)).text
+    assert "for the account 138****8000. Did somebody send you this code? Do not pay." in text
+    shown = stage.sim.phone.find(await stage.shop.number(order_id)).description
+    assert shown == "余额充值 · 到账 138****8000 · 别人发来的码请勿付款"
+    stage.sim.dial.set(Fault(point="order", kind="booked_error", times=1))
+    _, lost_id = await place(buyer, amount="100")
+    await stage.shop.program.desk.look(lost_id)
+    assert (await stage.shop.order(lost_id)).action == "qr", "asked again with the same words, the channel hands out the same code"
+    assert stage.sim.phone.find(await stage.shop.number(lost_id)).description == shown
+
+
 async def test_the_cashier_switches_to_another_way_with_one_tap(buyer: Browser, stage: Stage) -> None:
     phone = {"user-agent": ON_PHONE}
     path, order_id = await place(buyer)

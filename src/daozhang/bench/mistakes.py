@@ -10,6 +10,7 @@ from daozhang.demo.causes import causes, ways
 from daozhang.demo.scenes import SCENES
 from daozhang.demo.world import CONFIRM_FEN, HOME_IP, LARGE_FEN
 from daozhang.policy.places import note_login
+from daozhang.recharge import source
 
 USUAL_FEN = 880
 """What the buyer of the scene always recharges, who types a zero too many."""
@@ -153,8 +154,13 @@ async def _say_how_it_is(errand: Errand) -> None:
 
 
 @_cures("just_unfrozen", _scene("just_unfrozen", goods=True))
-async def _spend_new_money(errand: Errand) -> None:
-    await errand.world.credit(errand.person, 5_000)
+async def _say_where_it_comes_from(errand: Errand) -> None:
+    program = errand.shop.program
+    case_id = await source.ask(program.database, program.house.cases, 1, errand.person.user_id)
+    assert case_id is not None, "a use of this balance was refused"
+    await program.house.cases.answer(errand.person.user_id, case_id, "工资卡充值，冻结前就在余额里")
+    await program.house.cases.propose(case_id, "staff:1", "approved", "paid with the owner's own card")
+    await program.house.cases.confirm(case_id, "staff:2")
 
 
 async def _break_the_database(errand: Errand) -> None:

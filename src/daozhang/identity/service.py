@@ -19,11 +19,11 @@ from daozhang.identity.lockout import Place, at_device, at_network, give_up, ret
 from daozhang.identity.model import BUYER, Locale, LoggedIn, Session, SessionLine, Visitor
 from daozhang.identity.opening import open_session
 from daozhang.identity.passwords import LONGEST, check_new_password
-from daozhang.identity.phone import read_phone
+from daozhang.identity.phone import mask_phone, read_phone
 from daozhang.identity.tokens import token_hash
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.vault import Vault
+from daozhang.vault import Unreadable, Vault
 
 log = logging.getLogger(__name__)
 
@@ -250,6 +250,15 @@ class Identity:
         person = await self._database.row(self._sql.person_by_id, user_id)
         assert person is not None
         return self._vault.unseal_text(person["phone_sealed"], _phone_place(user_id))
+
+    async def account(self, user_id: int) -> str:
+        """The user's number masked, as a payment names whose account it is for; empty where none is kept."""
+        person = await self._database.row(self._sql.person_by_id, user_id)
+        sealed = person["phone_sealed"] if person else None
+        try:
+            return mask_phone(self._vault.unseal_text(sealed, _phone_place(user_id))) if sealed else ""
+        except Unreadable:
+            return ""
 
     async def find(self, shop_id: int, phone: str) -> int | None:
         """The user of a number, for staff and set-up; never for a page that a stranger sees. Raises `account.phone_*`."""

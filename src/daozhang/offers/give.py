@@ -67,7 +67,8 @@ async def grant(tx: Tx, shop_id: int, at: datetime, paid: Sequence[Paid]) -> lis
     """The bookings of what credited orders were promised, for the caller to post with the credit.
 
     Who paid in time gets it, however long the news took and whatever became of the campaign meanwhile. Who paid late gets it while
-    the campaign still runs. A promise that was returned in between is renewed; where that cannot be, a person is told.
+    the campaign still runs. A promise that was returned in between is renewed, beyond the budget if others took it meanwhile: the
+    delay was not the payer's. Only where he had it otherwise, or his coupon went elsewhere, a person is told instead.
     """
     moments = {each.order_id: each.paid_at for each in paid}
     rows = await tx.rows(sql.promises_of, list(moments))
@@ -80,6 +81,9 @@ async def grant(tx: Tx, shop_id: int, at: datetime, paid: Sequence[Paid]) -> lis
     if lapsed:
         renewed = await tx.rows(sql.renew_promises, at, [row["order_id"] for row in lapsed], None, at + LOOK_EVERY)
         found = {row["id"] for row in renewed}
+        honoured = await tx.rows(sql.honour_promises, at, [row["id"] for row in lapsed if row["id"] not in found], at + LOOK_EVERY)
+        await _honoured(tx, shop_id, at, honoured)
+        found |= {row["id"] for row in honoured}
         standing |= {row["id"] for row in lapsed if row["id"] in found}
         await _unkept(tx, shop_id, at, [row for row in lapsed if row["id"] not in found])
     await ended(tx, at, late)
@@ -97,8 +101,17 @@ async def grant(tx: Tx, shop_id: int, at: datetime, paid: Sequence[Paid]) -> lis
     ]  # fmt: skip
 
 
+async def _honoured(tx: Tx, shop_id: int, at: datetime, rows: Sequence[Any]) -> None:
+    """Given beyond a budget that others took meanwhile: the owner of the campaign hears of it."""
+    for row in rows:
+        data = f'{{"amount_fen":{row["bonus_fen"]}}}'
+        await events.append(tx, shop_id, at, "offers", [events.Event("bonus.honoured", row["order_id"], row["user_id"], data)])
+        facts = {"order": str(row["order_id"]), "bonus_fen": row["bonus_fen"], "campaign_id": row["campaign_id"]}
+        await ring(tx, shop_id, at, "offers.honoured", str(row["order_id"]), facts)
+
+
 async def _unkept(tx: Tx, shop_id: int, at: datetime, rows: Sequence[Any]) -> None:
-    """Paid in time and still without its bonus, because the budget or the coupon went elsewhere: a person makes it good."""
+    """Paid in time and still without its bonus: he had it on another order, or the coupon went elsewhere. A person looks."""
     for row in rows:
         data = f'{{"amount_fen":{row["bonus_fen"]}}}'
         await events.append(tx, shop_id, at, "offers", [events.Event("bonus.unkept", row["order_id"], row["user_id"], data)])

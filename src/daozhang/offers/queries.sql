@@ -32,6 +32,9 @@ select promise_bonus($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 -- name: renew_promises
 select id, order_id from renew_promises($1, $2, $3, $4)
 
+-- name: honour_promises
+select id, order_id, user_id, bonus_fen, campaign_id from honour_promises($1, $2, $3)
+
 -- name: end_promises
 select end_promises($1, $2)
 

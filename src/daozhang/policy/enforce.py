@@ -76,7 +76,7 @@ async def _settled(tx: Tx, stage: Stage, record_id: UUID, order_id: UUID | None,
         assert facts.signals is not None
         without = msgspec.structs.replace(facts, signals=msgspec.structs.replace(facts.signals, tolerance_fen=0))
         return await _settled(tx, stage, record_id, order_id, wish, without, book)
-    if decision.passed and decision.admits and await _use_pass(tx, order_id, facts) is None:
+    if decision.passed and decision.admits and await _use_pass(tx, order_id or record_id, facts) is None:
         return await _settled(tx, stage, record_id, order_id, wish, msgspec.structs.replace(facts, pass_fen=0), book)
     return record
 
@@ -90,8 +90,9 @@ async def _take_tolerance(tx: Tx, wish: Wish, facts: Facts, book: Book) -> bool:
     return taken
 
 
-async def _use_pass(tx: Tx, order_id: UUID | None, facts: Facts) -> UUID | None:
-    used: UUID | None = await tx.value(sql.use_pass, facts.user_id, facts.amount_fen, order_id, facts.at)
+async def _use_pass(tx: Tx, used_by: UUID, facts: Facts) -> UUID | None:
+    """What uses it up is on record: the order, or the decision where no order is (money that leaves a balance)."""
+    used: UUID | None = await tx.value(sql.use_pass, facts.user_id, facts.amount_fen, used_by, facts.at)
     return used
 
 

@@ -351,7 +351,7 @@ select (select count(*) from bonus_promises) as looked_at, w.culprit from (selec
 
 -- name: budgets_kept
 with used as (
-  select c.id, c.used_fen, c.budget_fen,
+  select c.id, c.used_fen, c.budget_fen + c.honoured_fen as budget_fen,
     case c.form
       when 'coupon' then (select count(*) from coupons k where k.campaign_id = c.id) * c.tier_bonus_fen[1]
       else (select coalesce(sum(p.bonus_fen), 0) from bonus_promises p where p.campaign_id = c.id and p.state <> 'returned')

@@ -29,6 +29,7 @@ class Try(NamedTuple):
     attempt_id: UUID
     request: OrderRequest
     channel_id: int
+    user_id: int
 
 
 Paired = tuple[Try, PlaceRequest, Channel]

@@ -137,4 +137,4 @@ class Chase:
             row["bank"] or "",
             purchase=row["purpose"] == "purchase",
         )
-        return Try(row["shop_id"], row["order_id"], row["id"], request, row["channel_id"])
+        return Try(row["shop_id"], row["order_id"], row["id"], request, row["channel_id"], row["user_id"])

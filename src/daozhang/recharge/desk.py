@@ -1,6 +1,6 @@
 """The recharge desk: what a door may ask for on behalf of a user."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -66,10 +66,12 @@ class Desk:
         fulfilments: Sequence[Fulfilment] = (),
         cases: Cases | None = None,
         tills: Database | None = None,
+        named: Callable[[int], Awaitable[str]] | None = None,
     ) -> None:
         """`board` knows how ways to pay stand (`status`), without one all that is enabled is open; `cases` ask people.
 
-        `tills` are connections that keep what they planned: orders are placed on them.
+        `tills` are connections that keep what they planned: orders are placed on them. `named` says for a user whom a payment is to
+        and for whose account: the payer reads it in the wallet.
         """
         url = notify_url or (lambda channel: f"{public_url}/notify/{channel.kind}/{channel.id}")
         self.shop_id, self.page_version = shop_id, page_version
@@ -85,6 +87,7 @@ class Desk:
             self._standing,
             fulfilments,
             cases,
+            named,
         )
         self.waiting, self.freezes = Waiting(database, vault, cases), Freezes(database, cases)
         self.resume = Resume(database, books, self.place_order, self.waiting, page_version)

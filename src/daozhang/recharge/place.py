@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -47,6 +47,8 @@ LIFETIME = timedelta(minutes=15)
 """How long an order waits for its payment."""
 RIVAL_WAIT_S = 10.0
 """How long a repeat of a request waits for the first to be answered by the channel."""
+BEWARE = "别人发来的码请勿付款"
+"""What a wallet shows beside whom a payment is to: who is talked into paying for a stranger's account reads it there."""
 
 _RULINGS = {Ruling.CHALLENGE: "challenged", Ruling.HOLD: "asked", Ruling.REFUSE: "refused"}
 _WAITS: dict[Ruling, waiting.State] = {Ruling.CHALLENGE: "challenged", Ruling.HOLD: "reviewing"}
@@ -97,11 +99,13 @@ class Place:
         standing: Callable[[int, str], Awaitable[Standing]],
         fulfilments: Sequence[Fulfilment] = (),
         cases: Cases | None = None,
+        named: Callable[[int], Awaitable[str]] | None = None,
     ) -> None:
         """`standing` tells how a way to pay stands for one more order; `fulfilments` set aside what orders are for.
 
-        `cases` hold the reviews of orders that a person has to look at.
+        `cases` hold the reviews of orders that a person has to look at; `named` says whom a payment is to and for whose account.
         """
+        self._named = named
         self._fulfilments, self._cases = fulfilments, cases
         self._database, self._books, self._vault = database, books, vault
         self._channel, self._notify_url, self._page_version, self._return_url = channel, notify_url, page_version, return_url
@@ -133,8 +137,11 @@ class Place:
         A refusal ends the attempt only on the first ask. When an earlier call may have reached the channel, it may hold a payable
         order all the same: then the attempt stays in doubt until the channel has been asked about it.
         """
-        channel = self._channel(attempt.channel_id)
-        answer = await channel.order(attempt.request) if channel else Prepay(Outcome.FAILURE, reason="channel.not_configured")
+        channel, request = self._channel(attempt.channel_id), attempt.request
+        if channel and self._named:
+            whose = await self._named(attempt.user_id)
+            request = replace(request, description=f"{request.description} · {whose} · {BEWARE}")
+        answer = await channel.order(request) if channel else Prepay(Outcome.FAILURE, reason="channel.not_configured")
         await self._openings.put(Asked(attempt, answer, first))
         return answer
 
@@ -302,7 +309,7 @@ class Place:
             (Try(shop_id, order_id, attempt_id := ids.new_id(after=order_id),
                  self.request_for(attempt_id, order_id, channel, r.method, r.amount_fen, expires, r.client_ip, r.payer_openid,
                                   r.bank or "", purchase=r.for_goods or r.basket is not None),
-                 r.channel_id), r, channel)
+                 r.channel_id, r.user_id), r, channel)
             for r, order_id in admitted if (channel := self._channel(r.channel_id))
         ]  # fmt: skip
 

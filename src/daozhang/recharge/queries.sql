@@ -502,3 +502,6 @@ returning true
 
 -- name: end_turn
 update recharge_turns set until = '-infinity' where user_id = $1 and holder = $2
+
+-- name: balance_there
+select coalesce(sum(balance_fen), 0)::bigint from ledger_facts where shop_id = $1 and address = any ($2)

@@ -13,7 +13,9 @@ from daozhang.web.pages import house_of, title_of
 
 AnyRequest = Request[Any, Any, Any]
 MOST = 200
-KINDS = ("hold", "review", "deceived", "returning", "unfreeze", "factor", "verification", "claim", "aftersale", "complaint")
+KINDS = (
+    "hold", "review", "deceived", "returning", "unfreeze", "funds", "factor", "verification", "claim", "aftersale", "complaint",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from litestar.response import Redirect
 from daozhang import ids
 from daozhang.cases.evidence import MOST_BYTES
 from daozhang.reasons import Refusal
+from daozhang.recharge import source
 from daozhang.web import forms, sessions
 from daozhang.web.front.known import filled_in
 from daozhang.web.pages import house_of, locale_of, page, told_of
@@ -78,6 +79,18 @@ async def evidence(request: AnyRequest, shown: FromPath[str], evidence: FromPath
     return Response(content, media_type="image/jpeg", headers={"cache-control": "no-store", "content-disposition": "inline"})
 
 
+@post("/me/funds", status_code=303)
+async def say_where_from(request: AnyRequest) -> Redirect:
+    """Say where just-unfrozen money comes from: its case, opened now or before. Only while a use of it was refused for that."""
+    session, house = await sessions.require(request), house_of(request)
+    await sessions.check_csrf(request, await forms.read(request))
+    _, finding = await house.diagnoses.in_general(session.user_id, session.shop_id)
+    if source.REASON not in {each.reason for each in finding.stopped}:
+        return Redirect("/why", status_code=303)
+    case_id = await source.ask(house.database, house.cases, session.shop_id, session.user_id)
+    return Redirect(f"/cases/CA-{ids.text26(case_id)}" if case_id else "/wallet", status_code=303)
+
+
 async def _find(request: AnyRequest, session: "Session", shown: str) -> "Case":
     identifier = ids.parse26(shown.removeprefix("CA-")) if shown.startswith("CA-") else None
     found = await house_of(request).cases.case(identifier, session.user_id) if identifier else None
@@ -120,4 +133,4 @@ async def _page(request: AnyRequest, session: "Session", found: "Case", *, statu
     )  # fmt: skip
 
 
-handlers = [cases, case, answer, withdraw, evidence]
+handlers = [cases, case, answer, withdraw, evidence, say_where_from]

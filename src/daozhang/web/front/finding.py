@@ -62,7 +62,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What was refused of the balance lately: when, why, who can act, what to do, and where; `link` is empty if nowhere here."""
+    """What was refused of the balance lately: when, why, who can act, what to do, and where.
+
+    `link` is empty if it is cured nowhere here; `post`: it is a form.
+    """
 
     reason: str
     layer: str
@@ -73,6 +76,7 @@ class Refused:
     cure: str
     link: str
     link_text: str
+    post: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +117,14 @@ def shown(finding: "Finding", kind: str, reader: "Locale", *, watching: bool = F
     )
 
 
-_LEADS = {"goods.balance_short": ("recharge", "/recharge"), "account.frozen": ("me", "/me")}
+_LEADS = {
+    "goods.balance_short": ("recharge", "/recharge"),
+    "account.frozen": ("me", "/me"),
+    "risk.funds_unfrozen": ("source", "/me/funds"),
+}
 """Where a refusal of the balance is cured, with the step that names it."""
+_ASKED_FOR = frozenset({"/me/funds"})
+"""What is opened by a press: a form, not a link."""
 
 
 def _refused(each: "Stopped", kind: str, reader: "Locale") -> Refused:
@@ -123,6 +133,7 @@ def _refused(each: "Stopped", kind: str, reader: "Locale") -> Refused:
     return Refused(
         each.reason, each.layer, reader.t(f"why.stopped_{each.stage}", when=reader.when(each.at)), told.title, told.text,
         reader.t(f"cured_by.{each.cured_by}", kind=kind), told.cure, link, reader.t(f"cure.{step}") if step else "",
+        link in _ASKED_FOR,
     )  # fmt: skip
 
 
