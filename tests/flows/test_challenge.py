@@ -10,6 +10,8 @@ from tests.flows.shop import LICENSED, Shop, open_shop, refuses
 
 from daozhang.money import MalformedAmount, guess_yuan, parse_yuan
 from daozhang.policy.book import ConfirmRules, defaults
+from daozhang.policy.model import Outcome
+from daozhang.policy.rules.tree import Rule
 from daozhang.postgres import Database
 from daozhang.providers import rows
 from daozhang.recharge.model import OrderView
@@ -148,6 +150,33 @@ async def test_a_question_left_unanswered_ends_with_a_reason_of_its_own(asking: 
     await asking.program.house.challenges.send(again, NETWORK)
     await asking.program.house.challenges.answer(again, code(asking))
     await credited(asking, await asking.order(again.id))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tolerance"), [("challenge", "none"), ("hold", "one_step")], ids=["a rule that asks", "a hold made one step milder"]
+)
+async def test_what_a_rule_asks_for_is_answered_by_a_second_factor_and_not_asked_again(
+    database: Database, settings: Settings, enrolment: Enrolment, outcome: str, tolerance: str
+) -> None:
+    """The naive program has no page for a question of a rule: the order waits a quarter of an hour and blames its owner."""
+    asks = Rule(
+        key="amount.asks", strength="soft", stages=("place",), outcome=Outcome(outcome), reason="risk.structuring",
+        tolerance=tolerance, when={"f": "amount", "op": ">=", "v": {"fen": 4_000}},
+    )  # fmt: skip
+    async with open_shop(database, settings, enrolment=enrolment, rules=replace(LICENSED, rules=(asks,))) as shop:
+        for card in shop.sim.services.cards():
+            await rows.add(database, shop.program.vault, settings, 1, rows.ProviderSettings(**card))  # type: ignore[arg-type]
+        challenges, order = shop.program.house.challenges, await shop.place(5_000)
+        assert (order.state, order.reason) == ("challenged", "risk.structuring")
+        asked = await challenges.asked(order)
+        assert asked is not None
+        assert asked.question == "confirm"
+        with refuses("operation.not_waiting"):
+            await challenges.sure(order, 5_000)
+        await challenges.send(order, NETWORK)
+        await challenges.answer(order, code(shop))
+        seen = await shop.order(order.id)
+        await credited(shop, seen)
 
 
 async def test_a_face_is_another_way_with_consent_of_its_own(asking: Shop) -> None:

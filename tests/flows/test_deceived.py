@@ -8,6 +8,8 @@ from tests.flows.test_amounts import refunds_done
 
 from daozhang import notices
 from daozhang.ledger import accounts
+from daozhang.policy import losses
+from daozhang.policy.facts import Wish, gather
 from daozhang.proof import prove
 from daozhang.recharge.deceived import Statement
 from daozhang.recharge.model import OrderView
@@ -96,3 +98,28 @@ async def test_another_case_is_not_shown_by_its_number(shop: Shop) -> None:
     deceived = shop.program.house.deceived
     assert await deceived.standing("CA-" + "0" * 26) is None
     assert await deceived.standing("RC-x") is None
+
+
+async def test_what_two_people_found_to_be_fraud_is_a_confirmed_loss_and_a_payer_can_be_held(shop: Shop) -> None:
+    """It takes the account's small-amount budget away, and teaches the loss gate and the back-tests; what two reject does not."""
+    database = shop.program.database
+    order, number = await paid(shop)
+    kept, other = await paid(shop)
+    await decide(shop, await shop.program.house.deceived.report(Statement(other, 5_000, "mine")), "rejected")
+    await decide(shop, await shop.program.house.deceived.report(Statement(number, 5_000, "a job")), "approved")
+    rows = await database.rows("select order_id, label, actor from policy_losses")
+    assert [tuple(row) for row in rows] == [(order.id, "fraud", "staff:2")]
+    (facts,) = await gather(database, [Wish(1, shop.user_id, 5_000)], book=await shop.program.house.books.current(1))
+    assert facts.signals is not None
+    assert facts.signals.tolerance_fen == 0
+    # By hand, and with it whoever paid: the next payment of theirs waits for people.
+    with refuses("risk.loss_confirmed"):
+        await losses.confirm(database, 1, order.id, "again", "rui")
+    await losses.confirm(database, 1, kept.id, "charged back", "rui", payer_too=True)
+    said = await losses.of_order(database, kept.id)
+    assert (said["fraud_by"], said["payer_known"], said["flagged"]) == ("rui", True, True)
+    unpaid = await shop.place(5_100)
+    with refuses("refund.not_paid"):
+        await losses.confirm(database, 1, unpaid.id, "x", "rui")
+    kinds = {row["kind"] for row in await database.rows("select kind from events where kind like 'risk.%'")}
+    assert kinds == {"risk.loss_confirmed", "risk.payer_flagged"}

@@ -16,7 +16,8 @@ from daozhang.policy import regulation
 from daozhang.policy.backtest import backtest, days_ago, statistics
 from daozhang.policy.book import Parameters, defaults, make_book
 from daozhang.policy.books import Books
-from daozhang.policy.model import Outcome
+from daozhang.policy.enforce import enforce
+from daozhang.policy.model import Outcome, Stage
 from daozhang.policy.proposals import approve, proposals, propose
 from daozhang.policy.rules.tree import Rule
 from daozhang.postgres import Database
@@ -109,16 +110,24 @@ async def test_a_back_test_says_in_yuan_what_would_have_changed(
             "insert into policy_losses values ($1, 1, $2, 50000, 'fraud', 'x', 'tester', clock_now())", order_id, user_id
         )
     )
+    # Its money came, too: it is judged once more, and its yuan are there once.
+    paid = wish(user_id, channel_id, amount_fen=50_000)
+    await database.transact(lambda tx: enforce(tx, Stage.PAID, [(order_id, paid)], book))
+    await database.transact(lambda tx: enforce(tx, Stage.ASKED, [(None, paid)], book))
     wide = Rule(
-        key="amount.any", strength="soft", stages=("place",), outcome=Outcome.HOLD, reason="risk.structuring", unknown="pass",
-        when={"f": "amount", "op": ">=", "v": {"fen": 50_000}},
+        key="amount.any", strength="soft", stages=("place", "paid"), outcome=Outcome.HOLD, reason="risk.structuring",
+        unknown="pass", when={"f": "amount", "op": ">=", "v": {"fen": 50_000}},
     )  # fmt: skip
     candidate = msgspec.structs.replace(defaults(), rules=(*defaults().rules, wide))
     found = await backtest(database, make_book(1, 2, candidate), days_ago(1))
-    assert (found.looked_at, found.same, found.newly_stopped.count, found.newly_stopped.fen) == (3, 0, 3, 150_000)
+    assert (found.looked_at, found.same, found.newly_stopped.count, found.newly_stopped.fen) == (4, 0, 3, 150_000)
     assert (found.losses_caught.count, found.by_rule["amount.any"].fen, len(found.examples)) == (1, 150_000, 3)
     same = await backtest(database, book, days_ago(1))
-    assert (same.same, same.newly_stopped.count, same.newly_admitted.count) == (3, 0, 0)
+    assert (same.same, same.newly_stopped.count, same.newly_admitted.count) == (4, 0, 0)
+    late = msgspec.structs.replace(wide, stages=("paid",))
+    candidate = msgspec.structs.replace(defaults(), rules=(*defaults().rules, late))
+    found = await backtest(database, make_book(1, 2, candidate), days_ago(1))
+    assert (found.newly_stopped.count, found.newly_stopped.fen, found.losses_caught.count) == (1, 50_000, 1), "a rule of payments"
 
 
 async def test_statistics_and_rules_on_trial(database: Database, owner_database: Database, channel_id: int) -> None:

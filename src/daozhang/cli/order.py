@@ -238,6 +238,48 @@ def lift(number: str, why: str, /, *, actor: str, json: bool = False) -> None:
         say("lifted; its case says what becomes of the money" if lifted else "asked; it waits for a second person")
 
 
+@order.command
+def fraud(number: str, why: str, /, *, actor: str, payer: bool = False, json: bool = False) -> None:
+    """Confirm that the money of an order was a fraud's: its account has no small-amount budget for ninety days.
+
+    Args:
+        number: the order as the buyer sees it, RC-...
+        why: for the record.
+        actor: who confirms it.
+        payer: hold whoever paid it from now on, too.
+        json: end with one JSON line.
+    """
+    from daozhang.policy import losses
+
+    def work(program: Any, order_id: UUID) -> Awaitable[None]:
+        return losses.confirm(program.database, program.desk.shop_id, order_id, why, actor, payer_too=payer)
+
+    on_order(number, work)
+    if json:
+        say_json(number=number, fraud=True)
+    else:
+        say("confirmed; small amounts of the account are tolerated no more for ninety days")
+
+
+@order.command
+def payer(number: str, why: str, /, *, actor: str, clear: bool = False, json: bool = False) -> None:
+    """Flag whoever paid an order, so that further payments of theirs are held; `--clear` takes the flag away.
+
+    Args:
+        number: the order as the buyer sees it, RC-...
+        why: for the record.
+        actor: who does it.
+        clear: take the flag away.
+        json: end with one JSON line.
+    """
+    from daozhang.policy import payers
+
+    on_order(number, lambda program, order_id: payers.flag(program.database, order_id, flagged=not clear, why=why, actor=actor))
+    say_json(number=number, flagged=not clear) if json else say(
+        "cleared" if clear else "flagged; the next payment of theirs is held"
+    )
+
+
 def _moment(text: str) -> Any:
     """A moment in Shanghai."""
     from datetime import datetime

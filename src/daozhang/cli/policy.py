@@ -174,7 +174,7 @@ def _read(file: Path) -> Any:
 def _tell(found: Any) -> None:
     from daozhang.money import yuan
 
-    say(f"{found.looked_at} orders looked at, {found.same} decided alike")
+    say(f"{found.looked_at} decisions looked at, {found.same} decided alike")
     for name in ("newly_stopped", "newly_admitted", "losses_caught"):
         part = getattr(found, name)
         say(f"  {name.replace('_', ' '):16} {part.count:>6}  ¥{yuan(part.fen)}")

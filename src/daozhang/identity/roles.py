@@ -31,6 +31,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "order.ask": _for("support", "risk", "finance", "developer"),
     "order.log": _for("support", "risk", "finance", "developer"),
     "order.review": _for("risk"),
+    # Saying that money was a fraud's, or that a payer is to be held, binds what comes after.
+    "order.label": _for("risk"),
     "order.refund": _for("finance"),
     # What an authority ordered is told to nobody else: neither its name nor its number.
     "order.freeze": _for("aml"),

@@ -22,6 +22,8 @@ sql = statements("daozhang.policy")
 PAGE_ROWS = 1_000
 MOST = 1_000_000
 """Decisions that one back-test looks at."""
+_FELT = frozenset({Stage.PLACE.value, Stage.PAID.value, Stage.SPEND.value, Stage.REFUND.value})
+"""The stages whose decisions bind; who only asks beforehand moves nothing, and may ask as often as the answer changes."""
 
 
 @dataclass(slots=True)
@@ -50,38 +52,59 @@ class Backtest:
     examples: list[str] = field(default_factory=list)
 
 
+_Seen = set[tuple[str, Any]]
+"""What was counted of an order already: it is judged when it is placed and when its money comes, and its yuan are there once."""
+
+
 async def backtest(database: Database, candidate: Book, since: datetime) -> Backtest:
-    """Judge every placing since a moment again. Rules on trial of the candidate are counted with the others."""
+    """Judge every decision since a moment again: placings, payments, spendings and refunds, each by the rules of its stage.
+
+    Rules on trial of the candidate are counted with the others. An order counts once under each heading, however often it was
+    judged.
+    """
     found, frauds = Backtest(), await _frauds(database)
     after = ids.first_at(since)
+    seen: _Seen = set()
     while found.looked_at < MOST and (rows := await database.rows(sql.decisions_after, after, PAGE_ROWS)):
         for row in rows:
-            if row["stage"] == Stage.PLACE.value and row["shop_id"] == candidate.shop_id:
-                _compare(found, candidate, row, frauds)
+            if row["shop_id"] == candidate.shop_id and row["stage"] in _FELT:
+                _compare(found, candidate, row, frauds, seen)
         after = rows[-1]["id"]
     return found
 
 
-def _compare(found: Backtest, candidate: Book, row: Any, frauds: set[Any]) -> None:
-    facts = read_facts(row["facts"])
-    again, amount_fen = decide(Stage.PLACE, facts, candidate), facts.amount_fen or 0
+def _compare(found: Backtest, candidate: Book, row: Any, frauds: set[Any], seen: _Seen) -> None:
+    facts, stage = read_facts(row["facts"]), Stage(row["stage"])
+    again, amount_fen = decide(stage, facts, candidate), facts.amount_fen or 0
     found.looked_at += 1
+    order_id = row["order_id"]
+
+    def first(heading: str) -> bool:
+        if order_id is None:
+            return True
+        new = (heading, order_id) not in seen
+        seen.add((heading, order_id))
+        return new
+
     hits = [
         v.check.removeprefix("rule.")
         for v in again.verdicts
         if v.check.startswith("rule.") and v.outcome not in (None, Outcome.ADMIT)
     ]
-    for key in (*hits, *trial(Stage.PLACE, facts, candidate)):
-        found.by_rule.setdefault(key, Sum()).add(amount_fen)
+    for key in (*hits, *trial(stage, facts, candidate)):
+        if first(key):
+            found.by_rule.setdefault(key, Sum()).add(amount_fen)
     admitted = Outcome(row["outcome"]).rank <= Outcome.MONITOR.rank
     if admitted == again.admits:
         found.same += 1
         return
+    if not first("stopped" if admitted else "admitted"):
+        return
     (found.newly_stopped if admitted else found.newly_admitted).add(amount_fen)
-    if admitted and row["order_id"] in frauds:
+    if admitted and order_id in frauds:
         found.losses_caught.add(amount_fen)
-    if len(found.examples) < 10 and row["order_id"]:
-        found.examples.append(f"RC-{ids.text26(row['order_id'])}")
+    if len(found.examples) < 10 and order_id:
+        found.examples.append(f"RC-{ids.text26(order_id)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +126,7 @@ async def statistics(database: Database, shop_id: int, since: datetime) -> list[
     after = ids.first_at(since)
     while rows := await database.rows(sql.decisions_after, after, PAGE_ROWS):
         for row in rows:
-            if row["shop_id"] != shop_id or "rule." not in row["verdicts"]:
+            if row["shop_id"] != shop_id or row["stage"] not in _FELT or "rule." not in row["verdicts"]:
                 continue
             amount_fen = read_facts(row["facts"]).amount_fen or 0
             for verdict in read_verdicts(row["verdicts"]):

@@ -26,7 +26,10 @@ def decide(stage: Stage, facts: Facts, book: Book) -> Decision:
     tolerated = passed = False
     worst, headline = Outcome.ADMIT, None
     if objections:
-        tolerated, passed = _tolerate(facts, objections), _pass(stage, facts, objections)
+        tolerated = _tolerate(facts, objections)
+        if facts.confirmed:
+            _confirm(objections)
+        passed = _pass(stage, facts, objections)
         for place, _, _, verdict in objections:
             verdicts[place] = verdict
         worst = max((verdict.outcome for *_, verdict in objections if verdict.outcome), key=_rank)
@@ -131,6 +134,13 @@ def _tolerate(facts: Facts, objections: Objections) -> bool:
         objections[number] = (place, strength, tolerance, _replaced(verdict, milder))
         gave_way = True
     return gave_way
+
+
+def _confirm(objections: Objections) -> None:
+    """Whoever showed a second factor for this very order has answered what a rule wanted one for."""
+    for number, (place, strength, tolerance, verdict) in enumerate(objections):
+        if verdict.outcome is Outcome.CHALLENGE and verdict.check.startswith("rule."):
+            objections[number] = (place, strength, tolerance, _replaced(verdict, Outcome.MONITOR))
 
 
 def _pass(stage: Stage, facts: Facts, objections: Objections) -> bool:

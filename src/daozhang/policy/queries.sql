@@ -95,10 +95,31 @@ order by e.id limit 200
 select version, author, note, created_at, encode(sha256, 'hex') as sha256 from policy_book where shop_id = $1 order by version desc limit 200
 
 -- name: let_go_since
-select m.order_id from order_moves m where m.order_id >= $1 and m.move = 'approved'
+select m.order_id from order_moves m where m.order_id >= $1 and m.move in ('approved', 'released')
 
 -- name: trials_since
 select rule, count(*) as count from rule_trials where shop_id = $1 and at >= $2 group by rule
+
+-- name: add_loss
+insert into policy_losses (order_id, shop_id, user_id, amount_fen, label, why, actor, at) values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (order_id) do nothing returning order_id
+
+-- name: paid_order
+select o.user_id, o.amount_fen from orders o
+where o.id = $2 and o.shop_id = $1 and exists (select from attempts a where a.order_id = o.id and a.id >= o.id and a.state = 'paid')
+
+-- name: said_of_order
+select l.actor as fraud_by, l.at as fraud_at, p.payer is not null as payer_known,
+  coalesce(f.flagged and (f.ends_at is null or f.ends_at > clock_now()), false) as flagged, f.why as flag_why
+from (select 1) one
+left join policy_losses l on l.order_id = $1
+left join lateral (
+  select m.payer from payer_marks m where m.order_id = $1
+  union all
+  select m.payer from order_marks m where m.order_id = $1 and m.payer is not null
+  limit 1
+) p on true
+left join lateral (select g.flagged, g.ends_at, g.why from payer_flags g where g.payer = p.payer order by g.id desc limit 1) f on true
 
 -- name: frauds
 select order_id from policy_losses where label = 'fraud'

@@ -20,8 +20,8 @@ from daozhang.recharge.model import OrderView
 sql = statements("daozhang.recharge")
 
 Question = Literal["amount", "confirm"]
-QUESTIONS: dict[str, Question] = {"operation.amount_odd": "amount", "operation.confirm_needed": "confirm"}
-"""What an order asks, by the reason it waits with."""
+_AMOUNT = "operation.amount_odd"
+"""The reason that asks whether the amount is right. Any other, a rule's too, asks whether it is really you: by a second factor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,17 @@ class Challenges:
 
     async def asked(self, order: OrderView) -> Asked | None:
         """What the order asks; None when it asks nothing."""
-        question = QUESTIONS.get(order.reason or "")
-        if order.state != "challenged" or question is None:
+        if order.state != "challenged":
             return None
-        if question == "amount":
-            return Asked(question)
+        if order.reason == _AMOUNT:
+            return Asked("amount")
         phone = await self._identity.phone(order.user_id)
         sent = await self._confirmations.waiting(phone, operation_of(order))
-        return Asked(question, sent, await has_consent(self._database, order.user_id, FACE))
+        return Asked("confirm", sent, await has_consent(self._database, order.user_id, FACE))
 
     async def sure(self, order: OrderView, amount_fen: int) -> None:
         """The amount is right. Raises `operation.not_waiting` for another amount, or an order that asks something else."""
-        if QUESTIONS.get(order.reason or "") != "amount" or order.state != "challenged" or amount_fen != order.amount_fen:
+        if order.reason != _AMOUNT or order.state != "challenged" or amount_fen != order.amount_fen:
             raise Refusal("operation.not_waiting")
         await self._go_on(order, "amount")
 

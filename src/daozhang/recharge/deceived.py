@@ -20,6 +20,7 @@ from daozhang.events import log as events
 from daozhang.ledger import Accounts, accounts
 from daozhang.ledger.lots import unspent
 from daozhang.ledger.reserve import Hold, end, reserve
+from daozhang.policy import losses
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.refund import REFUNDABLE
@@ -109,9 +110,13 @@ class DeceivedVerdict:
         self._accounts = ledger_accounts
 
     async def __call__(self, tx: Tx, case: Case, verdict: Verdict, actor: str) -> None:
-        """Do it. A report of a payment that nothing was left of only ends."""
+        """Do it. Approved it is a confirmed loss; a report of a payment that nothing was left of ends with that."""
         order_id, hold = ids.parse26(case.about.removeprefix("RC-")), case.facts.get("hold")
-        if order_id is None or hold is None:
+        if order_id is None:
+            return
+        if verdict == "approved":
+            await losses.confirm_in(tx, case.shop_id, order_id, case.verdict_why or WHY, actor)
+        if hold is None:
             return
         attempt = await tx.row(sql.paid_attempt, order_id)
         assert attempt is not None, order_id

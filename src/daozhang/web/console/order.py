@@ -15,6 +15,7 @@ from daozhang.identity.roles import may
 from daozhang.identity.staff import ALONE_WAITS, alone
 from daozhang.identity.views import note_view
 from daozhang.money import MalformedAmount, parse_yuan
+from daozhang.policy import losses, payers
 from daozhang.postgres import statements
 from daozhang.reasons import Refusal
 from daozhang.recharge.freeze import Writ
@@ -70,6 +71,7 @@ async def order(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
         titles={row["reason"]: title_of(request, row["reason"]) for row in attempts if row["reason"]},
         writ=await house.database.row(sql.order_freeze, view.id) if legal else None, tomorrow=tomorrow(),
         alone=legal and await house.database.transact(lambda tx: alone(tx, session.shop_id, "order.freeze")), slept=ALONE_WAITS,
+        said=await losses.of_order(house.database, view.id) if may(session.roles, "order.label") and view.money != "none" else None,
         asked=request.query_params.get("asked") == "1", code=thread.shown, cause=_cause(request, finding.cause),
         finding=finding, shown=told_finding(finding, kind, locale_of(request)),
         past=[(each.at, headline(each.finding, kind, locale_of(request)).title) for each in await house.diagnoses.past(thread)][1:],
@@ -142,6 +144,30 @@ async def refund(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     return Redirect(f"/desk/orders/{view.shown}", status_code=303)
 
 
+@post("/orders/{shown:str}/fraud", may="order.label", status_code=303)
+async def confirm_fraud(request: AnyRequest, shown: FromPath[str]) -> Redirect:
+    """Confirm that the money of an order was a fraud's; who paid may be flagged with it."""
+    session, given = await access.staff(request), await access.form(request)
+    view, why, house = await told.order_of(request, shown), access.why(given), house_of(request)
+    async with doing(house.database, access.doer(session), "order.fraud", view.shown, reason=why, before=view.state) as deed:
+        too = given.get("payer") == "1"
+        await losses.confirm(house.database, session.shop_id, view.id, why, session.actor, payer_too=too)
+        deed.after = "confirmed fraud, payer flagged" if too else "confirmed fraud"
+    return Redirect(f"/desk/orders/{view.shown}", status_code=303)
+
+
+@post("/orders/{shown:str}/payer", may="order.label", status_code=303)
+async def flag_payer(request: AnyRequest, shown: FromPath[str]) -> Redirect:
+    """Flag whoever paid, so that the next payment of theirs is held, or take the flag away."""
+    session, given = await access.staff(request), await access.form(request)
+    view, why, house = await told.order_of(request, shown), access.why(given), house_of(request)
+    flagged = given.get("flagged") == "1"
+    async with doing(house.database, access.doer(session), "order.payer", view.shown, reason=why) as deed:
+        await payers.flag(house.database, view.id, flagged=flagged, why=why, actor=session.actor)
+        deed.after = "flagged" if flagged else "cleared"
+    return Redirect(f"/desk/orders/{view.shown}", status_code=303)
+
+
 @post("/orders/{shown:str}/freeze", may="order.freeze", status_code=303)
 async def freeze(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     """Keep held money by order of an authority, at once. The trail names the order's number and nobody whom it is about."""
@@ -206,4 +232,4 @@ def _steps(view: "OrderView", reader: Any, *, legal: bool) -> list[Step]:
     return made
 
 
-handlers = [order, evidence, ask, let_go, turn_down, refund, freeze, lift]
+handlers = [order, evidence, ask, let_go, turn_down, refund, confirm_fraud, flag_payer, freeze, lift]

@@ -14,7 +14,6 @@ from daozhang import clock, ids
 from daozhang.identity import mask_phone
 from daozhang.money import yuan
 from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catalogue
-from daozhang.recharge.challenge import QUESTIONS
 from daozhang.recharge.choice import SILENCE
 from daozhang.recharge.view import shown as order_shown
 from daozhang.web import forms, sessions
@@ -47,7 +46,7 @@ async def show(request: AnyRequest, shown: FromPath[str]) -> Response[Any]:
     """The order's page, whatever stage it is at. Somebody else's order does not exist."""
     session = await sessions.require(request)
     view = await find(request, session, shown)
-    if view.state == "challenged" and view.reason in QUESTIONS:
+    if view.state == "challenged":
         return Redirect(f"/orders/{view.shown}/confirm", status_code=303)
     return await _page(request, session, view)
 
