@@ -1,14 +1,15 @@
 """Facts of many users come in one statement, in order, and what is not there stays unknown."""
 
 import asyncio
+from datetime import timedelta
 
-from daozhang import ids
+from daozhang import clock, ids
 from daozhang.policy.book import Book
 from daozhang.policy.decide import decide
 from daozhang.policy.enforce import enforce
 from daozhang.policy.facts import Wish, gather
 from daozhang.policy.model import Outcome, Stage
-from daozhang.postgres import Database
+from daozhang.postgres import Database, Tx
 
 
 def wish(user_id: int, channel_id: int | None, **changes: object) -> Wish:
@@ -83,3 +84,35 @@ async def test_enforcing_twice_at_once_keeps_both_decisions(
 
     await asyncio.gather(*(once() for _ in range(5)))
     assert await database.value("select count(*) from decisions") == 5
+
+
+async def test_a_look_at_one_user_never_walks_over_the_orders_of_the_week(
+    owner_database: Database, user_ids: list[int], channel_id: int, book: Book
+) -> None:
+    """While a month is young both indexes of orders cost the same, and a newer one is taken first: here that is the wrong one."""
+    asking, others = user_ids[0], user_ids[1:]
+
+    async def look(tx: Tx) -> int:
+        await tx.run("alter table orders drop constraint orders_pkey cascade")
+        await tx.run("alter table orders add primary key (id)")
+        many = ids.new_ids(200)
+        await tx.run(_ORDERS, many, [others[n % len(others)] for n in range(len(many))], channel_id)
+        before = await tx.value(_FETCHED)
+        (facts,) = await gather(tx, [wish(asking, channel_id)], Stage.PLACE, book)
+        assert facts.admitted_fen == 0
+        fetched: int = await tx.value(_FETCHED) - before
+        await tx.run("set local enable_seqscan = off")
+        await tx.run("set local enable_bitmapscan = off")
+        naive = "select exists (select from orders where user_id = $1 and id >= $2 and id < $3)"
+        assert await tx.value(naive, asking, min(many), ids.first_at(clock.now() + timedelta(days=1))) is False
+        assert await tx.value(_FETCHED) - before - fetched > len(many) // 2, "the control walks"
+        return fetched
+
+    assert await owner_database.transact(look) == 0
+
+
+_ORDERS = """insert into orders (id, shop_id, user_id, purpose, state, version, amount_fen, currency, channel_id, method,
+  page_version, client_ip, locale, created_at, expires_at, moved_at)
+select o.id, 1, o.user_id, 'wallet', 'created', 0, 5000, 'CNY', $3, 'native', 'p1', '192.0.2.1', 'zh', now(), now(), now()
+from unnest($1::uuid[], $2::bigint[]) o (id, user_id)"""
+_FETCHED = "select coalesce(sum(idx_tup_fetch), 0)::integer from pg_stat_xact_user_tables where relname like 'orders\\_2%'"

@@ -176,20 +176,3 @@ select o.id as order_id from orders o where o.shop_id = $1 and o.state = 'held' 
 
 -- name: declared_region
 select region from user_regions where user_id = $1 order by id desc limit 1
-
--- name: lock_origins
--- Locks are taken in the order of their numbers, so that two batches never wait for each other.
-with origins as (
-  select w.place, k.key
-  from unnest($1::uuid[], $2::bytea[]) with ordinality as w (device, payer, place)
-  cross join lateral (
-    select '\x64'::bytea || d.token_hash from devices d where d.id = w.device
-    union all
-    select '\x70'::bytea || w.payer where w.payer is not null
-  ) k (key)
-), locked as materialized (
-  select pg_advisory_xact_lock(q.number)
-  from (select distinct hashtextextended(encode(o.key, 'hex'), 0) as number from origins o order by number offset 0) q
-)
-select distinct o.place from origins o
-where (select count(*) from locked) > 0 and exists (select from origins e where e.key = o.key and e.place < o.place)

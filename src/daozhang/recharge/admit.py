@@ -5,6 +5,7 @@ An order costs what its round trips cost, so each of the two carries everything 
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,13 +13,16 @@ from daozhang import ids
 from daozhang.channels.port import Channel, OrderRequest
 from daozhang.policy.book import Book
 from daozhang.policy.enforce import Judged, columns
-from daozhang.policy.facts import PLACE, Wish, windows_of
+from daozhang.policy.facts import Wish, windows_of
 from daozhang.postgres import Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge.model import PlaceRequest
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
+
+ASKED = itemgetter("asked")
+"""The place of a row's request among those that were sent, from one."""
 
 
 class Try(NamedTuple):
@@ -40,9 +44,12 @@ async def begin(
     tx: Tx, book: Book, at: datetime, expires: datetime, order_ids: Sequence[UUID], requests: Sequence[PlaceRequest],
     hashes: Sequence[bytes], wishes: Sequence[Wish],
 ) -> list[Any]:  # fmt: skip
-    """Lock the users, claim the keys, write the orders of those that are new, and read the facts of all.
+    """Part the requests, lock their users, claim the keys, write the orders of those that are new, and read the facts.
 
-    One row per request, in order: whose order its key stands for, under which hash, and the facts as `facts_of_wishes` has them.
+    One row per request, in order: its place among them from one (`ASKED`), whose order its key stands for, under which hash, and
+    the facts as `facts_of_wishes` has them. A request that shares its browser or its payer with an earlier one has no row: it is
+    for a later transaction, when the earlier one is written. Forty accounts of one browser that submit at once would else each be
+    the first. The first of all always has its row.
     """
     rows = await tx.rows(
         sql.begin_orders,
@@ -67,7 +74,7 @@ async def begin(
         narrow([w.province() for w in wishes]),
         *windows_of(book),
     )
-    return sorted(rows, key=PLACE)
+    return sorted(rows, key=ASKED)
 
 
 async def plan(tx: Tx, shop_id: int, at: datetime) -> None:

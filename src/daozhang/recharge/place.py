@@ -28,7 +28,6 @@ from daozhang.policy.enforce import judge_placed, try_rules
 from daozhang.policy.facts import Wish
 from daozhang.policy.model import Decision, Stage
 from daozhang.policy.model import Outcome as Ruling
-from daozhang.policy.origins import part
 from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
@@ -193,13 +192,9 @@ class Place:
         results: dict[int, Admitted | BaseException] = {}
 
         async def work(tx: Tx) -> None:
-            later: frozenset[int] = frozenset()
-            # One that is alone is parted from nobody: `begin_orders` takes its locks, which saves a round trip.
-            if len(requests) > 1:
-                later = await part(tx, [(UUID(r.device_id) if r.device_id else None, self.payer_of(r)) for r in requests])
-            first = [place for place in range(len(requests)) if place not in later]
-            made = await self._admit(tx, book, [requests[place] for place in first], [seen[place] for place in first])
-            results.update(zip(first, made, strict=True))
+            results.clear()
+            results.update(await self._admit(tx, book, requests, seen))
+            assert results, "an order shares its origin with an earlier one only"
 
         await self._database.transact(work)
         for place in sorted(set(range(len(requests))) - results.keys()):
@@ -211,24 +206,30 @@ class Place:
 
     async def _admit(
         self, tx: Tx, book: Book, requests: Sequence[PlaceRequest], seen: Sequence[Standing]
-    ) -> list[Admitted | BaseException]:
+    ) -> dict[int, Admitted | BaseException]:
+        """What becomes of each that can be judged now, by its place."""
         at = clock.now()
         order_ids = ids.new_ids(len(requests))
         hashes = [_hash(request) for request in requests]
         wishes = [wish_of(r, self._page_version, stands, self.payer_of(r)) for r, stands in zip(requests, seen, strict=True)]
         rows = await admit.begin(tx, book, at, at + LIFETIME, order_ids, requests, hashes, wishes)
-        results: list[Admitted | BaseException] = []
+        results: dict[int, Admitted | BaseException] = {}
         fresh: list[Fresh] = []
-        for request, order_id, request_hash, wish, row in zip(requests, order_ids, hashes, wishes, rows, strict=True):
+        for row in rows:
+            place: int = row["asked"] - 1
+            order_id = order_ids[place]
             if row["order_id"] == order_id:
-                fresh.append(Fresh(request, order_id, wish, row))
-                results.append(Admitted(order_id, None, replay=False))
-            elif row["request_hash"] == request_hash:
-                results.append(Admitted(row["order_id"], None, replay=True))
+                fresh.append(Fresh(requests[place], order_id, wishes[place], row))
+                results[place] = Admitted(order_id, None, replay=False)
+            elif row["request_hash"] == hashes[place]:
+                results[place] = Admitted(row["order_id"], None, replay=True)
             else:
-                results.append(Refusal("operation.key_reused"))
+                results[place] = Refusal("operation.key_reused")
         attempts = await self._judge(tx, book, at, fresh) if fresh else {}
-        return [r._replace(attempt=attempts.get(r.order_id)) if isinstance(r, Admitted) else r for r in results]
+        for place, result in results.items():
+            if isinstance(result, Admitted) and result.order_id in attempts:
+                results[place] = result._replace(attempt=attempts[result.order_id])
+        return results
 
     async def _judge(self, tx: Tx, book: Book, at: datetime, fresh: Sequence[Fresh]) -> dict[UUID, Try]:
         """Decide orders that are written, and write what becomes of them; the attempts of those that are admitted."""

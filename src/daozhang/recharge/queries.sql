@@ -68,7 +68,7 @@ where a.id = $4 and a.channel_id = $7 and a.state = 'paid' and a.amount_fen <> $
 select lock_users($1);
 
 -- name: begin_orders
-select f.request_hash, f.order_id, (f.facts).*
+select f.request_hash, f.order_id, f.asked, (f.facts).*
 from begin_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], cardinality($3::uuid[])), spread($8::bigint[], cardinality($3::uuid[])),
   spread($9::text[], cardinality($3::uuid[])), spread($10::text[], cardinality($3::uuid[])), spread($11::text[], cardinality($3::uuid[])),
   spread($12::text[], cardinality($3::uuid[])), $13, spread($14::text[], cardinality($3::uuid[])), spread($15::text[], cardinality($3::uuid[])),
