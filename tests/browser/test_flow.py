@@ -218,3 +218,22 @@ async def test_nothing_is_wider_than_the_screen(chromium: Browser, shop: Shop) -
             await page.locator(".rail summary").last.focus()
             assert await page.evaluate(UNDER_THE_DOCK) is False, "what has the focus can be seen (WCAG 2.2, 2.4.11)"
         await context.close()
+
+
+async def test_a_password_can_be_looked_at_and_a_lost_network_is_said(chromium: Browser, shop: Shop, axe: str) -> None:
+    context = await context_for(chromium, language="zh", width=390)
+    page = await context.new_page()
+    await page.goto(f"{shop.url}/login")
+    await page.fill("input[name=phone]", PHONE)
+    await page.fill("input[name=password]", PASSWORD)
+    await page.click(".reveal")
+    await expect(page.locator("input[name=password]")).to_have_attribute("type", "text")
+    assert await audit(page, axe) == []
+    await context.set_offline(True)
+    await expect(page.locator(".offline")).to_contain_text("没有网络")
+    assert await audit(page, axe) == []
+    await context.set_offline(False)
+    await expect(page.locator(".offline")).to_be_empty()
+    await page.click("main button[type=submit]")
+    await page.wait_for_url("**/recharge")
+    await context.close()

@@ -74,3 +74,18 @@ def test_money_days_and_spans() -> None:
 def test_sentences_are_joined_as_the_language_sets_them() -> None:
     assert locale.load("zh").joined("原账户已注销", "", "钱在余额里。", "不用操作。") == "原账户已注销。钱在余额里。不用操作。"
     assert locale.load("en").joined("It is closed", "It is here.", "") == "It is closed. It is here."
+
+
+def test_a_day_is_named_and_set_as_it_is_read() -> None:
+    now = clock.now()
+    assert ZH.when(now + timedelta(days=1)).startswith("明天 ")
+    assert EN.when(now + timedelta(days=1)).startswith("Tomorrow ")
+    assert (ZH.clock(now), EN.clock(now)) == (ZH.time(now), EN.time(now)), "of today the time to the second"
+    assert ZH.clock(now - timedelta(days=1)) == ZH.when(now - timedelta(days=1)), "of another day its day, too"
+    assert (ZH.month(datetime(2020, 2, 3, tzinfo=UTC)), EN.month(datetime(2020, 2, 3, tzinfo=UTC))) == (
+        "2020 年 2 月",
+        "February 2020",
+    )
+    assert ZH.t("step_limit.expires", when=ZH.when(now)).startswith("最晚今天 "), "no space between two characters"
+    assert EN.t("step_limit.expires", when=EN.when(now)).startswith("By today "), "no capital within a sentence"
+    assert ZH.t("step_limit.expires", when="12月3日 8:05").startswith("最晚 12月3日 8:05"), "one before digits"

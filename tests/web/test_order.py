@@ -5,13 +5,17 @@ import re
 from typing import Any
 from uuid import UUID
 
+import msgspec
+from msgspec.structs import replace
 from tests.flows.conftest import let_time_pass
+from tests.flows.shop import LICENSED
 from tests.web.stage import PASSWORD, Stage
 from tests.web.test_recharge import ON_PHONE, fill, limited
 from tests.web.test_sessions import Browser
 
 from daozhang import ids
 from daozhang.identity import Visitor
+from daozhang.policy.books import Books
 from daozhang.postgres import Database
 from daozhang.simulators.faults import Fault
 from daozhang.web.front import stream
@@ -272,3 +276,17 @@ async def test_a_single_recharge_offers_no_way_back_with_a_tap(buyer: Browser, s
     assert "Paid twice?" not in (await buyer.get(path)).text
     await buyer.submit("/me", f"{path}/back")
     assert await stage.shop.cash() == 5_000
+
+
+async def test_an_order_under_review_says_so_and_leads_to_where_it_is_explained(buyer: Browser, stage: Stage) -> None:
+    books = Books(stage.house.database)
+    large = next(rule for rule in LICENSED.rules if rule.key == "velocity.large")
+    any_sum = msgspec.convert(msgspec.to_builtins(large) | {"when": {"f": "amount", "op": ">=", "v": {"fen": 1}}}, type(large))
+    version = (await books.current(1)).version + 1
+    await books.publish(1, replace(LICENSED, rules=(any_sum,)), version=version, author="anna", note="a person looks at all")
+    page = await buyer.get((await buyer.post("/recharge", await fill(buyer))).headers["location"])
+    assert "In review · not paid yet" in page.text
+    assert "Waiting for your payment" not in page.text, "there is nothing to pay"
+    found = re.search(r'<a class="btn primary" href="(/cases/CA-[0-9A-Z]+)">Say what it is for', page.text)
+    assert found is not None
+    assert (await buyer.get(found[1])).status_code == 200

@@ -357,3 +357,21 @@ async def test_a_blocked_account_meets_its_state_and_its_cure_and_no_useless_but
     assert 'action="/recharge"' not in text
     assert "data-go" not in text
     assert text.index("The account is frozen") < text.index("Balance")
+
+
+async def test_the_way_that_worked_last_is_marked_while_it_runs_well(buyer: Browser, stage: Stage) -> None:
+    marked = re.compile(r'value="([0-9]+):[a-z]+" checked')
+    first = marked.search((await buyer.get("/recharge")).text)
+    quote = await stage.house.desk.quote(stage.shop.user_id)
+    other = next((each for each in quote.methods if first and str(each.channel_id) != first[1]), None)
+    if other is None:
+        # One channel: what arrived last is what is marked anyway.
+        other = quote.methods[0]
+    answer = await buyer.post("/recharge", await fill(buyer, method=f"{other.channel_id}:{other.method}"))
+    order = await stage.house.database.row("select id from orders order by id desc limit 1")
+    assert answer.status_code == 303
+    assert order is not None
+    await stage.pay(order["id"])
+    now = marked.search((await buyer.get("/recharge")).text)
+    assert now is not None
+    assert int(now[1]) == other.channel_id

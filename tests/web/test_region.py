@@ -38,3 +38,4 @@ async def test_a_card_issued_abroad_is_refused_on_the_form(buyer: Browser) -> No
     answer = await buyer.post("/recharge", await fill(buyer, card=":overseas"))
     assert answer.status_code == 422
     assert "Payment from abroad is not supported" in answer.text
+    assert "data-go" in answer.text, "the form is there: another card is chosen where this one was"

@@ -35,6 +35,7 @@ LINE = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "upload
 """A slow phone's line: 150 ms to the server and back, 1.6 Mbit/s down, 0.75 up."""
 FAST_LINE = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
 SLOW_CPU = 4
+_NARROW_PX = 320
 _QUIET_S = 0.3
 _LCP = """() => {
   window.daozhangLargest = 0
@@ -74,6 +75,8 @@ class Visit:
     console: list[str] = field(default_factory=list)
     lcp_ms: float = 0.0
     axe: list[str] = field(default_factory=list)
+    wide_px: int | None = None
+    """On a phone: how far the page is wider than the narrowest one (WCAG 2.2, 1.4.10); 0 is right."""
 
 
 def chromium_path() -> str:
@@ -163,9 +166,18 @@ async def visit(context: BrowserContext, base: str, path: str, axe: str, *, slow
             await cdp.send("Emulation.setCPUThrottlingRate", {"rate": 1})
         if axe:
             seen.axe = await audit(page, axe)
+            seen.wide_px = await _wide_px(page)
     finally:
         await page.close()
     return seen
+
+
+async def _wide_px(page: Page) -> int | None:
+    size = page.viewport_size
+    if size is None or size["width"] >= PHONE_BELOW_PX:
+        return None
+    await page.set_viewport_size({"width": _NARROW_PX, "height": size["height"]})
+    return max(0, int(await page.evaluate("document.documentElement.scrollWidth")) - _NARROW_PX)
 
 
 async def _settled(page: Page, seen: Visit) -> None:

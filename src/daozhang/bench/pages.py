@@ -58,12 +58,12 @@ async def bench(
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(browser())
         shop = await stack.enter_async_context(booth())
-        people = await _people(running, shop)
-        found, search = await _found(running, shop, people)
-        wanted = {label: page for label, page in found.items() if only in label}
+        everybody = await people(running, shop)
+        pages, search = await found(running, shop, everybody)
+        wanted = {label: page for label, page in pages.items() if only in label}
         tell(_HEAD)
         floors_ms = [await _floor_ms(running, shop, times)]
-        loads = [load for look in looks for load in await _looked(running, shop, people, wanted, look, axe, times, tell)]
+        loads = [load for look in looks for load in await _looked(running, shop, everybody, wanted, look, axe, times, tell)]
         floors_ms.append(await _floor_ms(running, shop, times))
         proof = await prove(shop.program.database)
     return _summed(loads, search) | {"floor_lcp_ms": [round(ms) for ms in floors_ms], "proof_ok": proof.ok, "machine": machine()}
@@ -77,17 +77,22 @@ async def _floor_ms(running: Browser, shop: Booth, times: int) -> float:
     return median(each.lcp_ms for each in seen)
 
 
-async def _people(running: Browser, shop: Booth) -> list[Who]:
+async def people(running: Browser, shop: Booth) -> list[Who]:
     """A guest, a buyer to whom everything has happened, and somebody at the desk with every role."""
     person, starts = await _buyer(shop)
-    people = [Who("guest", None, {}), Who("buyer", await _login(running, shop, "/login", {"phone": person.phone}), starts)]
+    everybody = [Who("guest", None, {}), Who("buyer", await log_in(running, shop, person), starts)]
     console = shop.program.house.console
     if console is not None:
         papers = await console.staff.add(1, STAFF, ROLES, "bench")
         code = await console.staff.code(1, STAFF)
         fields = {"name": STAFF, "password": papers.password, "code": code}
-        people.append(Who("staff", await _login(running, shop, "/desk/login", fields), await _subjects(shop, person)))
-    return people
+        everybody.append(Who("staff", await _login(running, shop, "/desk/login", fields), await _subjects(shop, person)))
+    return everybody
+
+
+async def log_in(running: Browser, shop: Booth, person: Person) -> StorageState:
+    """A buyer's browser after logging in: its cookies."""
+    return await _login(running, shop, "/login", {"phone": person.phone})
 
 
 async def _login(running: Browser, shop: Booth, path: str, fields: dict[str, str]) -> StorageState:
@@ -134,31 +139,31 @@ async def _subjects(shop: Booth, person: Person) -> dict[str, str]:
     return {"user": f"/desk/users/{person.user_id}", "order": f"/desk/orders/{newest.shown}"}
 
 
-async def _found(running: Browser, shop: Booth, people: list[Who]) -> tuple[dict[str, Found], Search]:
+async def found(running: Browser, shop: Booth, everybody: list[Who]) -> tuple[dict[str, Found], Search]:
     """Every page by what it is called: the pattern of its route, and for further subjects of one also what they show."""
     search = Search(routes(shop.program.asgi), shop.url)
-    for who in people:
+    for who in everybody:
         context = await context_for(running, storage_state=who.state)
         await search.follow(who.name, context, who.starts)
         await context.close()
-    found = dict(search.pages)
-    buyer = people[1]
-    found.pop("/orders/{shown:str}", None)
-    found |= {f"/orders/… {name}": Found("/orders/{shown:str}", path, buyer.name) for name, path in buyer.starts.items()}
-    return found, search
+    pages = dict(search.pages)
+    buyer = everybody[1]
+    pages.pop("/orders/{shown:str}", None)
+    pages |= {f"/orders/… {name}": Found("/orders/{shown:str}", path, buyer.name) for name, path in buyer.starts.items()}
+    return pages, search
 
 
 async def _looked(
-    running: Browser, shop: Booth, people: list[Who], found: Mapping[str, Found], look: Look, axe: str, times: int,
+    running: Browser, shop: Booth, everybody: list[Who], pages: Mapping[str, Found], look: Look, axe: str, times: int,
     tell: Callable[[str], None],
 ) -> list[Load]:  # fmt: skip
     """Load every page in one look."""
     loads: list[Load] = []
     slow = look.width < PHONE_BELOW_PX and not look.dark
-    for who in people:
+    for who in everybody:
         context = await context_for(running, language=look.language, width=look.width, dark=look.dark, storage_state=who.state)
-        for label in sorted(label for label, page in found.items() if page.who == who.name):
-            path = found[label].path
+        for label in sorted(label for label, page in pages.items() if page.who == who.name):
+            path = pages[label].path
             seen = await visit(context, shop.url, path, axe, slow=slow)
             if slow and label == RECHARGE:
                 again = [await visit(context, shop.url, path, "", slow=True) for _ in range(times - 1)]
@@ -170,13 +175,14 @@ async def _looked(
     return loads
 
 
-_HEAD = f"{'page':38} {'look':14} {'kB':>6} {'asked':>5} {'away':>4} {'LCP ms':>6} {'errors':>6} {'axe':>3}"
+_HEAD = f"{'page':38} {'look':14} {'kB':>6} {'asked':>5} {'away':>4} {'LCP ms':>6} {'errors':>6} {'axe':>3} {'wide':>4}"
 
 
 def _line(load: Load) -> str:
     seen = load.seen
     lcp = f"{seen.lcp_ms:.0f}" if load.slow else "-"
-    weight, wrongs = f"{seen.sent_bytes / 1000:6.1f} {seen.requests:5}", f"{len(seen.console):6} {len(seen.axe):3}"
+    wide = "-" if seen.wide_px is None else str(seen.wide_px)
+    weight, wrongs = f"{seen.sent_bytes / 1000:6.1f} {seen.requests:5}", f"{len(seen.console):6} {len(seen.axe):3} {wide:>4}"
     numbers = f"{weight} {len(seen.foreign):4} {lcp:>6} {wrongs}"
     wrong = [*seen.foreign, *seen.console, *seen.axe]
     return "\n".join([f"{load.page:38} {load.look.shown:14} {numbers}", *(f"    {each}" for each in wrong)])
@@ -193,6 +199,7 @@ def _summed(loads: list[Load], search: Search) -> dict[str, Any]:
         "foreign_requests": sum(len(load.seen.foreign) for load in loads),
         "console_errors": sum(len(load.seen.console) for load in loads),
         "axe_violations": sum(len(load.seen.axe) for load in loads),
+        "wider_than_320px": sum(bool(load.seen.wide_px) for load in loads),
     }
     return {
         "name": "pages",

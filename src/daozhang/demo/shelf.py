@@ -107,10 +107,11 @@ async def _goods(program: Program) -> None:
     known = {good.name for good in await shelf.shelf(program.database, SHOP)}
     for ware in GOODS.values():
         if ware.name not in known:
-            await shelf.add_good(
-                program.database, SHOP, goods_class=ware.goods_class, name=ware.name, price_fen=ware.price_fen,
+            wares = shelf.Wares(
+                goods_class=ware.goods_class, name=ware.name, name_en=ware.english, price_fen=ware.price_fen,
                 source="示例：官方直采", on_sale=True,
             )  # fmt: skip
+            await shelf.put(program.database, SHOP, wares)
 
 
 def atlas(regions: Sequence[tuple[str, str, str]] = REGIONS, version: int = 4) -> bytes:

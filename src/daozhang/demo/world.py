@@ -47,11 +47,15 @@ class Ware:
     """A good of the demo's shelf."""
 
     name: str
+    english: str
     goods_class: str
     price_fen: int
 
 
-GOODS = {"trial": Ware("体验礼包", "voucher", 100), "card": Ware("游戏点卡 50 元", "game_card", 5_000)}
+GOODS = {
+    "trial": Ware("体验礼包", "Trial pack", "voucher", 100),
+    "card": Ware("游戏点卡 50 元", "Game card ¥50", "game_card", 5_000),
+}
 
 
 def numbered(born: str) -> str:

@@ -22,6 +22,7 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
 _UNITS = ((172_800, 86_400, "天", "day"), (3_600, 3_600, "小时", "hour"), (60, 60, "分钟", "minute"), (1, 1, "秒", "second"))
 """From how many seconds on a unit is used, its size, its names: below two days hours say more."""
 _TEXT_LIMIT = 64
+_BEFORE_DAY = re.compile(r"(?<=[\u4e00-\u9fff]) (?=今天|昨天|明天)")
 
 
 def fill(text: str, facts: Mapping[str, Any], locale: Literal["zh", "en"], words: Words) -> str:
@@ -33,7 +34,12 @@ def fill(text: str, facts: Mapping[str, Any], locale: Literal["zh", "en"], words
         written = {name: write(name, facts.get(name), locale, words) for name in FACT.findall(sentence)}
         if None not in written.values():
             kept.append(sentence.format_map(written))
-    return (" " if locale == "en" else "").join(kept).strip()
+    return " ".join(kept).strip() if locale == "en" else close_up("".join(kept).strip())
+
+
+def close_up(text: str) -> str:
+    """Chinese as it is set: a space stands before digits, and none before `今天` where a fact turned out to begin with it."""
+    return _BEFORE_DAY.sub("", text)
 
 
 def write(name: str, value: Any, locale: Literal["zh", "en"], words: Words) -> str | None:

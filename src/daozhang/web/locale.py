@@ -13,12 +13,15 @@ from babel.dates import format_date
 
 from daozhang import clock, money
 from daozhang.reasons.names import kind_names
+from daozhang.reasons.writing import close_up
 from daozhang.web import words
 
 Code = Literal["zh", "en"]
 COOKIE = "lang"
 _RANGE = re.compile(r"\s*([a-zA-Z]{1,8}|\*)(?:-[a-zA-Z0-9]{1,8})*\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?\s*", re.ASCII)
 _LONGEST_HEADER = 400
+_DAY_WITHIN = re.compile(r"(?<=[\w,;:] )(?:Today|Yesterday|Tomorrow)(?= [0-9])")
+"""A day with a capital is one that begins a line, and not one within a sentence."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,10 @@ class Locale:
     def t(self, key: str, **facts: Any) -> str:
         """The text of `key` with its `{names}` filled."""
         text = self.texts[key]
-        return text.format(**facts) if facts else text
+        said = text.format(**facts) if facts else text
+        if not facts:
+            return said
+        return close_up(said) if self.code == "zh" else _DAY_WITHIN.sub(lambda day: day[0].lower(), said)
 
     def either(self, key: str, otherwise: str, **facts: Any) -> str:
         """The text of `key`, or of `otherwise` when the key comes from data this version does not know yet."""
@@ -80,14 +86,27 @@ class Locale:
         return format_date(local.date(), forms[0] if same else forms[1], locale="zh_CN" if self.code == "zh" else "en_GB")
 
     def when(self, moment: datetime) -> str:
-        """`今天 14:02`, `昨天 9:30` or a date with a time, as seen from Shanghai."""
+        """`今天 14:02`, `昨天 09:30`, `明天 18:00` or a date with a time, as seen from Shanghai."""
         at, today = self.time(moment, seconds=False), clock.business_day(clock.now())
         day = clock.business_day(moment)
         if day == today:
             return self.t("time.today", time=at)
         if day == today - timedelta(days=1):
             return self.t("time.yesterday", time=at)
+        if day == today + timedelta(days=1):
+            return self.t("time.tomorrow", time=at)
         return f"{self.day(moment)} {at}"
+
+    def clock(self, moment: datetime) -> str:
+        """The time with seconds today, the day with the time before that."""
+        return self.time(moment) if clock.business_day(moment) == clock.business_day(clock.now()) else self.when(moment)
+
+    def month(self, moment: datetime) -> str:
+        """`11 月` or `November`, as a statement is parted; with the year when it is not this one."""
+        local = moment.astimezone(clock.SHANGHAI)
+        same = local.year == clock.now().astimezone(clock.SHANGHAI).year
+        forms = {"zh": ("M 月", "y 年 M 月"), "en": ("LLLL", "LLLL y")}[self.code]
+        return format_date(local.date(), forms[0] if same else forms[1], locale="zh_CN" if self.code == "zh" else "en_GB")
 
     def took(self, seconds: float) -> str:
         """A short span with one decimal below ten seconds: `3.2 秒`, `3.2 s`, `2 分 5 秒`."""

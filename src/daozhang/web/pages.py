@@ -1,7 +1,9 @@
 """Turns a template and its facts into a response."""
 
 import gzip
+from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -108,6 +110,11 @@ def _packed(request: AnyRequest, body: bytes, status: int) -> Response[bytes]:
     return Response(body, status_code=status, media_type="text/html", headers=headers, cookies=cookies)
 
 
+def _runs(lines: Iterable[Any], moment: str, name: Callable[[Any], str]) -> list[tuple[str, list[Any]]]:
+    """Lines in the order in which they come, parted where the name of their moment changes: a statement by its months."""
+    return [(head, list(run)) for head, run in groupby(lines, key=lambda line: name(getattr(line, moment)))]
+
+
 @cache
 def environment() -> Environment:
     """The templates. A name that a template uses and nobody gave is our own bug and raises."""
@@ -120,4 +127,5 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.filters["yuan"] = yuan
+    made.filters["groupby_run"] = _runs
     return made

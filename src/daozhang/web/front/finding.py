@@ -1,10 +1,8 @@
 """A finding as a person reads it: what happened to the money, why, who can act, the buttons, and every check by layer."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from daozhang import clock
 from daozhang.policy.checks import CHECKS
 from daozhang.policy.model import Outcome, Verdict
 from daozhang.policy.sentences import line as sentence
@@ -165,9 +163,10 @@ def headline(finding: "Finding", kind: str, reader: "Locale") -> Told:
 
 def point(line: "Line", kind: str, reader: "Locale") -> Point:
     """One line in words. Its sentence is the check's own, the reason's headline, or what no check could know."""
-    at = "" if line.at is None else _clock(line.at, reader)
-    word = reader.t(f"finding_mark.{line.mark}")
-    return Point(_GLYPHS[line.mark], word, _sentence(line, kind, reader), reader.t(f"finding_source.{line.source}"), at)
+    at = "" if line.at is None else reader.clock(line.at)
+    word, said = reader.t(f"finding_mark.{line.mark}"), _sentence(line, kind, reader)
+    # A sentence may begin with the name of what it is about, and that with a small letter.
+    return Point(_GLYPHS[line.mark], word, said[:1].upper() + said[1:], reader.t(f"finding_source.{line.source}"), at)
 
 
 def _sentence(line: "Line", kind: str, reader: "Locale") -> str:
@@ -219,7 +218,7 @@ def _witness(cause: "Cause | None", reader: "Locale") -> str:
     who = reader.either(f"kind.{cause.kind}", "kind.other")
     parts = [reader.t(f"witness.{cause.source}", kind=who)]
     if cause.at is not None:
-        parts.append(_clock(cause.at, reader))
+        parts.append(reader.clock(cause.at))
     if cause.native:
         parts.append(reader.t("witness.code", code=cause.native))
     return " · ".join(parts)
@@ -242,10 +241,3 @@ def _button(cure: "Cure", primary: bool, reader: "Locale") -> Button:  # noqa: F
     }
     text = reader.t(f"cure.{cure.step}", **facts)
     return Button(cure.step, text, cure.to, cure.post, primary and cure.step not in _QUIET)
-
-
-def _clock(at: datetime, reader: "Locale") -> str:
-    """The time with seconds today, the day with the time before that."""
-    if clock.business_day(at) == clock.business_day(clock.now()):
-        return reader.time(at)
-    return reader.when(at)

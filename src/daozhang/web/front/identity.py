@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from daozhang import notices
 from daozhang.identity import Session, SessionLine, mask_phone
 from daozhang.identity.factor import FactorNeeded
 from daozhang.policy.places import note_login
@@ -158,6 +159,7 @@ async def _me(request: AnyRequest, session: Session, refusal: Refusal | None = N
         status=200 if refusal is None else _status(refusal),
         session=session,
         phone=mask_phone(await identity.phone(session.user_id)),
+        unread=await notices.unread_count(house_of(request).database, session.user_id),
         lines=[Line(line, agent_name(line.agent, reader)) for line in await identity.sessions(session.user_id)],
         frozen=frozen,
         wrong=None if refusal is None else told_of(request, refusal),

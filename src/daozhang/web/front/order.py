@@ -16,6 +16,7 @@ from daozhang.money import yuan
 from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catalogue
 from daozhang.recharge.choice import SILENCE
 from daozhang.recharge.view import shown as order_shown
+from daozhang.recharge.waiting import REVIEW
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
 from daozhang.web.front import offers, path, refunds
@@ -230,6 +231,12 @@ async def _cashier(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
     }
 
 
+async def _preparing(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
+    """The case that asks about an order before its payment, while it is open."""
+    asked = view.state == "reviewing"
+    return {"case": await house_of(request).cases.open_about(house_of(request).shop_id, REVIEW, view.shown) if asked else None}
+
+
 async def _waiting(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
     """While a channel has not answered at all, nobody has seen a code of it: the order may be paid another way meanwhile."""
     unanswered = view.state == "created" and view.money == "checking"
@@ -276,7 +283,8 @@ async def _ended(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
         "others": others,
         "code": thread.shown,
         "shown": told_finding(found, reader.either(f"kind.{view.kind}", "kind.other"), reader),
-        "asks": bool(found.ask),
+        # Whoever cancelled it himself is not asked what his phone showed.
+        "asks": bool(found.ask) and view.state != "cancelled",
         "amount_text": amount_text,
         **(_way_on(reason, amount_text) if view.purpose != "purchase" else await _to_goods(request, view)),
     }
@@ -323,7 +331,14 @@ def _choose_by(view: "OrderView") -> datetime:
     return came + SILENCE
 
 
-_FACTS = {"received": _received, "cashier": _cashier, "credited": _credited, "ended": _ended, "checking": _waiting}
+_FACTS = {
+    "received": _received,
+    "preparing": _preparing,
+    "cashier": _cashier,
+    "credited": _credited,
+    "ended": _ended,
+    "checking": _waiting,
+}
 
 
 _drawn = lru_cache(maxsize=512)(drawn)

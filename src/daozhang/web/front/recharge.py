@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
+_HABIT_OF = 5
+"""How many of the latest orders are looked at for the way that worked last."""
 _FIELD_REASONS = ("operation.amount.", "limits.", "channel.limit.")
 """Refusals that one changed field cures: they are told at that field, on the form, with everything kept."""
 _NOTICE_REASONS = {
@@ -150,7 +152,8 @@ async def ways(request: AnyRequest) -> Response[bytes]:
     quote = await _quote(request, session, draft)
     methods, answer = await _judged(request, session, draft, quote)
     gifts = await offers.shown(request, session, draft.amount_fen, draft.offer)
-    return plain_page(request, "front/ways.html", methods=methods, ahead=answer, chosen=_chosen(methods, draft), gifts=gifts)
+    chosen = _chosen(methods, draft, await _habit(request, session))
+    return plain_page(request, "front/ways.html", methods=methods, ahead=answer, chosen=chosen, gifts=gifts)
 
 
 @get("/recharge/echo")
@@ -203,13 +206,18 @@ async def _form(
     quote = await _quote(request, session, draft)
     rules = [rule for rule in checks.rules(quote.verdicts, locale_of(request)) if (rule.layer, rule.mark) != ("channel", "dash")]
     blocked = next((rule for rule in rules if rule.mark == "cross"), None)
+    if blocked and draft.card:
+        # Another card is chosen on this very page: only what stands in the way without one closes it.
+        bare = checks.rules((await _quote(request, session, replace(draft, card=""))).verdicts, locale_of(request))
+        blocked = next((rule for rule in bare if rule.mark == "cross"), None)
     house = house_of(request)
-    (methods, answer), lead, wallet, gifts, news = await asyncio.gather(
+    (methods, answer), lead, wallet, gifts, news, habit = await asyncio.gather(
         _offered(request, quote) if blocked else _judged(request, session, draft, quote),
         unpaid.lead(request, session),
         house.desk.wallet(session.user_id),
         offers.shown(request, session, draft.amount_fen, draft.offer),
         announcements.current(house.database, session.shop_id),
+        _habit(request, session),
     )
     return await page(
         request,
@@ -226,14 +234,14 @@ async def _form(
         ahead=None if field_error else answer,
         regulation=region.notices(quote.closed, locale_of(request)),
         gifts=gifts,
-        chosen=_chosen(methods, draft),
+        chosen=_chosen(methods, draft, habit),
         left_out=left_out(request, quote.methods),
         field_error=field_error,
         field_cure=field_cure,
         meant_fen=guess_yuan(draft.amount_text) if field_error else None,
         notice_text=notice,
         checks=rules,
-        soon=name.soon_told(request, quote.verdicts),
+        soon=None if notice else name.soon_told(request, quote.verdicts),
         news=news,
         blocked=blocked,
         why=await _why(request, session, quote.single_min_fen) if blocked else None,
@@ -261,11 +269,18 @@ async def _held(request: AnyRequest, session: "Session", draft: Draft, held: "Op
     return await _form(request, session, draft, status=409, notice=said, anew=held.shown)
 
 
-def _chosen(methods: list[Choice], draft: Draft) -> Choice | None:
-    """What is marked: what the person chose, else the best that takes the amount, else the best that is open."""
+async def _habit(request: AnyRequest, session: "Session") -> str:
+    """The kind of channel of the last recharge that arrived; empty when none of the latest did."""
+    latest = await house_of(request).desk.orders(session.user_id, limit=_HABIT_OF)
+    return next((line.kind for line in latest if line.state == "credited"), "")
+
+
+def _chosen(methods: list[Choice], draft: Draft, habit: str) -> Choice | None:
+    """What is marked: what the person chose, else what arrived last time and runs well, else the best that takes the amount."""
     usable = [method for method in methods if method.open]
     kept = next((choice for choice in usable if choice.value == draft.method), None)
-    return kept or next((choice for choice in usable if choice.fits), usable[0] if usable else None)
+    used = next((choice for choice in usable if choice.fits and choice.mark == "ok" and choice.kind == habit), None)
+    return kept or used or next((choice for choice in usable if choice.fits), usable[0] if usable else None)
 
 
 async def _again(request: AnyRequest, session: "Session", draft: Draft, reason: str, facts: dict[str, Any]) -> Response[bytes]:

@@ -1,6 +1,12 @@
 /* data-live: shows the page anew when its order has changed. Listens to the order's stream; when that fails, asks now and then. */
 (function () {
   "use strict";
+  /* A reader hears nothing of a page that is shown anew unless he is led to its answer. */
+  if (sessionStorage.getItem("news") === location.pathname && document.activeElement === document.body) {
+    document.getElementById("main").focus({ preventScroll: true });
+  }
+  sessionStorage.removeItem("news");
+
   const box = document.querySelector("[data-live]");
   if (!box) return;
   const mark = box.dataset.liveMark || box.dataset.mark;
@@ -13,6 +19,7 @@
     if (done || !seen || seen === mark) return;
     done = true;
     if (source) source.close();
+    sessionStorage.setItem("news", location.pathname);
     location.reload();
   }
 

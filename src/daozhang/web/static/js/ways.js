@@ -25,15 +25,21 @@
     });
   }
 
+  function busy(on) {
+    form.querySelectorAll("[data-put]").forEach(function (place) { place.setAttribute("aria-busy", String(on)); });
+  }
+
   function ask() {
     const mine = ++round;
+    const slow = setTimeout(function () { busy(true); }, 400);
     const fields = new URLSearchParams(new FormData(form));
     // What the page itself had marked gives way to what fits better; what the person chose does not.
     if (!touched) fields.delete("method");
     fetch(box.dataset.ways, { method: "POST", body: fields, headers: { accept: "text/html" } })
       .then(function (response) { return response.ok ? response.text() : ""; })
       .then(function (text) { if (mine === round && text) put(text); })
-      .catch(function () {});
+      .catch(function () {})
+      .finally(function () { clearTimeout(slow); if (mine === round) busy(false); });
   }
 
   function soon(wait) {
