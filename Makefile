@@ -25,7 +25,7 @@ demo: $(VENV)/.ready ## run the whole shop beside simulated channels, on this ma
 test: $(VENV)/.ready-dev ## set up what tests need, then run all of them
 	@tools/browser.sh
 	@$(BIN)/python -m tests.oracles.environment
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.ready-dev ## format, lint, types, floors, the rules of the house
 	@$(BIN)/ruff format --check src tests
@@ -50,7 +50,7 @@ crowd: $(VENV)/.ready-dev ## buyers who make mistakes, with rules and explanatio
 	@$(BIN)/daozhang bench crowd --seed $(or $(SEED),1) --orders $(or $(ORDERS),200) --json
 
 chaos: $(VENV)/.ready-dev ## the long counts: kills, races, random stories
-	@DAOZHANG_LONG=1 $(BIN)/pytest tests/chaos tests/flows tests/fuzz tests/postgres tests/policy/test_rules.py -n $(WORKERS) --dist loadgroup
+	@DAOZHANG_LONG=1 $(BIN)/pytest tests/chaos tests/flows tests/fuzz tests/postgres tests/policy/test_rules.py -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 pins: $(VENV)/.ready-dev ## pin every requirement again, with hashes
 	@tools/pins.sh $(BIN)/uv

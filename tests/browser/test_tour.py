@@ -10,8 +10,6 @@ from daozhang.bench.booth import Booth, booth
 from daozhang.demo.causes import Cause, causes
 from daozhang.reasons import catalogue
 
-pytestmark = pytest.mark.xdist_group("tour")
-
 
 @pytest.fixture(scope="module")
 async def fair() -> AsyncIterator[Booth]:

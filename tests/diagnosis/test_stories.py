@@ -80,7 +80,6 @@ def test_a_page_that_says_more_or_less_than_the_truth_is_wrong() -> None:
     assert read(200, "<main><h1>nothing</h1></main>") == Seen(200)
 
 
-@pytest.mark.xdist_group("stories")
 async def test_every_failure_is_explained_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     async with booth(work=False) as shop:
         found = await live(shop, STORIES.story)

@@ -1,28 +1,18 @@
 """A shop for each story, and the proof at its end: whatever happened, the books add up."""
 
-import functools
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 from tests.flows.shop import Shop, open_shop
 
-from daozhang.channels.kinds.wechatpay import keys
 from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.proof import prove
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment, enrol
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _each_key_is_read_once() -> Iterator[None]:
-    """Reading a private key proves its primes, 36 ms each time: with a hundred shops of one merchant that is most of their time."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(keys, "load_pem_private_key", functools.cache(keys.load_pem_private_key))
-        yield
 
 
 @pytest.fixture(scope="session")
