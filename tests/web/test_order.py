@@ -289,4 +289,8 @@ async def test_an_order_under_review_says_so_and_leads_to_where_it_is_explained(
     assert "Waiting for your payment" not in page.text, "there is nothing to pay"
     found = re.search(r'<a class="btn primary" href="(/cases/CA-[0-9A-Z]+)">Say what it is for', page.text)
     assert found is not None
-    assert (await buyer.get(found[1])).status_code == 200
+    assert (await buyer.submit(found[1], f"{found[1]}/answer", text="A present for my sister")).status_code == 303
+    path = re.search(r'action="(/orders/RC-[0-9A-Z]+)/cancel"', page.text)
+    assert path is not None, "nothing was paid, so it can be given up"
+    assert (await press(buyer, path[1], "cancel")).status_code == 303
+    assert await stage.house.database.value("select state from orders order by id desc limit 1") == "abandoned"
