@@ -84,6 +84,9 @@ def test_sound_facts_are_admitted_at_every_stage(sound: Facts, book: Book) -> No
         ),
         ({"page_version": "p0"}, "operation.page_outdated", {}),
         ({"page_version": ""}, "operation.page_outdated", {}),
+        ({"page_version": "p1+0"}, "operation.page_outdated", {}),
+        ({"page_version": "p1+-1"}, "operation.page_outdated", {}),
+        ({"page_version": "p1+１"}, "operation.page_outdated", {}),
         ({"database_writes": False}, "platform.database", {}),
     ],
 )
@@ -94,6 +97,12 @@ def test_one_thing_wrong_is_refused_with_its_reason(
     assert (decision.outcome, decision.reason, decision.facts) == (Outcome.REFUSE, reason, facts)
     told = catalogue().get(reason).told("zh", decision.facts)
     assert told.title
+
+
+@pytest.mark.parametrize("page", ["p1", "p1+1", "p1+2"])
+def test_a_page_that_showed_these_rules_newer_ones_or_none_is_taken(sound: Facts, book: Book, page: str) -> None:
+    """Another process may know a newer version of the book already; a program that shows no rules names none."""
+    assert decide(Stage.PLACE, with_(sound, page_version=page), book).admits
 
 
 @pytest.mark.parametrize("amount_fen", [100, 500_000])

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from tests.flows.conftest import let_time_pass
+from tests.flows.shop import LICENSED
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
@@ -112,7 +113,15 @@ async def test_a_page_older_than_the_server_is_renewed_with_the_form_kept(buyer:
     assert answer.status_code == 409
     assert "The page was renewed" in answer.text
     assert 'value="88.80"' in answer.text
-    assert f'name="page_version" value="{__version__}"' in answer.text
+    assert f'name="page_version" value="{__version__}+1"' in answer.text
+
+
+async def test_a_page_that_showed_rules_of_yesterday_is_renewed_and_goes_at_the_next_press(buyer: Browser, stage: Stage) -> None:
+    form, books = await fill(buyer), stage.house.books
+    await books.publish(1, LICENSED, version=(await books.current(1)).version + 1, author="t", note="changed while a page was open")
+    answer = await buyer.post("/recharge", form)
+    assert (answer.status_code, "The page was renewed" in answer.text) == (409, True)
+    assert (await buyer.post("/recharge", await fill(buyer))).status_code == 303
 
 
 async def test_az_09_a_form_without_our_token_orders_nothing(buyer: Browser, stage: Stage) -> None:

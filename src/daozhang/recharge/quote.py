@@ -12,6 +12,7 @@ from daozhang.channels.rows import ChannelRow
 from daozhang.limits.model import Way
 from daozhang.limits.read import Card, cards, read
 from daozhang.policy.book import Book
+from daozhang.policy.checks.operation import page_of
 from daozhang.policy.decide import shown as shown_verdicts
 from daozhang.policy.facts import Wish, gather
 from daozhang.policy.model import Stage, Verdict
@@ -94,7 +95,7 @@ async def quote(
         book.day.max_fen,
         left_fen,
         tuple(shown_verdicts(facts, book)),
-        wish.page_current or "",
+        page_of(wish.page_current or "", book),
         wish.amount_fen,
         tuple(await cards(database, wish.shop_id)),
         0 if facts.agreement_agreed else facts.agreement_version or 0,

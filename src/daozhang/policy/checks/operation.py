@@ -6,6 +6,14 @@ from daozhang.policy.book import Book
 from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Stage, Strength
 from daozhang.reasons.catalogue import Layer
 
+RULES_MARK = "+"
+"""Parts the release of a page from the version of the book whose rules it showed. A program that shows no rules names none."""
+
+
+def page_of(release: str, book: Book) -> str:
+    """The version that a page carries: of the program, and of the rules that it shows."""
+    return f"{release}{RULES_MARK}{book.version}"
+
 
 def day_left_fen(facts: Facts, book: Book) -> int:
     """What the user may still recharge today, in fen; never negative. Nothing is left while today's sum is unknown."""
@@ -75,8 +83,12 @@ def _tells_confirm(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
     return {"limit_fen": min(book.confirm.from_fen, book.confirm.day_fen)}
 
 
-def _page(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- every check has the same shape
-    return None if facts.page_version == facts.page_current else Hit(Outcome.REFUSE, "operation.page_outdated", {})
+def _page(facts: Facts, book: Book) -> Hit | None:
+    """A page of another release, or one that showed an older version of the rules: what it said may not hold any more."""
+    assert facts.page_version is not None
+    release, _, rules = facts.page_version.partition(RULES_MARK)
+    older = bool(rules) and not (rules.isascii() and rules.isdigit() and int(rules) >= book.version)
+    return Hit(Outcome.REFUSE, "operation.page_outdated", {}) if release != facts.page_current or older else None
 
 
 def _tells_bounds(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
