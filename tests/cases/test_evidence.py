@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tests.flows.shop import refuses
 
-from daozhang.cases.evidence import LONGEST_SIDE, MOST_BYTES, remake
+from daozhang.cases.evidence import LONGEST_SIDE, MOST_BYTES, marked, remake
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (64, 48), **given: object) -> bytes:
@@ -78,6 +78,16 @@ def animation() -> bytes:
 def test_what_is_no_proof_is_refused(content: bytes, code: str) -> None:
     with pytest.raises(Exception, match=f"^{code}"):
         remake(content)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (64, 48), (900, 30), (600, 1_200)])
+def test_pd_02_what_staff_see_says_who_looked_and_what_is_kept_stays_as_it_is(size: tuple[int, int]) -> None:
+    kept = remake(picture(size=size))
+    shown = marked(kept.content, "lin 8ABCDEFG 2026-11-28 16:00")
+    opened = Image.open(io.BytesIO(shown))
+    assert (opened.format, opened.size) == ("JPEG", (kept.width, kept.height))
+    if min(size) > 40:
+        assert len(opened.getcolors(10**6) or ()) > len(Image.open(io.BytesIO(kept.content)).getcolors(10**6) or ())
 
 
 def test_the_rule_sees_what_it_forbids() -> None:

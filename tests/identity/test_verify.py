@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.flows.shop import make_users, refuses
 
 from daozhang import clock
-from daozhang.identity import Limiter
+from daozhang.identity import Limiter, views
 from daozhang.identity.gb11643 import read_identity_number
 from daozhang.identity.verify import Verifications, mask_name, mask_number
 from daozhang.postgres import Database
@@ -113,6 +113,25 @@ async def test_every_look_is_on_record(database: Database, register: tuple[Simul
     assert dict(line) == {"user_id": users[0], "what": "identity", "actor": "staff:7", "why": "case C-1"}
     with pytest.raises(asyncpg.PostgresError):
         await database.transact(lambda tx: tx.run("delete from personal_views"))
+
+
+async def test_pd_02_who_looks_at_many_people_within_an_hour_rings(server: Supervisor, fresh: str, database: Database) -> None:
+    """Twenty people are many; one person looked at twenty times is a case that is worked on."""
+    people = await make_users(server.dsn("owner", fresh), views.MANY)
+
+    async def look(user_id: int) -> None:
+        await database.transact(lambda tx: views.note_view(tx, 1, user_id, "identity", "staff:7", "x"))
+
+    async def rung() -> list[str]:
+        return [row["key"] for row in await database.rows("select key from alarms where kind = 'privacy.many_views'")]
+
+    for _ in range(views.MANY):
+        await look(people[0])
+    for user_id in people[1:-1]:
+        await look(user_id)
+    assert await rung() == []
+    await look(people[-1])
+    assert await rung() == ["staff:7"]
 
 
 async def test_a_minor_is_known_as_one_until_of_age(

@@ -266,3 +266,6 @@ select prove_user_session($1)
 -- name: password_older_than_freeze
 select c.changed_at < u.standing_since - interval '7 days' or c.changed_at < u.created_at + interval '1 minute'
 from users u join credentials c on c.user_id = u.id where u.id = $1
+
+-- name: people_viewed
+select count(distinct v.user_id) from personal_views v where v.id >= $3 and v.shop_id = $1 and v.actor = $2

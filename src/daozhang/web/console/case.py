@@ -1,5 +1,6 @@
 """One case at the desk: facts, verdicts, thread and proof; ask, note, propose, and the second person's word."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -7,8 +8,9 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from daozhang import ids
+from daozhang import clock, ids
 from daozhang.cases import by_hand
+from daozhang.cases.evidence import marked
 from daozhang.cases.kinds import KINDS
 from daozhang.events.audit import doing
 from daozhang.identity.roles import may
@@ -115,6 +117,8 @@ async def evidence(request: AnyRequest, shown: FromPath[str], evidence: FromPath
         content = await house.cases.picture(found.id, evidence, session.actor, f"case {found.shown}")
         if content is None:
             raise Refusal("cases.not_found")
+    words = f"{session.name} {found.shown[-8:]} {clock.now().astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}"
+    content = await asyncio.to_thread(marked, content, words)
     return Response(content, media_type="image/jpeg", headers={"cache-control": "no-store", "content-disposition": "inline"})
 
 
