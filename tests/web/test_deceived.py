@@ -24,9 +24,12 @@ async def test_a_stranger_reports_and_sees_where_it_stands(stage: Stage, shop_ap
     pages = []
     for answer in answers:
         assert answer.status_code == 303  # type: ignore[attr-defined]
-        page = (await stranger.get(answer.headers["location"])).text  # type: ignore[attr-defined]
+        standing = await stranger.get(answer.headers["location"])  # type: ignore[attr-defined]
+        assert standing.status_code == 200
+        page = standing.text
         assert "a job" not in page
         assert str(number) not in page
+        assert answer.headers["location"].rpartition("/")[2] in page, "the number to come back with stands there"  # type: ignore[attr-defined]
         pages.append(page.split("<main", 1)[1].split("CA-", 1)[0])
     assert pages[0].split("cure", 1)[0] == pages[1].split("cure", 1)[0], "known or not, it reads the same"
     assert await stage.shop.cash() == 0

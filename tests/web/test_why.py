@@ -3,18 +3,23 @@
 import re
 from datetime import timedelta
 
+from tests.diagnosis.scenes import evidence, order, tried
 from tests.web.stage import Stage
 from tests.web.test_order import place, press
 from tests.web.test_sessions import Browser
 
 from daozhang import clock
 from daozhang.diagnosis.bundle import digest
+from daozhang.diagnosis.service import mark_of
+from daozhang.diagnosis.think import find
 from daozhang.identity import Visitor
 from daozhang.policy.enforce import enforce
 from daozhang.policy.facts import Wish
 from daozhang.policy.model import Stage as At
 from daozhang.simulators.faults import Fault
 from daozhang.status import calendar
+from daozhang.web.front.device import Choice
+from daozhang.web.front.why import fitted
 
 
 async def test_what_the_phone_showed_is_asked_for_and_becomes_the_cause(buyer: Browser, stage: Stage) -> None:
@@ -149,3 +154,16 @@ async def test_a_purchase_that_the_balance_refused_is_told_where_recharges_are(b
     text = (await buyer.get("/why")).text
     assert 'data-told="stopped" data-reason="goods.balance_short"' in text
     assert "Your last payment from the balance did not go" in text
+
+
+def test_the_button_leads_to_the_way_that_suits_the_device_and_changes_nothing_else() -> None:
+    of = order("failed", reason="channel.bank_limit")
+    finding = find(evidence(of, attempts=(tried(native="1000061", reason="channel.bank_limit"),)))
+    assert finding.cures[0].post == {"method": "2:page"}
+    best = Choice(7, "unionpay", "qr", open=True, fits=True, mark="ok", said="", cure="", room="", no_credit=False)
+    suiting = fitted(finding, [best])
+    first, *rest = suiting.cures
+    assert (first.step, first.post, first.facts["kind"]) == ("retry", {"method": "7:qr"}, "unionpay")
+    assert first.facts["amount_fen"] == finding.cures[0].facts["amount_fen"]
+    assert (rest, mark_of(suiting)) == (list(finding.cures[1:]), mark_of(finding)), "an open page does not renew itself for that"
+    assert fitted(finding, []) == finding

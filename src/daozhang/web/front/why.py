@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
+from msgspec.structs import replace
 
 from daozhang import ids
 from daozhang.diagnosis.service import mark_of
@@ -19,8 +20,11 @@ from daozhang.web.front.order import mark_of as order_mark
 from daozhang.web.pages import house_of, locale_of, page, title_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from daozhang.diagnosis import Finding, Thread
     from daozhang.recharge.model import OrderView
+    from daozhang.web.front.device import Choice
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
@@ -40,7 +44,8 @@ async def beside(request: AnyRequest, shown: FromPath[str]) -> Response[bytes]:
     session = await sessions.require(request)
     view = await find(request, session, shown)
     thread, finding = await house_of(request).diagnoses.of_order(view, session.shop_id)
-    return await page(request, "front/why/beside.html", session=session, **_context(request, view, thread, finding))
+    suiting = fitted(finding, await _choices(request, view, finding))
+    return await page(request, "front/why/beside.html", session=session, **_context(request, view, thread, suiting))
 
 
 @get("/orders/{shown:str}/why/state")
@@ -135,7 +140,7 @@ async def person_in_general(request: AnyRequest) -> Redirect:
 async def _order_page(request: AnyRequest, session: "Session", view: "OrderView") -> Response[bytes]:
     house, reader = house_of(request), locale_of(request)
     thread, finding = await house.diagnoses.of_order(view, session.shop_id)
-    past = await house.diagnoses.past(thread)
+    past, choices = await house.diagnoses.past(thread), await _choices(request, view, finding)
     kind = reader.either(f"kind.{view.kind}", "kind.other")
     return await page(
         request,
@@ -148,8 +153,8 @@ async def _order_page(request: AnyRequest, session: "Session", view: "OrderView"
         path=path.steps(view, reader, await house.diagnoses.reader.clocks(view)),
         past=[(each.at, told.headline(each.finding, kind, reader).title) for each in past[1:]],
         empty=request.query_params.get("empty") == "1",
-        choices=await _choices(request, view, finding),
-        **_context(request, view, thread, finding),
+        choices=choices,
+        **_context(request, view, thread, fitted(finding, choices)),
     )
 
 
@@ -195,6 +200,20 @@ async def _choices(request: AnyRequest, view: "OrderView", finding: "Finding") -
     quote = await house_of(request).desk.quote(view.user_id, view.amount_fen, besides=(view.id,))
     go = {(way.channel_id, way.method) for way in finding.ways}
     return [each for each in offered(request, quote.methods) if (each.channel_id, each.method) in go][:4]
+
+
+def fitted(finding: "Finding", choices: "Sequence[Choice]") -> "Finding":
+    """The same finding, its button leading to the way that suits this device best: nobody opens a phone's wallet at a desk."""
+    if not choices:
+        return finding
+    best = choices[0]
+    cures = tuple(
+        replace(cure, post={"method": best.value}, facts={**cure.facts, "kind": best.kind, "method": best.method})
+        if cure.step == "retry"
+        else cure
+        for cure in finding.cures
+    )
+    return replace(finding, cures=cures)
 
 
 def _amount(request: AnyRequest) -> int | None:
