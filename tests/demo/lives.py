@@ -32,7 +32,7 @@ async def meet_placing(story: Story) -> str:
 
 
 async def cure_frozen(story: Story) -> None:
-    """Unbind the device that is not one's own, show proof, and a second person agrees."""
+    """Unbind the device that is not one's own, prove to be the owner, show papers, and a second person agrees."""
     program, identity = story.world.program, story.world.program.house.identity
     await identity.login(1, story.person.phone, story.world.password, Visitor(ELSEWHERE, "203.0.113.0/24"))
     here = Visitor(HOME_IP, "198.51.100.0/24")
@@ -43,6 +43,7 @@ async def cure_frozen(story: Story) -> None:
             await program.house.devices.unbind(own, device.id, here, password=story.world.password)
     assert len(await program.house.devices.of_user(story.person.user_id)) == 1
     cases = program.house.cases
+    await program.house.regain.prove(own, here, password=story.world.password)
     case_id = await ask_unfreeze(program.database, cases, 1, story.person.user_id, "risk", {})
     await cases.answer(story.person.user_id, case_id, "是本人，证件已附上", [picture()])
     await cases.propose(case_id, "staff:1", "approved", "the papers fit")
