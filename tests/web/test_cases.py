@@ -76,6 +76,17 @@ async def test_az_14_whoever_changed_the_password_lately_asks_for_a_frozen_accou
     assert (await buyer.get("/me/unfreeze")).headers["location"] == answer.headers["location"], "there is one case"
 
 
+async def test_what_the_law_froze_cannot_be_asked_back_here_and_can_be_appealed(stage: Stage, buyer: Browser) -> None:
+    await stage.house.identity.freeze(stage.shop.user_id, actor="staff:1", reason="court_order")
+    page = await buyer.get("/me/unfreeze")
+    assert (page.status_code, 'name="password"' in page.text) == (403, False)
+    assert (await buyer.submit("/me/unfreeze", "/me/unfreeze", password=PASSWORD)).status_code == 403
+    assert await stage.house.cases.of_user(stage.shop.user_id) == []
+    answer = await buyer.submit("/me/unfreeze", "/why/person")
+    assert answer.headers["location"].startswith("/cases/CA-")
+    assert [each.kind for each in await stage.house.cases.of_user(stage.shop.user_id)] == ["complaint"]
+
+
 async def test_what_cannot_be_taken_is_said_and_the_text_stays(stage: Stage, buyer: Browser) -> None:
     address = await frozen(stage, buyer)
     for pictures, words in (([b"no picture"], "no picture we can read"), ([b""], ""), ([picture()] * 5, "Too many pictures")):

@@ -20,14 +20,17 @@ AnyRequest = Request[Any, Any, Any]
 _ON_FORM = ("account.", "confirmation.", "provider.missing", "operation.too_many", "operation.form_stale", "platform.busy")
 
 
-_NOT_HERE = frozenset({"account.login_required", "account.frozen_by_law"})
+_BY_LAW = "account.frozen_by_law"
 
 
 @get("/me/unfreeze")
 async def show(request: AnyRequest) -> Response[Any]:
     """Why, and how to prove that it is you; the case where one is open."""
     session = await sessions.require(request)
-    return await _elsewhere(request, session) or await _page(request, session)
+    try:
+        return await _elsewhere(request, session) or await _page(request, session)
+    except Refusal as refusal:
+        return await _page(request, session, refusal)
 
 
 @post("/me/unfreeze", status_code=303)
@@ -52,7 +55,7 @@ async def ask(request: AnyRequest) -> Response[Any]:
             factor=form.get("factor", "")[:32],
         )
     except Refusal as refusal:
-        if session.standing != "frozen" or not refusal.reason.startswith(_ON_FORM) or refusal.reason in _NOT_HERE:
+        if session.standing != "frozen" or not refusal.reason.startswith(_ON_FORM) or refusal.reason == "account.login_required":
             raise
         return await _page(request, session, refusal)
     case_id = await unfreeze.ask(house.database, house.cases, session.shop_id, session.user_id, session.standing_why or "other", {})
@@ -60,11 +63,11 @@ async def ask(request: AnyRequest) -> Response[Any]:
 
 
 async def _elsewhere(request: AnyRequest, session: "Session") -> Response[Any] | None:
-    """Where there is nothing to prove: the account works, the case is open, or an authority has to end it."""
+    """Where there is nothing to prove: the account works, or the case is open. One that an authority has to end is refused."""
     if session.standing != "frozen":
         return Redirect("/me", status_code=303)
     if session.standing_why in BY_LAW:
-        raise Refusal("account.frozen_by_law")
+        raise Refusal(_BY_LAW)
     known = await house_of(request).cases.open_about(session.shop_id, unfreeze.KIND, f"user:{session.user_id}")
     return Redirect(f"/cases/{known.shown}", status_code=303) if known else None
 
@@ -76,6 +79,7 @@ async def _page(request: AnyRequest, session: "Session", refusal: Refusal | None
         request, "front/regain.html", here="me", session=session,
         status=200 if refusal is None else catalogue().get(refusal.reason).http,
         frozen=told(request, "account.frozen", {"why": session.standing_why} | {k: v for k, v in moments.items() if v}),
+        by_law=refusal is not None and refusal.reason == _BY_LAW,
         password_counts=await house.regain.password_counts(session.user_id), sent=await house.regain.waiting(session),
         phone=mask_phone(await house.identity.phone(session.user_id)), wrong=None if refusal is None else told_of(request, refusal),
     )  # fmt: skip
