@@ -223,3 +223,10 @@ async def test_money_that_went_back_by_hand_is_held_and_not_credited(shop: Shop)
     assert (seen.state, seen.reason, seen.money) == ("held", "operation.refunded", "received")
     assert await shop.cash() == 0
     assert await balance(shop, accounts.review(shop.user_id)) == 5_000
+    # Its owner has nothing to explain, and a week of silence does not send back what has gone back already.
+    case = await shop.program.house.cases.open_about(1, "hold", order.shown)
+    assert case is not None
+    assert (case.turn, case.question) == ("staff", "looked_at")
+    await shop.later(8 * 86_400)
+    await shop.work()
+    assert (await shop.order(order.id)).state == "held"

@@ -13,6 +13,7 @@ from daozhang.cases.model import Verdict
 from daozhang.ledger import Accounts
 from daozhang.postgres import Tx
 from daozhang.recharge.fulfilment import Fulfilment
+from daozhang.recharge.judgement import FROZEN, RETURNED
 from daozhang.recharge.release import CASE, end_held
 
 KIND = CASE
@@ -29,8 +30,14 @@ _QUESTIONS = {
 """What is asked, by why the money is held; anything else asks what it is for."""
 MISFIT = "anomaly.amount"
 """Why money waits that came with another amount: nothing is asked of its owner, staff look first."""
-_STAFF_FIRST = {MISFIT: "other_amount", "channel.credit_card_paid": "credit_card"}
-"""What needs no answer: its owner may say something, and staff decide without waiting for it."""
+_STAFF_FIRST = {
+    MISFIT: "other_amount", "channel.credit_card_paid": "credit_card", RETURNED: "looked_at", FROZEN: "looked_at",
+    "regulation.suspended": "looked_at", "regulation.returned": "looked_at",
+}  # fmt: skip
+"""What needs no answer: its owner may say something, and staff decide without waiting for it.
+
+Where the law or the channel keeps the money, its owner has nothing to explain, and silence of theirs decides nothing.
+"""
 
 
 class Held(NamedTuple):
