@@ -231,7 +231,8 @@ async def _form(
         presets=[(str(fen // 100), fen) for fen in quote.presets_fen],
         initial_fen=draft.amount_fen,
         methods=methods,
-        ahead=None if field_error else answer,
+        # What was just refused is said once: above the form, or at its field.
+        ahead=None if field_error or (notice and answer and answer.kind == "warn") else answer,
         regulation=region.notices(quote.closed, locale_of(request)),
         gifts=gifts,
         chosen=_chosen(methods, draft, habit),
@@ -293,9 +294,9 @@ async def _again(request: AnyRequest, session: "Session", draft: Draft, reason: 
     if _at_amount(reason):
         kept = draft if draft.choice == "other" or not draft.choice else replace(draft, choice="other", typed=draft.choice)
         said = (reader.t("recharge.fix_title"), reader.t("recharge.fix_text"))
-        cure = f"{why.text} {why.cure}".strip() if reason.startswith("channel.") else why.cure
+        cure = reader.joined(why.text, why.cure) if reason.startswith("channel.") else why.cure
         return await _form(request, session, kept, status=422, field_error=why.title, field_cure=cure, notice=said)
-    return await _form(request, session, draft, status=422, notice=(why.title, f"{why.text} {why.cure}".strip()))
+    return await _form(request, session, draft, status=422, notice=(why.title, reader.joined(why.text, why.cure)))
 
 
 def _on_form(reason: str) -> bool:

@@ -4,21 +4,25 @@
   const words = document.body.dataset;
   if (!words.reveal) return;
   document.querySelectorAll("main input[type=password]").forEach(function (input) {
+    const label = input.labels.length ? input.labels[0].textContent : "";
     const frame = document.createElement("span");
     const button = document.createElement("button");
+
+    function say(word) {
+      button.textContent = word;
+      button.setAttribute("aria-label", word + " " + label);
+    }
+
     frame.className = "with-reveal";
     button.type = "button";
     button.className = "reveal";
-    button.textContent = words.reveal;
-    button.setAttribute("aria-controls", input.id);
-    button.setAttribute("aria-pressed", "false");
+    say(words.reveal);
     input.replaceWith(frame);
     frame.append(input, button);
     button.addEventListener("click", function () {
       const shown = input.type === "text";
       input.type = shown ? "password" : "text";
-      button.textContent = shown ? words.reveal : words.conceal;
-      button.setAttribute("aria-pressed", String(!shown));
+      say(shown ? words.reveal : words.conceal);
       input.focus();
     });
     // What goes out is a password again: the browser then keeps it as one, and does not offer it as a word.
