@@ -146,7 +146,7 @@ def _diff(older: str, newer: str) -> list[tuple[str, str]]:
 
 async def _text(request: AnyRequest, number: int) -> str:
     session = await access.staff(request)
-    row = await house_of(request).database.row(books_sql.one_book, session.shop_id, number)
+    row = await house_of(request).database.row(books_sql.one_book, session.shop_id, number) if 0 < number < 1 << 31 else None
     if row is None:
         raise Refusal("operation.not_found")
     if hashlib.sha256(row["parameters"].encode()).digest() != row["sha256"]:
