@@ -35,7 +35,7 @@ async def test_rl_04_the_source_is_told_looked_at_by_two_and_the_money_leaves_on
 
     refused = await buy()
     assert "Money that was just unfrozen is verified first" in refused
-    assert 'href="/why"' in refused, "from the refusal to the page that cures it"
+    assert 'href="/why#stopped"' in refused, "from the refusal to the page that cures it"
     page = (await buyer.get("/why")).text
     assert 'data-reason="risk.funds_unfrozen"' in page
     assert 'action="/me/funds"' in page
