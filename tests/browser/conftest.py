@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 from playwright.async_api import Error as PageError
 from tests.web.stage import Stage, open_stage
 
@@ -17,6 +17,8 @@ from daozhang.settings import Settings
 
 HERE = Path(__file__).parent
 CHROMIUM = chromium_path()
+# What is waited for comes however slow the machine is, or it never does.
+expect.set_options(timeout=60_000)
 __all__ = ["CHROMIUM", "FLAGS", "Shop", "audit", "context_for", "log_in", "visit"]
 
 

@@ -48,6 +48,10 @@ _REST = """() => Promise.all(document.getAnimations()
   .map((each) => each.finished.catch(() => null)))"""
 
 
+PATIENCE_MS = 120_000
+"""A page that has not come after this long never will, however slow the machine is."""
+
+
 class BrowserMissing(BenchTrouble):
     """What a browser needs is not there; the message says what to install."""
 
@@ -114,13 +118,15 @@ async def context_for(
     phone = width < PHONE_BELOW_PX
     if phone:
         more |= {"user_agent": PHONE_AGENT, "is_mobile": True, "has_touch": True}
-    return await running.new_context(
+    context = await running.new_context(
         viewport={"width": width, "height": 844 if phone else 900},
         locale="zh-CN" if language == "zh" else "en-GB",
         timezone_id="Asia/Shanghai",
         color_scheme="dark" if dark else "light",
         **more,
     )
+    context.set_default_timeout(PATIENCE_MS)
+    return context
 
 
 async def audit(page: Page, axe: str) -> list[str]:
