@@ -64,7 +64,7 @@ async def visit(page: Page, url: str, *, tries: int = 5, **more: str) -> None:
         try:
             await page.goto(url, **more)
         except PageError as error:
-            if "ERR_ABORTED" not in error.message or not left:
+            if not left or not ("ERR_ABORTED" in error.message or "interrupted by another navigation" in error.message):
                 raise
         else:
             return
