@@ -155,8 +155,9 @@ class Coded:
         return ids.text26(found)
 
     async def _ask(self, order: OrderView) -> OrderView:
-        """The user says that it is paid: the channel is asked now."""
+        """The user says that it is paid: the channel is asked now, and that it answered is written down."""
         await self.shop.program.desk.look(order.id)
+        await self.shop.program.interface_log.drain()
         return await self._now(order)
 
     async def _now(self, order: OrderView) -> OrderView:
