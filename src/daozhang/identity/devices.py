@@ -13,6 +13,7 @@ from daozhang import clock, notices
 from daozhang.events.log import Event, append
 from daozhang.identity.confirm import Confirmation, Confirmations, Operation
 from daozhang.identity.model import Session, Visitor
+from daozhang.identity.own_number import OwnNumber
 from daozhang.identity.service import Identity
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
@@ -34,7 +35,7 @@ class Devices:
     """The devices of one shop's users."""
 
     def __init__(self, database: Database, identity: Identity, confirmations: Confirmations) -> None:
-        self._database, self._identity, self._confirmations = database, identity, confirmations
+        self._database, self._identity, self._number = database, identity, OwnNumber(identity, confirmations)
 
     async def of_user(self, user_id: int) -> list[Device]:
         """A user's devices, the one used last first."""
@@ -43,14 +44,11 @@ class Devices:
     async def send(self, session: Session, device_id: UUID, visitor: Visitor) -> None:
         """Send a code with which this device can be unbound. Raises `operation.too_many`, `provider.*`, `confirmation.unsent`."""
         await self._device(session.user_id, device_id)
-        phone, operation = await self._identity.phone(session.user_id), operation_of(device_id)
-        await self._confirmations.send_or_again(
-            session.shop_id, session.user_id, phone, operation, visitor.network, session.locale
-        )  # fmt: skip
+        await self._number.send(session, operation_of(device_id), visitor)
 
     async def waiting(self, session: Session, device_id: UUID) -> Confirmation | None:
         """The code that was sent and may be typed."""
-        return await self._confirmations.waiting(await self._identity.phone(session.user_id), operation_of(device_id))
+        return await self._number.waiting(session, operation_of(device_id))
 
     async def unbind(
         self, session: Session, device_id: UUID, visitor: Visitor, *, password: str = "", code: str = "", factor: str = ""
@@ -66,19 +64,13 @@ class Devices:
                 raise Refusal("account.device_younger_password")
             await self._identity.prove_again(session, password, visitor, factor)
         else:
-            phone = await self._identity.phone(session.user_id)
-            waiting = await self._confirmations.waiting(phone, operation)
-            if waiting is None:
-                raise Refusal("confirmation.over")
-            await self._identity.prove_factor(session, factor, visitor)
-            if not waiting.passed:
-                await self._confirmations.answer(waiting.id, phone, code)
+            phone = await self._number.prove(session, operation, visitor, code=code, factor=factor)
         await self._database.transact(lambda tx: self._unbind(tx, session, device_id, phone, operation))
 
     async def _unbind(self, tx: Tx, session: Session, device_id: UUID, phone: str, operation: Operation) -> None:
         await tx.value(sql.lock_user, session.user_id)
-        if phone and not await self._confirmations.use(tx, phone, operation):
-            raise Refusal("confirmation.over")
+        if phone:
+            await self._number.use(tx, phone, operation)
         at = clock.now()
         if not await tx.value(sql.unbind_device, session.user_id, device_id, at):
             raise Refusal("account.device_unknown")

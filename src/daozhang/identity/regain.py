@@ -6,6 +6,7 @@ always proves; a password does only if it was not changed in the week before the
 
 from daozhang.identity.confirm import Confirmation, Confirmations, Operation
 from daozhang.identity.model import Session, Visitor
+from daozhang.identity.own_number import OwnNumber
 from daozhang.identity.service import Identity
 from daozhang.postgres import Database, statements
 from daozhang.reasons.refusal import Refusal
@@ -17,7 +18,7 @@ class Regain:
     """Proof of the owners of frozen accounts."""
 
     def __init__(self, database: Database, identity: Identity, confirmations: Confirmations) -> None:
-        self._database, self._identity, self._confirmations = database, identity, confirmations
+        self._database, self._identity, self._number = database, identity, OwnNumber(identity, confirmations)
 
     async def password_counts(self, user_id: int) -> bool:
         """Whether the present password is older than a week before the freeze, or the one that the account began with."""
@@ -25,14 +26,11 @@ class Regain:
 
     async def send(self, session: Session, visitor: Visitor) -> None:
         """Send a code, or another one. Raises `operation.too_many`, `provider.missing`, `confirmation.unsent`."""
-        phone = await self._identity.phone(session.user_id)
-        await self._confirmations.send_or_again(
-            session.shop_id, session.user_id, phone, operation_of(session.user_id), visitor.network, session.locale
-        )
+        await self._number.send(session, operation_of(session.user_id), visitor)
 
     async def waiting(self, session: Session) -> Confirmation | None:
         """The code that was sent and may be typed."""
-        return await self._confirmations.waiting(await self._identity.phone(session.user_id), operation_of(session.user_id))
+        return await self._number.waiting(session, operation_of(session.user_id))
 
     async def prove(
         self, session: Session, visitor: Visitor, *, password: str = "", code: str = "", factor: str = ""
@@ -43,15 +41,9 @@ class Regain:
                 raise Refusal("account.password_younger")
             await self._identity.prove_again(session, password, visitor, factor)
             return
-        phone, operation = await self._identity.phone(session.user_id), operation_of(session.user_id)
-        waiting = await self._confirmations.waiting(phone, operation)
-        if waiting is None:
-            raise Refusal("confirmation.over")
-        await self._identity.prove_factor(session, factor, visitor)
-        if not waiting.passed:
-            await self._confirmations.answer(waiting.id, phone, code)
-        if not await self._database.transact(lambda tx: self._confirmations.use(tx, phone, operation)):
-            raise Refusal("confirmation.over")
+        operation = operation_of(session.user_id)
+        phone = await self._number.prove(session, operation, visitor, code=code, factor=factor)
+        await self._database.transact(lambda tx: self._number.use(tx, phone, operation))
 
 
 def operation_of(user_id: int) -> Operation:
