@@ -33,6 +33,10 @@ begin
     array(select m.id from unnest(p_marks) with ordinality m (id, place) where m.id >= p_from_hour order by m.place limit 200), p_from_hour, p_until);
 end $$;
 
+-- A look at the orders of one user in a stretch of time has two indexes to go by, and while a month is young they cost the same: the plan of
+-- one that walked over all orders of the week was kept until the month was counted. Written as a stretch of users that holds one, with
+-- the order of (user, order), there is one index that needs no sorting. The same holds for a browser, a payer, and the attempts of an order.
+
 create function failures_of_orders(p_orders uuid[], p_from uuid, p_until uuid) returns bigint
 language plpgsql stable set search_path = public, pg_temp as $$
 begin
@@ -42,7 +46,8 @@ begin
   return (
     select count(*) from unnest(p_orders) u (id)
     cross join lateral (
-      select a.reason from attempts a where a.order_id = u.id and a.id >= u.id and a.id >= p_from and a.id < p_until limit 20) a
+      select a.reason from attempts a
+      where a.order_id >= u.id and a.order_id <= u.id and a.id >= u.id and a.id >= p_from and a.id < p_until order by a.order_id limit 20) a
     where a.reason in ('account.payer_abnormal', 'account.payer_balance_short', 'account.payer_card_failed'));
 end $$;
 
@@ -68,8 +73,9 @@ begin
   select array[p.flagged::integer, p.payer_before::integer, p.payer_others, p.payer_fen, p.payer_near] into v_signs
   from signals_paid(array[p_user], array[p_payer], p_near_fen) p;
   return v_signs || failures_of_orders(array(
-    select m.order_id from order_marks m where m.payer = p_payer and m.order_id >= p_from_hour and m.order_id < p_until
-    order by m.order_id desc limit 200), p_from_hour, p_until);
+    select m.order_id from order_marks m
+    where m.payer >= p_payer and m.payer <= p_payer and m.order_id >= p_from_hour and m.order_id < p_until
+    order by m.payer desc, m.order_id desc limit 200), p_from_hour, p_until);
 end $$;
 
 -- What a minor's orders of the month add up to.
@@ -77,9 +83,13 @@ create function month_of_minor(p_user bigint, p_from uuid, p_until uuid, p_besid
 language plpgsql stable set search_path = public, pg_temp as $$
 begin
   return (
-    select coalesce(sum(o.amount_fen), 0) from orders o
-    where o.user_id = p_user and o.id >= p_from and o.id < p_until and o.id <> all (p_besides)
-      and o.state not in ('refused', 'abandoned', 'failed', 'expired', 'cancelled', 'refunded'));
+    select coalesce(sum(q.amount_fen), 0)
+    from (
+      select o.amount_fen from orders o
+      where o.user_id >= p_user and o.user_id <= p_user and o.id >= p_from and o.id < p_until and o.id <> all (p_besides)
+        and o.state not in ('refused', 'abandoned', 'failed', 'expired', 'cancelled', 'refunded')
+      order by o.user_id, o.id offset 0
+    ) q);
 end $$;
 
 -- The credited recharges before an order, newest first.
@@ -88,7 +98,8 @@ language plpgsql stable set search_path = public, pg_temp as $$
 begin
   return array(
     select o.amount_fen from orders o
-    where o.user_id = p_user and o.id < p_before and o.shop_id = p_shop and o.state = 'credited' order by o.id desc limit p_most);
+    where o.user_id >= p_user and o.user_id <= p_user and o.id < p_before and o.shop_id = p_shop and o.state = 'credited'
+    order by o.user_id desc, o.id desc limit p_most);
 end $$;
 
 -- The orders of a week of one user: today's sum, the open ones' sum and count, the large ones in their window, the last hour's, the last day's
@@ -113,8 +124,8 @@ begin
     from (
       select x.id, x.shop_id, x.purpose, x.state, x.amount_fen, x.created_at, x.id >= p_from_day and stands(x.state, x.id) as counts
       from orders x
-      where x.user_id = p_user and x.id >= p_from_week and x.id < p_until and x.id <> all (p_besides)
-      offset 0
+      where x.user_id >= p_user and x.user_id <= p_user and x.id >= p_from_week and x.id < p_until and x.id <> all (p_besides)
+      order by x.user_id, x.id offset 0
     ) q);
 end $$;
 
@@ -126,8 +137,9 @@ language plpgsql stable set search_path = public, pg_temp as $$
 begin
   return windows_of_device(p_user, array(
     select m.order_id from order_marks m
-    where m.device = p_browser and m.order_id >= p_from_day and m.order_id < p_until and m.order_id <> all (p_besides)
-    order by m.order_id desc limit 500), p_from_day, p_from_hour, p_until, p_near_fen);
+    where m.device >= p_browser and m.device <= p_browser and m.order_id >= p_from_day and m.order_id < p_until
+      and m.order_id <> all (p_besides)
+    order by m.device desc, m.order_id desc limit 500), p_from_day, p_from_hour, p_until, p_near_fen);
 end $$;
 
 -- What is used up of tolerance under any of the keys: today's sum and count, and thirty days' sum, each the most that one key has.
@@ -229,8 +241,10 @@ begin
   from (
     select n.*, case when n.province is not null then signs_of_place(n.user_id, n.province, b.at, b.today) end as place_signs,
       case when n.payer is not null then signs_of_payer(n.user_id, n.payer, p_near_fen, b.from_hour, b.until) end as payer_signs,
-      case when exists (
-        select from orders x where x.user_id = n.user_id and x.id >= b.from_week and x.id < b.until and x.id <> all (p_besides))
+      case when (
+        select x.id from orders x
+        where x.user_id >= n.user_id and x.user_id <= n.user_id and x.id >= b.from_week and x.id < b.until and x.id <> all (p_besides)
+        order by x.user_id, x.id limit 1) is not null
       then windows_of_user(p_shop, n.user_id, b.at, b.from_today, b.from_day, b.from_week, b.until, p_large_fen, p_window_s, p_besides)
       end as counts
     from unnest(p_users, p_channels, p_devices, p_payers, p_provinces) with ordinality
@@ -244,9 +258,11 @@ begin
   ) c on true
   left join lateral (
     select x.token_hash as browser, extract(epoch from b.at - x.first_seen_at)::bigint as device_s,
-      case when exists (
-        select from order_marks m
-        where m.device = x.token_hash and m.order_id >= b.from_day and m.order_id < b.until and m.order_id <> all (p_besides))
+      case when (
+        select m.order_id from order_marks m
+        where m.device >= x.token_hash and m.device <= x.token_hash and m.order_id >= b.from_day and m.order_id < b.until
+          and m.order_id <> all (p_besides)
+        order by m.device, m.order_id limit 1) is not null
       then windows_of_browser(w.user_id, x.token_hash, b.from_day, b.from_hour, b.until, p_near_fen, p_besides) end as counts
     from devices x where x.id = w.device_id and x.user_id = w.user_id
     offset 0
@@ -301,27 +317,50 @@ grant execute on function facts_of_wishes(bigint, bigint[], bigint[], uuid[], te
 drop function begin_orders(bigint, timestamptz, uuid[], bigint[], text[], bytea[], bigint[], bigint[], text[], text[], text[], text[],
   timestamptz, text[]);
 
--- First, in a statement before anything is locked or read: the locks of `lock_origins` (`policy/queries.sql`), by the same numbers
--- in the same order. Many orders have taken theirs before, because those who share one are parted first.
+-- First, in a statement before anything is locked or read: a lock for each browser and payer, in the order of their numbers, so that two
+-- batches never wait for each other. Who waits there holds nothing. An order that shares one with an earlier one of the same call is left for
+-- a later transaction: nothing is written of it, and no row answers it. `asked` is the place of a row's wish in the call.
 create function begin_orders(
   p_shop bigint, p_at timestamptz, p_ids uuid[], p_users bigint[], p_keys text[], p_hashes bytea[], p_amounts bigint[], p_channels bigint[],
   p_methods text[], p_pages text[], p_ips text[], p_locales text[], p_expires timestamptz, p_purposes text[], p_banks text[],
   p_instruments text[], p_devices uuid[], p_payers bytea[], p_provinces text[], p_large_fen bigint, p_window_s integer, p_near_fen bigint
-) returns table (request_hash bytea, order_id uuid, facts wish_facts)
+) returns table (request_hash bytea, order_id uuid, asked bigint, facts wish_facts)
 language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
 #variable_conflict use_column
+declare
+  v_later bigint[];
+  v_kept bigint[];
 begin
-  if cardinality(p_ids) = 1 then
-    perform pg_advisory_xact_lock(q.number)
+  -- Entries fall together as their order says, so the second of a number follows the first of it.
+  select array_agg(o.place) filter (where o.again) into v_later
+  from (
+    select n.place, n.number = lag(n.number) over (order by n.number, n.place) as again, pg_advisory_xact_lock(n.number) as held
     from (
-      select hashtextextended(encode(k.key, 'hex'), 0) as number
-      from (
-        select '\x64'::bytea || d.token_hash as key from devices d where d.id = p_devices[1]
+      select w.place, hashtextextended(encode(k.key, 'hex'), 0) as number
+      from unnest(p_devices, p_payers) with ordinality as w (device, payer, place)
+      cross join lateral (
+        select '\x64'::bytea || d.token_hash from devices d where d.id = w.device
         union all
-        select '\x70'::bytea || p_payers[1] where p_payers[1] is not null
-      ) k order by number offset 0
-    ) q;
+        select '\x70'::bytea || w.payer where w.payer is not null
+      ) k (key)
+      order by number, place offset 0
+    ) n
+    offset 0
+  ) o;
+  if v_later is not null then
+    select array_agg(u.place order by u.place), array_agg(u.id order by u.place), array_agg(u.user_id order by u.place),
+      array_agg(u.key order by u.place), array_agg(u.hash order by u.place), array_agg(u.amount order by u.place),
+      array_agg(u.channel order by u.place), array_agg(u.method order by u.place), array_agg(u.page order by u.place),
+      array_agg(u.ip order by u.place), array_agg(u.locale order by u.place), array_agg(u.purpose order by u.place),
+      array_agg(u.bank order by u.place), array_agg(u.instrument order by u.place), array_agg(u.device order by u.place),
+      array_agg(u.payer order by u.place), array_agg(u.province order by u.place)
+    into v_kept, p_ids, p_users, p_keys, p_hashes, p_amounts, p_channels, p_methods, p_pages, p_ips, p_locales, p_purposes, p_banks,
+      p_instruments, p_devices, p_payers, p_provinces
+    from unnest(p_ids, p_users, p_keys, p_hashes, p_amounts, p_channels, p_methods, p_pages, p_ips, p_locales, p_purposes, p_banks,
+        p_instruments, p_devices, p_payers, p_provinces) with ordinality
+      as u (id, user_id, key, hash, amount, channel, method, page, ip, locale, purpose, bank, instrument, device, payer, province, place)
+    where u.place <> all (v_later);
   end if;
   perform from unnest(p_users) as w (id) join users u on u.id = w.id order by u.id for no key update of u;
   return query
@@ -340,11 +379,12 @@ begin
       p_expires, p_at
     from claimed c join sent s on s.user_id = c.user_id where s.id = c.order_id
   )
-  select c.request_hash, c.order_id, f
+  select c.request_hash, c.order_id, coalesce(v_kept[f.place], f.place), f
   from read_wishes(p_shop, p_users, p_channels, '{}', p_methods, p_banks, p_instruments, p_devices, p_payers, p_provinces, p_large_fen,
     p_window_s, p_near_fen) f
   join sent s on s.place = f.place join claimed c on c.user_id = s.user_id;
 end $$;
+
 grant execute on function begin_orders(bigint, timestamptz, uuid[], bigint[], text[], bytea[], bigint[], bigint[], text[], text[], text[], text[],
   timestamptz, text[], text[], text[], uuid[], bytea[], text[], bigint, integer, bigint) to daozhang_app;
 
