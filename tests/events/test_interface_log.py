@@ -51,6 +51,14 @@ async def test_an_exchange_is_kept_without_its_secrets(log: InterfaceLog, databa
     assert "13812345678" not in whole
 
 
+async def test_who_reads_what_was_just_said_waits_until_it_is_written(log: InterfaceLog) -> None:
+    order = ids.new_id()
+    log.record(exchange(order_id=order))
+    assert [entry.operation for entry in await log.of_order(order)] == ["query"]
+    log.record(exchange())
+    assert len(await log.of_channel(7)) == 2
+
+
 async def test_pd_01_both_sides_are_bounded(log: InterfaceLog) -> None:
     order = ids.new_id()
     log.record(exchange("支".encode() * 50_000, Reply(500, {"x": "y" * 9_000}, b"\x00\xff" * 50_000), order_id=order))

@@ -19,6 +19,7 @@ from daozhang.postgres import Batch, Database, statements
 
 log = logging.getLogger(__name__)
 
+OWN_WORDS_S = 2.0
 _COLUMNS = 15
 
 
@@ -67,14 +68,23 @@ class InterfaceLog:
             await asyncio.wait(set(self._tasks))
 
     async def of_order(self, order_id: UUID) -> list[Entry]:
-        """What was said about one order, its attempts and its refunds, oldest first (at most 500). Raises `Unavailable`."""
+        """What was said about one order, its attempts and its refunds, oldest first (at most 500). Raises `Unavailable`.
+
+        Who reads what this process has just said waits until it is written, for `OWN_WORDS_S` at most.
+        """
+        await self._written()
         rows = await self._database.rows(statements("daozhang.events").interface_of_order, order_id)
         return [Entry(**dict(row)) for row in rows]
 
     async def of_channel(self, channel_id: int, limit: int = 100) -> list[Entry]:
         """What was last said with one channel, newest first. Raises `Unavailable`."""
+        await self._written()
         rows = await self._database.rows(statements("daozhang.events").interface_of_channel, channel_id, min(limit, 500))
         return [Entry(**dict(row)) for row in rows]
+
+    async def _written(self) -> None:
+        if under_way := set(self._tasks):
+            await asyncio.wait(under_way, timeout=OWN_WORDS_S)
 
     async def _put(self, exchange: Exchange, at: datetime) -> None:
         try:
