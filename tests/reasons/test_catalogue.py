@@ -124,3 +124,9 @@ def test_what_cannot_pass_by_itself_is_lasting() -> None:
 def test_facts_that_were_not_declared_are_never_shown() -> None:
     reason = catalogue().get("account.locked")
     assert reason.shown({"wait_s": 3, "phone": "13800138000", "left_count": None}) == {"wait_s": 3}
+
+
+def test_in_a_list_an_ellipsis_stands_for_a_fact_that_is_not_at_hand() -> None:
+    reason = catalogue().get("eligibility.ceiling_named")
+    assert (reason.headline("zh"), reason.headline("en")) == ("余额最多 …", "The balance is at most …")
+    assert reason.headline("fr") == reason.headline("zh")

@@ -129,6 +129,10 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             self.code,
         )
 
+    def headline(self, locale: str) -> str:
+        """The title for a list, where the facts are not at hand: an ellipsis stands for each of them."""
+        return FACT.sub("…", (self.en if locale == "en" else self.zh).title)
+
     def shown(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The facts that a person may see: the declared ones, and none of a reason that is not told in full."""
         if self.disclosure is not Disclosure.FULL:

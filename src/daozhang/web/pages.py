@@ -50,10 +50,8 @@ def told_of(request: AnyRequest, refusal: Refusal) -> "Told":
 
 
 def title_of(request: AnyRequest, code: str) -> str:
-    """The headline of a reason for a list, where its facts are not at hand; empty when the headline needs them."""
-    reason = catalogue().get(code)
-    title = (reason.en if locale_of(request).code == "en" else reason.zh).title
-    return "" if "{" in title else title
+    """The headline of a reason for a list, where its facts are not at hand."""
+    return catalogue().get(code).headline(locale_of(request).code)
 
 
 async def page(request: AnyRequest, template: str, *, status: int = 200, here: str = "", **context: Any) -> Response[bytes]:
