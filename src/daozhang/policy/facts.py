@@ -10,11 +10,11 @@ import msgspec
 from daozhang.limits.read import read_limits
 from daozhang.offers import Ask, Seen
 from daozhang.offers import read as read_offers
-from daozhang.policy.model import NEVER_S, Facts, RegionRule, Stage
+from daozhang.policy.model import NEVER_S, Facts, RegionRule, Signals, Stage
 from daozhang.policy.places import Place, place_of
 from daozhang.policy.regions import code_of
 from daozhang.policy.regulation import class_of, goods_classes, meets, read_rules
-from daozhang.policy.signals import leaving, paid, placed
+from daozhang.policy.signals import leaving, paid, placed, together
 from daozhang.postgres import statements
 
 sql = statements("daozhang.policy")
@@ -102,8 +102,11 @@ async def gather(
     if stage is Stage.PAID:
         near_fen = book.risk.near_fen if book else 0
         users, payers = [wish.user_id for wish in wishes], [wish.payer for wish in wishes]
-        rows = await reader.rows(sql.facts_paid, wishes[0].shop_id, users, payers, near_fen)
-        return [_paid(wish, row, row if book else None, _on_its_way(wish, row)) for wish, row in zip(wishes, rows, strict=True)]
+        rows = together(wishes, await reader.rows(sql.facts_paid, wishes[0].shop_id, users, payers, near_fen), near_fen)
+        return [
+            _paid(wish, row, paid(wish, row, near_fen) if book else None, _on_its_way(wish, row))
+            for wish, row in zip(wishes, rows, strict=True)
+        ]
     if stage in (Stage.SPEND, Stage.REFUND):
         rows = await reader.rows(
             sql.facts_leaving, wishes[0].shop_id, [wish.user_id for wish in wishes], [wish.amount_fen for wish in wishes]
@@ -166,7 +169,7 @@ def _on_its_way(wish: Wish, row: Any) -> Law:
     return (code_of(row["region"]), about) if about else (None, ())
 
 
-def _paid(wish: Wish, row: Any, signals: Any, law: Law) -> Facts:
+def _paid(wish: Wish, row: Any, signals: Signals | None, law: Law) -> Facts:
     return Facts(
         at=row["at"],
         shop_id=wish.shop_id,
@@ -184,7 +187,7 @@ def _paid(wish: Wish, row: Any, signals: Any, law: Law) -> Facts:
         currency=wish.currency,
         region=law[0],
         region_rules=law[1],
-        signals=paid(wish, signals),
+        signals=signals,
     )
 
 

@@ -1,5 +1,7 @@
 """From rows to the signals that rules judge by: the present order is added to what was there before it."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from daozhang.policy.book import Book, Tier
@@ -51,12 +53,11 @@ def placed(wish: "Wish", row: Any, book: Book) -> Signals:
     )
 
 
-def paid(wish: "Wish", row: Any) -> Signals | None:
-    """The signals that a payment brings: who paid. None when they were not read."""
-    if row is None:
-        return None
+def paid(wish: "Wish", row: Any, near_fen: int) -> Signals:
+    """The signals that a payment brings: who paid."""
     if not wish.payer:
         return NO_PAYER
+    amount_fen = wish.amount_fen or 0
     return Signals(
         device_known=False,
         place_known=False,
@@ -64,9 +65,37 @@ def paid(wish: "Wish", row: Any) -> Signals | None:
         payer_flagged=row["flagged"],
         payer_new=not row["payer_before"],
         payer_accounts_count=row["payer_others"] + 1,
-        payer_day_fen=row["payer_fen"] + (wish.amount_fen or 0),
-        payer_near_count=row["payer_near"],
+        payer_day_fen=row["payer_fen"] + amount_fen,
+        payer_near_count=row["payer_near"] + int(amount_fen >= near_fen),
     )
+
+
+def together(wishes: "Sequence[Wish]", rows: Sequence[Any], near_fen: int) -> Sequence[Any]:
+    """The rows of a batch's payments, each as if those of its payer that stand before it had come alone and been marked.
+
+    Payments whose payer no other one of the batch shares keep their row, and nothing is done for them.
+    """
+    named = [wish.payer for wish in wishes if wish.payer is not None]
+    if len(set(named)) == len(named):
+        return rows
+    seen, before = list(rows), defaultdict[bytes, list[int]](list)
+    for place, wish in enumerate(wishes):
+        if wish.payer is None:
+            continue
+        if earlier := before[wish.payer]:
+            # Whoever paid with it before this batch is among the others of the row already.
+            fresh = {wishes[each].user_id for each in earlier if not rows[each]["payer_before"]} - {wish.user_id}
+            sums = [wishes[each].amount_fen or 0 for each in earlier]
+            row = rows[place]
+            seen[place] = {
+                **row,
+                "payer_before": row["payer_before"] or any(wishes[each].user_id == wish.user_id for each in earlier),
+                "payer_others": row["payer_others"] + len(fresh),
+                "payer_fen": row["payer_fen"] + sum(sums),
+                "payer_near": row["payer_near"] + sum(fen >= near_fen for fen in sums),
+            }
+        earlier.append(place)
+    return seen
 
 
 def leaving(row: Any) -> Signals:
