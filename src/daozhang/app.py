@@ -202,7 +202,7 @@ async def _build(
         channels=registry, board=board, history=history, cases=cases, verifications=verifications, books=books,
         purchases=Purchases(SHOP, database, vault, accounts, books),
         deceived=Deceived(SHOP, database, accounts, cases),
-        challenges=Challenges(database, identity, confirmations, desk),
+        challenges=Challenges(database, identity, confirmations, desk, verifications),
         by_code=ByCode(database, vault, identity, confirmations), faces=Faces(database, identity, verifications, confirmations),
         devices=Devices(database, identity, confirmations), enrolment=enrolment, second_step=SecondStep(database, vault, identity),
         outward=Outward(SHOP, database, vault, identity, providers, lambda: SHOP_NAME, url),

@@ -333,6 +333,6 @@ LIVED: dict[str, tuple[Meet, Cure]] = {
     "cross_border": (meet_cross_border, cure_cross_border),
     "region_suspended": (meet_region_suspended, cure_region_suspended),
     "five_large": (meet_five_large, cure_review),
-    "far_away": (meet_far_away, cure_review),
+    "far_away": (meet_far_away, cure_by_code),
     "just_unfrozen": (meet_balance_short, cure_just_unfrozen),
 }

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.flows.shop import LICENSED, Shop, open_shop, refuses
 
+from daozhang.demo.world import numbered
 from daozhang.money import MalformedAmount, guess_yuan, parse_yuan
 from daozhang.policy.book import ConfirmRules, defaults
 from daozhang.policy.model import Outcome
@@ -180,8 +181,13 @@ async def test_what_a_rule_asks_for_is_answered_by_a_second_factor_and_not_asked
 
 
 async def test_a_face_is_another_way_with_consent_of_its_own(asking: Shop) -> None:
+    challenges, stranger = asking.program.house.challenges, await asking.place(12_300)
+    with refuses("confirmation.face_unfit"):
+        await challenges.face(stranger, f"{asking.url}/back", agrees=True)
+    await asking.program.house.verifications.verify(asking.user_id, "王小明", numbered("19800101"))
+    with refuses("confirmation.face_unfit"):
+        await challenges.face(stranger, f"{asking.url}/back", agrees=True)
     order = await asking.place(12_300)
-    challenges = asking.program.house.challenges
     with refuses("confirmation.consent_needed"):
         await challenges.face(order, f"{asking.url}/back", agrees=False)
     await challenges.face(order, f"{asking.url}/back", agrees=True)

@@ -242,8 +242,8 @@ FAR: dict[str, Any] = {"place_usual": False, "elsewhere_s": 120}
 LARGE_FACTS: dict[str, Any] = {"amount_fen": 200_000, "large_count": 5}
 HITS = [
     ("velocity.large", Stage.PLACE, LARGE_FACTS, "risk.velocity_large", Outcome.HOLD),
-    ("device.new_large", Stage.PLACE, {"amount_fen": 200_000, "device_s": 60}, "risk.device_new", Outcome.HOLD),
-    ("place.far", Stage.PLACE, {**FAR, "amount_fen": 100_000}, "risk.place_unusual", Outcome.HOLD),
+    ("device.new_large", Stage.PLACE, {"amount_fen": 200_000, "device_s": 60}, "risk.device_new", Outcome.CHALLENGE),
+    ("place.far", Stage.PLACE, {**FAR, "amount_fen": 100_000}, "risk.place_unusual", Outcome.CHALLENGE),
     ("place.far_small", Stage.PLACE, FAR, "risk.place_unusual", Outcome.MONITOR),
     ("device.crowd", Stage.PLACE, {"amount_fen": 50_000, "device_accounts_count": 5}, "risk.linked_accounts", Outcome.HOLD),
     ("structuring.linked", Stage.PLACE, {"device_near_count": 5}, "risk.structuring", Outcome.HOLD),
@@ -268,8 +268,18 @@ def test_each_rule_of_the_release_hits_what_it_is_for(
     assert verdict.why, "staff see which comparison decided"
     told = [catalogue().get(each) for each in (reason, UNSEEN)]
     assert told[0].told("zh", decision.facts).title
-    if outcome is Outcome.HOLD:
+    if outcome in (Outcome.CHALLENGE, Outcome.HOLD):
         assert all("由人决定" in each.zh.cure and "person" in each.en.cure for each in told), "a person may always be asked for"
+
+
+def test_a_second_factor_answers_an_odd_login_and_not_a_hold(sound: Facts, book: Book) -> None:
+    """Whoever proved himself is let go and watched; what a person is to look at stays a person's."""
+    for changes in ({"amount_fen": 200_000, "device_s": 60}, {**FAR, "amount_fen": 100_000}):
+        assert decide(Stage.PLACE, with_(sound, **changes), book).outcome is Outcome.CHALLENGE
+        proved = decide(Stage.PLACE, with_(sound, confirmed=True, **changes), book)
+        assert (proved.outcome, proved.admits) == (Outcome.MONITOR, True)
+        held = decide(Stage.PLACE, with_(sound, confirmed=True, **{**changes, **LARGE_FACTS}), book)
+        assert (held.outcome, held.reason) == (Outcome.HOLD, "risk.velocity_large")
 
 
 def test_every_rule_of_the_release_is_hit_by_a_test() -> None:

@@ -72,7 +72,8 @@ async def _book(program: Program) -> None:
     """Publish the demo's book, unless it holds already."""
     books, wanted = Books(program.database), book()
     newest = await books.current(SHOP)
-    if (newest.risk, newest.eligibility, newest.confirm) != (wanted.risk, wanted.eligibility, wanted.confirm):
+    held = (newest.risk, newest.eligibility, newest.confirm, newest.rules.rules)
+    if held != (wanted.risk, wanted.eligibility, wanted.confirm, wanted.rules):
         await books.publish(SHOP, wanted, version=newest.version + 1, author="demo", note=NOTE)
 
 

@@ -148,6 +148,9 @@ insert into consents (id, user_id, kind, version, given, at) values ($1, $2, $3,
 -- name: verify_user
 select verify_user($1, $2, $3, $4, $5, $6, $7, $8)
 
+-- name: verified_since
+select min(at) from verifications where user_id = $1
+
 -- name: verification
 select id, tier, name_sealed, number_sealed, at from verifications where user_id = $1 order by id desc limit 1
 

@@ -117,6 +117,12 @@ class Verifications:
         assert read is not None, user_id
         return person, self._sealed(person.name, read)
 
+    async def settled(self, user_id: int, before: datetime) -> Person | None:
+        """Who a user has been verified as since before a moment, in clear for a provider; None without a name as old."""
+        since = await self._database.value(sql.verified_since, user_id)
+        row = await self._database.row(sql.verification, user_id) if since is not None and since < before else None
+        return self.opened(row) if row is not None else None
+
     async def shown(self, user_id: int) -> Verified | None:
         """What the user's own page shows, masked; None while nothing is verified."""
         row = await self._database.row(sql.verification, user_id)

@@ -1,9 +1,13 @@
 """An order that asks its owner something before its payment: is the amount right, is it really you. Answered, it goes on.
 
 What was answered before stays answered when another question follows: the moves of the order say which were.
+
+What proves an owner is older than what made the program ask: the code goes to the number of the account, which nobody who is
+logged in can change, and a face is compared with a name that was verified before. So a stolen login answers nothing here.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -11,6 +15,7 @@ import msgspec
 from daozhang.identity import Identity
 from daozhang.identity.confirm import Confirmation, Confirmations, Operation
 from daozhang.identity.consent import FACE, consent, has_consent
+from daozhang.identity.verify import Person, Verifications
 from daozhang.policy.facts import Wish
 from daozhang.postgres import Database, statements
 from daozhang.reasons.refusal import Refusal
@@ -22,22 +27,34 @@ sql = statements("daozhang.recharge")
 Question = Literal["amount", "confirm"]
 _AMOUNT = "operation.amount_odd"
 """The reason that asks whether the amount is right. Any other, a rule's too, asks whether it is really you: by a second factor."""
+_RISK = "risk."
+"""What these reasons begin with that found something odd: there a person may look instead, and a young name proves nothing."""
+SETTLED = timedelta(days=7)
+"""How long a name has been verified whose face answers an oddity: longer than a stranger stays unnoticed in an account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an order asks now. `sent` is the confirmation under way, if one is."""
+    """What an order asks now. `sent` is the confirmation under way, if one is.
+
+    `face`: a look at it would tell whether it is the owner. `person`: a person may look at the order instead.
+    """
 
     question: Question
     sent: Confirmation | None = None
     face_agreed: bool = False
+    face: bool = False
+    person: bool = False
 
 
 class Challenges:
     """Asks and hears answers, for the orders of one shop."""
 
-    def __init__(self, database: Database, identity: Identity, confirmations: Confirmations, desk: Desk) -> None:
+    def __init__(
+        self, database: Database, identity: Identity, confirmations: Confirmations, desk: Desk, verifications: Verifications
+    ) -> None:
         self._database, self._identity, self._confirmations, self._desk = database, identity, confirmations, desk
+        self._verifications = verifications
 
     async def asked(self, order: OrderView) -> Asked | None:
         """What the order asks; None when it asks nothing."""
@@ -47,7 +64,8 @@ class Challenges:
             return Asked("amount")
         phone = await self._identity.phone(order.user_id)
         sent = await self._confirmations.waiting(phone, operation_of(order))
-        return Asked("confirm", sent, await has_consent(self._database, order.user_id, FACE))
+        agreed, known = await has_consent(self._database, order.user_id, FACE), await self._person(order)
+        return Asked("confirm", sent, agreed, face=known is not None, person=_is_odd(order))
 
     async def sure(self, order: OrderView, amount_fen: int) -> None:
         """The amount is right. Raises `operation.not_waiting` for another amount, or an order that asks something else."""
@@ -71,12 +89,20 @@ class Challenges:
         await self._passed(order)
 
     async def face(self, order: OrderView, return_url: str, *, agrees: bool) -> str:
-        """Begin a look at the face, which is never the only way; where to go for it. Raises `confirmation.consent_needed`."""
+        """Begin a look at the face, which is never the only way; where to go for it.
+
+        Raises `confirmation.consent_needed`, and `confirmation.face_unfit` where no name is old enough to compare it with.
+        """
         await self._confirming(order)
+        known = await self._person(order)
+        if known is None:
+            raise Refusal("confirmation.face_unfit")
         if agrees:
             await consent(self._database, order.user_id, FACE, given=True)
         phone = await self._identity.phone(order.user_id)
-        begun = await self._confirmations.begin_face(self._desk.shop_id, order.user_id, phone, operation_of(order), return_url)
+        begun = await self._confirmations.begin_face(
+            self._desk.shop_id, order.user_id, phone, operation_of(order), return_url, name=known.name, identity_number=known.number
+        )
         return begun.url
 
     async def back(self, order: OrderView) -> bool:
@@ -89,6 +115,17 @@ class Challenges:
             return False
         await self._passed(order)
         return True
+
+    async def ask_person(self, order: OrderView) -> None:
+        """Its owner cannot confirm what a rule found odd: a person looks at the order. Raises `operation.not_waiting`."""
+        if not _is_odd(order):
+            raise Refusal("operation.not_waiting")
+        await self._desk.waiting.ask_person(order.id, order.reason or "")
+
+    async def _person(self, order: OrderView) -> Person | None:
+        """Whom a face is compared with: who was verified before the order, and well before it where a rule found it odd."""
+        before = order.created_at - SETTLED if _is_odd(order) else order.created_at
+        return await self._verifications.settled(order.user_id, before)
 
     async def _confirming(self, order: OrderView) -> Asked:
         asked = await self.asked(order)
@@ -113,6 +150,10 @@ class Challenges:
         attempt = await self._desk.resume.go(order.id, "challenged", f"user:{order.user_id}", question, learned)
         if attempt is not None:
             await self._desk.place_order.ask(attempt)
+
+
+def _is_odd(order: OrderView) -> bool:
+    return order.state == "challenged" and (order.reason or "").startswith(_RISK)
 
 
 def operation_of(order: OrderView) -> Operation:

@@ -40,7 +40,8 @@ ORDER_STATES: Mapping[str, Meaning] = {
 ORDER_MOVES: Mapping[tuple[str, str], str] = {
     ("created", "challenged"): "challenged",
     ("challenged", "passed"): "created",
-    ("created", "asked"): "reviewing",
+    # Whoever cannot confirm it asks for a person instead.
+    **{(state, "asked"): "reviewing" for state in ("created", "challenged")},
     ("reviewing", "approved"): "created",
     **{(state, "refused"): "refused" for state in ("created", "challenged", "reviewing")},
     **{(state, "abandoned"): "abandoned" for state in ("created", "challenged", "reviewing")},

@@ -30,6 +30,8 @@ REVIEW = "review"
 """The kind of case of an order that a person looks at before its payment."""
 CONFIRM_IN = timedelta(minutes=15)
 """How long a challenge waits for its owner: as long as a payment would."""
+PERSON_ASKED = "risk.person_asked"
+"""The reason of an order that its owner gave to a person to look at."""
 LASTS: dict[State, timedelta] = {"challenged": CONFIRM_IN, "reviewing": ANSWER_IN}
 LOOK_EVERY = timedelta(minutes=10)
 ENDS: dict[State, tuple[str, str]] = {
@@ -89,6 +91,30 @@ class Waiting:
         if row is None or not any(row["wish"]):
             raise Refusal("operation.not_waiting")
         return msgspec.json.decode(self._vault.unseal(row["wish"], _place(order_id)), type=PlaceRequest)
+
+    async def ask_person(self, order_id: UUID, reason: str) -> None:
+        """An order that waits for its owner, for this reason, waits for a person instead, with a case.
+
+        Raises `operation.not_waiting`.
+        """
+        await self._database.transact(lambda tx: self._ask_person(tx, order_id, reason))
+
+    async def _ask_person(self, tx: Tx, order_id: UUID, reason: str) -> None:
+        request = await self.request(tx, order_id)
+        await tx.value(sql.lock_users, [request.user_id])
+        order = await tx.row(sql.lock_order, order_id)
+        if order is None or order["state"] != "challenged":
+            raise Refusal("operation.not_waiting")
+        at, shop_id, about, ends_at = clock.now(), order["shop_id"], shown(order_id), clock.now() + LASTS["reviewing"]
+        step = moves.Step(order_id, order["version"], "challenged", "asked", reason)
+        assert await moves.move_orders(tx, at, "buyer", [step]) == {order_id}, order_id
+        await tx.run(sql.give_reasons, [order_id], [PERSON_ASKED], ["{}"])
+        wish = self._vault.seal(msgspec.json.encode(request), _place(order_id))
+        await tx.run(sql.begin_wait, order_id, shop_id, request.user_id, "reviewing", wish, at, ends_at, at + LOOK_EVERY)
+        if self._cases is not None:
+            facts = {"order": about, "amount_fen": request.amount_fen, "reason": reason}
+            await self._cases.open(tx, shop_id, request.user_id, REVIEW, about, "explain", facts, first="user")
+        await events.append(tx, shop_id, at, "buyer", [events.Event("order.asked", order_id, request.user_id, "{}")])
 
     async def end(
         self, tx: Tx, order_id: UUID, state: State, move: str, reason: str, actor: str, why: str = "", *, close: bool = True

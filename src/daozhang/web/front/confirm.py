@@ -35,7 +35,7 @@ async def show(request: AnyRequest, shown: FromPath[str]) -> Response[Any]:
 
 @post("/orders/{shown:str}/confirm", status_code=303)
 async def answer(request: AnyRequest, shown: FromPath[str]) -> Response[Any]:
-    """One of the buttons: `sure` the amount is right, `send` a code, `code` typed, `face` with consent of its own."""
+    """One of the buttons: `sure` the amount is right, `send` a code, `code` typed, `face` with its own consent, or a `person`."""
     session, house = await sessions.require(request), house_of(request)
     form = await forms.read(request)
     await sessions.check_csrf(request, form)
@@ -46,6 +46,8 @@ async def answer(request: AnyRequest, shown: FromPath[str]) -> Response[Any]:
         elif form.get("send"):
             await house.challenges.send(view, sessions.visitor(request).network, locale_of(request).code)
             return Redirect(f"/orders/{view.shown}/confirm#code", status_code=303)
+        elif form.get("person"):
+            await house.challenges.ask_person(view)
         elif form.get("face"):
             back = f"{house.settings.url()}/orders/{view.shown}/confirm?back=face"
             url = await house.challenges.face(view, back, agrees=form.get("agree") == "1")
