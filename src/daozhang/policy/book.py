@@ -8,6 +8,7 @@ import msgspec
 
 from daozhang.policy.rules.ruleset import NO_RULES, RuleSet
 from daozhang.policy.rules.tree import BadRule, Rule
+from daozhang.policy.rules.words import worded
 
 
 class BadBook(ValueError):
@@ -199,7 +200,16 @@ def defaults() -> Parameters:
         rules = msgspec.json.decode(room.joinpath("rules", "defaults.json").read_bytes(), type=tuple[Rule, ...])
     except msgspec.MsgspecError as fault:
         raise BadBook(str(fault)) from None
-    return checked(msgspec.structs.replace(parameters, rules=rules))
+    return checked(msgspec.structs.replace(parameters, rules=worded(rules)))
+
+
+def renewed(parameters: Parameters) -> Parameters:
+    """The same parameters with the rules of this release in place of its older ones of the same key; a shop's own stay.
+
+    A rule that the shop gave up is not brought back. What comes of it is a version like any other: proposed, back-tested, approved.
+    """
+    fresh = {rule.key: rule for rule in defaults().rules}
+    return msgspec.structs.replace(parameters, rules=tuple(fresh.get(rule.key, rule) for rule in parameters.rules))
 
 
 def read_parameters(content: bytes) -> Parameters:

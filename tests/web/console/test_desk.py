@@ -3,11 +3,14 @@
 import re
 
 import pytest
+from msgspec.structs import replace
+from tests.flows.shop import LICENSED
 from tests.web.console.conftest import Hire
 from tests.web.console.scene import Scene, failed, furnish, held, seen, user
 from tests.web.stage import Stage
 
 from daozhang.events.audit import trail
+from daozhang.policy.model import Outcome
 
 
 @pytest.fixture
@@ -213,7 +216,29 @@ async def test_a_change_of_the_rules_is_held_tried_proposed_and_approved_by_anot
     assert (await boss.do(proposal, f"{proposal}/approve", why="agreed")).headers["location"] == "/desk/rules/versions/2"
     page = (await rui.get("/desk/rules/versions/2")).text
     assert "Against version 1" in page
-    assert (await rui.get("/desk/rules")).text.count("four are enough") == 1
+    page = (await rui.get("/desk/rules")).text
+    assert page.count("four are enough") == 1
+    assert "One device orders for many accounts within a day." in page
+    rui.browser.http.headers["accept-language"] = "zh"
+    page = (await rui.get("/desk/rules")).text
+    assert "一天之内，一台设备替很多账户下单。" in page
+    assert "One device orders" not in page
+
+
+async def test_the_rules_of_a_newer_release_are_put_forward_like_any_change(hire: Hire, stage: Stage, scene: Scene) -> None:
+    """A shop keeps the rules that it has; what the release would change of them stands ready in the editor."""
+    rui, books = await hire("rui", "risk"), stage.house.books
+    assert "release=1" not in (await rui.get("/desk/rules")).text
+    older = tuple(replace(rule, outcome=Outcome.HOLD) if rule.key == "place.far" else rule for rule in LICENSED.rules)
+    own = replace(LICENSED.rules[0], key="t.own", note="店里自己的一条")
+    assert await books.publish(1, replace(LICENSED, rules=(*older, own)), version=2, author="t", note="older")
+    page = (await rui.get("/desk/rules")).text
+    assert "release=1" in page
+    assert "店里自己的一条" in page, "an operator's words stay as they were given"
+    page = (await rui.get("/desk/rules/edit?release=1")).text
+    assert '<div class="minus"><span class="sign">−</span><code>      &#34;outcome&#34;: &#34;hold&#34;' in page
+    assert '<div class="plus"><span class="sign">+</span><code>      &#34;outcome&#34;: &#34;challenge&#34;' in page
+    assert "t.own" in page
 
 
 async def test_odd_money_and_alarms_are_ended_with_what_was_done(hire: Hire, stage: Stage, scene: Scene) -> None:

@@ -13,10 +13,11 @@ from litestar.response import Redirect
 from daozhang.events.audit import doing
 from daozhang.identity.staff import alone
 from daozhang.policy.backtest import Backtest, backtest, days_ago, statistics
-from daozhang.policy.book import BadBook, Parameters, canonical, checked, make_book
+from daozhang.policy.book import BadBook, Parameters, canonical, checked, make_book, renewed
 from daozhang.policy.books import sql as books_sql
 from daozhang.policy.proposals import Proposal, approve, proposals, propose
 from daozhang.policy.rules.features import FEATURES
+from daozhang.policy.rules.words import described
 from daozhang.reasons import Refusal
 from daozhang.web.console import access
 from daozhang.web.pages import house_of
@@ -35,7 +36,8 @@ async def rules(request: AnyRequest) -> Response[bytes]:
     rows = await house.database.rows(books_sql.all_books, session.shop_id)
     return await access.page(
         request, "rules.html", here="rules", book=book, versions=rows, proposals=await proposals(house.database, session.shop_id),
-        rules=[*book.rules.rules], shadows=[*book.shadows.rules], days=DAYS,
+        rules=[*book.rules.rules], shadows=[*book.shadows.rules], days=DAYS, described=described,
+        differs=renewed(held := _read(await _text(request, book.version))) != held,
         statistics=await statistics(house.database, session.shop_id, days_ago(DAYS)),
     )  # fmt: skip
 
@@ -52,10 +54,14 @@ async def version(request: AnyRequest, number: FromPath[int]) -> Response[bytes]
 
 @get("/rules/edit", may="rules.propose")
 async def editor(request: AnyRequest) -> Response[bytes]:
-    """The editor, with the version in force."""
+    """The editor, with the version in force. `?release=1`: with the rules of this release in place of its older ones."""
     session = await access.staff(request)
     book = await house_of(request).books.current(session.shop_id)
-    return await _editor(request, await _text(request, book.version))
+    text = await _text(request, book.version)
+    if request.query_params.get("release") == "1":
+        newer = pretty(renewed(_read(text)))
+        return await _editor(request, newer, diff=_diff(text, newer))
+    return await _editor(request, text)
 
 
 @post("/rules/try", may="rules.propose", status_code=200)
