@@ -156,7 +156,7 @@ async def test_rc_12_a_lock_that_is_not_given_ends_in_unknown_and_is_settled_by_
     order = await shop.place()
     message = payment(shop.enrolment, await shop.number(order.id))
     with monkeypatch.context() as patched:
-        patched.setattr(Database.transact, "__kwdefaults__", {"limit_s": 0.4})
+        patched.setattr(Database.transact, "__kwdefaults__", {**Database.transact.__kwdefaults__, "limit_s": 0.4})
         async with owner_database.pool.acquire() as connection, connection.transaction():
             await connection.execute("select id from users where id = $1 for no key update", shop.user_id)
             heard = await asyncio.gather(*(knock(shop, message) for _ in range(5)))

@@ -37,10 +37,29 @@ def judged(stage: Stage, facts: Facts, book: Book, record_id: UUID | None = None
     """Decide, encode and hash; `latency_us` is what that took."""
     began_ns = time.perf_counter_ns()
     decision = decide(stage, facts, book)
-    facts_json, verdicts_json = _encode(facts), _encode(decision.verdicts)
+    facts_json, (verdicts_json, verdicts_text) = _encode(facts), _told(decision.verdicts)
     digest = _digest(stage, decision.outcome, decision.reason, book.version, facts_json, verdicts_json)
     took_us = (time.perf_counter_ns() - began_ns) // 1000
-    return Record(record_id or ids.new_id(), decision, facts, facts_json.decode(), verdicts_json.decode(), digest, took_us)
+    return Record(record_id or ids.new_id(), decision, facts, facts_json.decode(), verdicts_text, digest, took_us)
+
+
+_MOST_TOLD = 256
+_told_before: dict[tuple[int, ...], tuple[tuple[Verdict, ...], bytes, str]] = {}
+
+
+def _told(verdicts: tuple[Verdict, ...]) -> tuple[bytes, str]:
+    """Verdicts as they are kept. Most decisions are of the very objects that another was of (`plans.py`): those are written once.
+
+    Objects are known by their identity, which nothing else can have while they are kept here.
+    """
+    key = tuple(map(id, verdicts))
+    known = _told_before.get(key)
+    if known is None:
+        if len(_told_before) >= _MOST_TOLD:
+            _told_before.clear()
+        content = _encode(verdicts)
+        known = _told_before[key] = (verdicts, content, content.decode())
+    return known[1], known[2]
 
 
 _COLUMNS = (

@@ -8,7 +8,7 @@ takes too long its connection is cut and its outcome is *unknown*, which is an a
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Self, TypeVar
 
 import asyncpg
@@ -135,23 +135,34 @@ class Database:
             await asyncio.wait(self._tasks)
         await self.pool.close()
 
-    async def transact(self, work: Callable[[Tx], Awaitable[T]], *, limit_s: float = TRANSACTION_LIMIT_S) -> T:
+    async def transact(
+        self,
+        work: Callable[[Tx], Awaitable[T]],
+        *,
+        limit_s: float = TRANSACTION_LIMIT_S,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> T:
         """Run `work` in one transaction and commit. The caller may be cancelled; the transaction is not.
+
+        `meanwhile` is what `work` needs and no statement has to be asked for: it is done while the server begins.
 
         Raises `Unavailable` (nothing happened), `OutcomeUnknown` (it may have happened), or what `work` raised (rolled back).
         Passing over a failed statement within `work` is a bug of ours and raises `asyncpg.InFailedSQLTransactionError`.
         """
-        task = asyncio.create_task(self._transact(work, limit_s))
+        task = asyncio.create_task(self._transact(work, limit_s, meanwhile))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _transact(self, work: Callable[[Tx], Awaitable[T]], limit_s: float) -> T:
+    async def _transact(self, work: Callable[[Tx], Awaitable[T]], limit_s: float, meanwhile: Callable[[], None] | None) -> T:
         connection = await self._acquire()
         cutter = asyncio.get_running_loop().call_later(limit_s, _cut, connection)
         began = False
         try:
-            await connection.execute(self._begin)
+            if meanwhile is None:
+                await connection.execute(self._begin)
+            else:
+                await while_waiting(connection.execute(self._begin), meanwhile)
             began = True
             result = await work(Tx(connection))
             if await connection.execute("COMMIT") != "COMMIT":
@@ -213,6 +224,22 @@ class Database:
         finally:
             await self._release(connection)
             cutter.cancel()
+
+
+async def while_waiting(asked: Coroutine[Any, Any, T], work: Callable[[], None]) -> T:
+    """Do `work` on this processor while the server does `asked` on another; the server's answer, or what either raised.
+
+    Nothing else may be asked on the connection before this has ended, and it ends only with the answer.
+    """
+    task = asyncio.create_task(asked)
+    try:
+        # A loop writes what a turn has to send when the turn ends: after the second one the server has it.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        work()
+    finally:
+        answer = await task
+    return answer
 
 
 def _cut(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:

@@ -20,7 +20,8 @@ from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
 from daozhang.recharge.admit import Try
-from daozhang.recharge.place import LIFETIME, Place, wish_of
+from daozhang.recharge.place import LIFETIME, Place
+from daozhang.recharge.ready import wish_of
 from daozhang.recharge.route import Standing
 from daozhang.recharge.waiting import State, Stopped, Waiting
 

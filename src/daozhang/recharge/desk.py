@@ -26,9 +26,10 @@ from daozhang.recharge.chase import Chase
 from daozhang.recharge.freeze import Freezes
 from daozhang.recharge.fulfilment import Fulfilment
 from daozhang.recharge.model import EVERYTHING, Considered, OrderLine, OrderView, PlaceRequest, RefundView, Sought, Tried
-from daozhang.recharge.place import LIFETIME, Place, wish_of
+from daozhang.recharge.place import LIFETIME, Place
 from daozhang.recharge.preflight import Answer, Asker, consider, preflight
 from daozhang.recharge.quote import Board, Quote, quote, standing
+from daozhang.recharge.ready import wish_of
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.route import OPEN, Standing
 from daozhang.recharge.settle import Settle

@@ -5,7 +5,6 @@ as it is now.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -30,11 +29,13 @@ from daozhang.policy.model import Decision, Stage
 from daozhang.policy.model import Outcome as Ruling
 from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
+from daozhang.postgres.pool import while_waiting
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import admit, bonus, moves, schedule, waiting
 from daozhang.recharge.admit import Paired, Try
 from daozhang.recharge.fulfilment import Errand, Fulfilment
 from daozhang.recharge.model import PlaceRequest
+from daozhang.recharge.ready import Ready, make_ready
 from daozhang.recharge.route import Standing
 from daozhang.recharge.waiting import Stopped
 from daozhang.vault import Vault
@@ -180,23 +181,37 @@ class Place:
             places = [place for place, request in enumerate(requests) if request.shop_id == shop_id]
             book = await self._books.current(shop_id)
             mine = [requests[place] for place in places]
-            seen = [await self.standing(request.channel_id, request.method) for request in mine]
-            admitted = await self._admit_apart(book, mine, seen)
+            admitted = await self._admit_apart(book, mine, await self._standings(mine))
             results.update(zip(places, admitted, strict=True))
         return [results[place] for place in range(len(requests))]
+
+    async def _standings(self, requests: Sequence[PlaceRequest]) -> list[Standing]:
+        """How the way of each stands. What is open is open to all of them; else each is asked about, for a trial is for a few."""
+        known: dict[tuple[int, str], Standing] = {}
+        seen = []
+        for request in requests:
+            way = (request.channel_id, request.method)
+            stands = known.get(way) or await self.standing(*way)
+            if stands.state == "open":
+                known[way] = stands
+            seen.append(stands)
+        return seen
 
     async def _admit_apart(
         self, book: Book, requests: Sequence[PlaceRequest], seen: Sequence[Standing]
     ) -> Sequence[Admitted | BaseException]:
         """Admit together what may be judged together; what shares a browser or a payer with an earlier one comes after it."""
         results: dict[int, Admitted | BaseException] = {}
+        ready: list[Ready] = []
+
+        def prepare() -> None:
+            ready.append(make_ready(requests, seen, self._page_version, self.payer_of))
 
         async def work(tx: Tx) -> None:
-            results.clear()
-            results.update(await self._admit(tx, book, requests, seen))
+            results.update(await self._admit(tx, book, ready[0]))
             assert results, "an order shares its origin with an earlier one only"
 
-        await self._database.transact(work)
+        await self._database.transact(work, meanwhile=prepare)
         for place in sorted(set(range(len(requests))) - results.keys()):
             try:
                 (results[place],) = await self._admit_apart(book, [requests[place]], [seen[place]])
@@ -204,15 +219,14 @@ class Place:
                 results[place] = fault
         return [results[place] for place in range(len(requests))]
 
-    async def _admit(
-        self, tx: Tx, book: Book, requests: Sequence[PlaceRequest], seen: Sequence[Standing]
-    ) -> dict[int, Admitted | BaseException]:
+    async def _admit(self, tx: Tx, book: Book, ready: Ready) -> dict[int, Admitted | BaseException]:
         """What becomes of each that can be judged now, by its place."""
-        at = clock.now()
-        order_ids = ids.new_ids(len(requests))
-        hashes = [_hash(request) for request in requests]
-        wishes = [wish_of(r, self._page_version, stands, self.payer_of(r)) for r, stands in zip(requests, seen, strict=True)]
-        rows = await admit.begin(tx, book, at, at + LIFETIME, order_ids, requests, hashes, wishes)
+        at, order_ids, requests, hashes, wishes = ready
+        begun = admit.begin(tx, book, at, at + LIFETIME, order_ids, requests, hashes, wishes)
+        pairs: list[Paired] = []
+        rows = await while_waiting(
+            begun, lambda: pairs.extend(self._tries(book.shop_id, at + LIFETIME, list(zip(requests, order_ids, strict=True))))
+        )
         results: dict[int, Admitted | BaseException] = {}
         fresh: list[Fresh] = []
         for row in rows:
@@ -225,14 +239,17 @@ class Place:
                 results[place] = Admitted(row["order_id"], None, replay=True)
             else:
                 results[place] = Refusal("operation.key_reused")
-        attempts = await self._judge(tx, book, at, fresh) if fresh else {}
+        attempts = await self._judge(tx, book, at, fresh, pairs) if fresh else {}
         for place, result in results.items():
             if isinstance(result, Admitted) and result.order_id in attempts:
                 results[place] = result._replace(attempt=attempts[result.order_id])
         return results
 
-    async def _judge(self, tx: Tx, book: Book, at: datetime, fresh: Sequence[Fresh]) -> dict[UUID, Try]:
-        """Decide orders that are written, and write what becomes of them; the attempts of those that are admitted."""
+    async def _judge(self, tx: Tx, book: Book, at: datetime, fresh: Sequence[Fresh], possible: Sequence[Paired]) -> dict[UUID, Try]:
+        """Decide orders that are written, and write what becomes of them; the attempts of those that are admitted.
+
+        `possible` are the attempts that there would be if all of them were.
+        """
         expires = at + LIFETIME
         await offers.lock(tx, book.shop_id, [bonus.ask_of(each.request) for each in fresh])
         made = await judge_placed(tx, [(each.order_id, each.wish) for each in fresh], [each.row for each in fresh], book)
@@ -244,11 +261,11 @@ class Place:
         kept = {order_id for _, order_id in await self._set_aside(tx, at, expires, going)}
         gone = {order_id for _, order_id in going if order_id not in kept}
         await self.stop(tx, book.shop_id, at, [Stopped(r, oid, 0, d) for r, oid, d in judged if not d.admits and oid not in gone])
-        admitted = [(r, order_id) for r, order_id, decision in judged if decision.admits and order_id in kept]
-        pairs = self._tries(book.shop_id, expires, admitted)
+        admitted = {order_id for _, order_id, decision in judged if decision.admits and order_id in kept}
+        pairs = [pair for pair in possible if pair[0].order_id in admitted]
         tries = {made.order_id: made for made, _, _ in pairs}
         channels = {made.order_id: channel for made, _, channel in pairs}
-        await self.decline(tx, at, [(order_id, 0) for _, order_id in admitted if order_id not in tries])
+        await self.decline(tx, at, [(order_id, 0) for _, order_id, _ in judged if order_id in admitted and order_id not in tries])
         ends = [
             admit.Kept(
                 r, each.row["browser"], f"order.{_became(decision, order_id in gone)}", tries.get(order_id), channels.get(order_id)
@@ -400,26 +417,3 @@ def _became(decision: Decision, gone: bool) -> str:  # noqa: FBT001 -- a truth a
     if gone:
         return "refused"
     return "created" if decision.admits else _RULINGS[decision.outcome]
-
-
-def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: bytes | None = None) -> Wish:
-    """The wish behind a request, as policy judges it; `seen` is how the way to pay stood a moment ago, `payer` who will pay."""
-    ask = bonus.ask_of(request)
-    return Wish(
-        request.shop_id, request.user_id, request.amount_fen, request.channel_id, request.method, request.page_version,
-        page_current, bank=request.bank, instrument=request.instrument,
-        channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
-        device_id=UUID(request.device_id) if request.device_id else None, client_ip=request.client_ip, payer=payer,
-        agreement=request.agreement, currency=request.currency,
-        goods_id=request.basket.goods_id if request.basket else None, offer=ask.campaign_id, coupon=ask.code_hash,
-        purchase=request.basket is not None or request.for_goods, notify_door=seen.heard,
-        sure_fen=request.sure_fen,
-    )  # fmt: skip
-
-
-def _hash(request: PlaceRequest) -> bytes:
-    """What must be the same when a key is used again: the wish itself, not the page or the address it came from."""
-    card = f"|{request.bank}|{request.instrument}" if request.bank or request.instrument else ""
-    goods = f"|{request.basket}" if request.basket else ""
-    gift = f"|{request.offer}|{request.coupon.strip()}" if request.offer is not None or request.coupon.strip() else ""
-    return hashlib.sha256(f"{request.amount_fen}|{request.channel_id}|{request.method}{card}{goods}{gift}".encode()).digest()

@@ -1,0 +1,57 @@
+"""A wish to recharge before the database is asked about it: as policy judges it, and what is compared when its key comes again."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from daozhang import clock, ids
+from daozhang.policy.facts import Wish
+from daozhang.recharge import bonus
+from daozhang.recharge.model import PlaceRequest
+from daozhang.recharge.route import Standing
+
+
+class Ready(NamedTuple):
+    """Requests with all that can be made of them before the database is asked: one entry for each, in order."""
+
+    at: datetime
+    order_ids: Sequence[UUID]
+    requests: Sequence[PlaceRequest]
+    hashes: Sequence[bytes]
+    wishes: Sequence[Wish]
+
+
+def make_ready(
+    requests: Sequence[PlaceRequest],
+    seen: Sequence[Standing],
+    page_current: str,
+    payer_of: Callable[[PlaceRequest], bytes | None],
+) -> Ready:
+    """Make what can be made: `seen` is how the way of each stood a moment ago."""
+    wishes = [wish_of(r, page_current, stands, payer_of(r)) for r, stands in zip(requests, seen, strict=True)]
+    return Ready(clock.now(), ids.new_ids(len(requests)), requests, [_hash(request) for request in requests], wishes)
+
+
+def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: bytes | None = None) -> Wish:
+    """The wish behind a request, as policy judges it; `seen` is how the way to pay stood a moment ago, `payer` who will pay."""
+    ask = bonus.ask_of(request)
+    return Wish(
+        request.shop_id, request.user_id, request.amount_fen, request.channel_id, request.method, request.page_version,
+        page_current, bank=request.bank, instrument=request.instrument,
+        channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
+        device_id=UUID(request.device_id) if request.device_id else None, client_ip=request.client_ip, payer=payer,
+        agreement=request.agreement, currency=request.currency,
+        goods_id=request.basket.goods_id if request.basket else None, offer=ask.campaign_id, coupon=ask.code_hash,
+        purchase=request.basket is not None or request.for_goods, notify_door=seen.heard,
+        sure_fen=request.sure_fen,
+    )  # fmt: skip
+
+
+def _hash(request: PlaceRequest) -> bytes:
+    """What must be the same when a key is used again: the wish itself, not the page or the address it came from."""
+    card = f"|{request.bank}|{request.instrument}" if request.bank or request.instrument else ""
+    goods = f"|{request.basket}" if request.basket else ""
+    gift = f"|{request.offer}|{request.coupon.strip()}" if request.offer is not None or request.coupon.strip() else ""
+    return hashlib.sha256(f"{request.amount_fen}|{request.channel_id}|{request.method}{card}{goods}{gift}".encode()).digest()
