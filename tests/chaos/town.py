@@ -25,6 +25,8 @@ from daozhang.simulators.station import NotPayable
 
 WAVE = 100
 AT_ONCE = 24
+HEARD_S, HANGS_S = 3.0, 4.0
+"""How long the shop of this town waits for a channel's answer, and how long one keeps silent that hangs: a wave waits for both."""
 AGES_S = (5, 10, 45, 60, 180, 300, 300, 360, 600, 1_200, 1_800)
 """What passes after the last wave, in steps that meet the schedules of both sides; then hours, then days."""
 HOURS, DAYS = 26, 32
@@ -217,7 +219,7 @@ class Town:
                     self._sim.dial.set(
                         Fault(
                             point=point, kind=kind, channel=channel, times=None, probability=probability,
-                            code=self._dice.choice(codes), seconds=9.0 if kind == "hang" else 0.2, copies=4,
+                            code=self._dice.choice(codes), seconds=HANGS_S if kind == "hang" else 0.2, copies=4,
                             amount_fen=self._dice.choice((1, 100, 4_999)),
                         )
                     )  # fmt: skip

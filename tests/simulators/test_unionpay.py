@@ -5,6 +5,7 @@ import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from daozhang import clock
 from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.station import NotPayable
+from daozhang.simulators.unionpay.books import Notice
 from daozhang.simulators.unionpay.enrolment import Enrolment, enrol
 from daozhang.simulators.unionpay.station import UnionPay
 from daozhang.simulators.watch import digits
@@ -166,6 +168,9 @@ async def test_a_number_and_time_are_used_once_and_the_time_is_part_of_the_name(
 
 
 async def test_a_notice_is_sent_five_times_at_most_until_the_status_is_200(shop: Shop) -> None:
+    def last(number: str) -> Notice:
+        return shop.station.books.notices(number)[0]
+
     shop.sim.habits.time_scale = 1.0
     for number, yes_after in (("B" * 26, 0), ("C" * 26, 3)):
         await shop.back(shop.order(number))
@@ -174,21 +179,23 @@ async def test_a_notice_is_sent_five_times_at_most_until_the_status_is_200(shop:
         shop.sim.phone.pay(number)
         waits = []
         try:
-            for step in range(1, 6):
-                await until(lambda step=step: len(shop.heard) == step)
-                notice = shop.station.books.notices(number)[0]
-                waits.append(round(notice.next_s - clock.now_s()) if notice.next_s else None)
+            for step in range(1, 6 if not yes_after else yes_after + 2):
+                await until(lambda step=step, number=number: len(shop.heard) == step and last(number).state != "sending")
+                notice = last(number)
+                # To the next five seconds: a busy machine takes some of them until it looks.
+                waits.append(ceil((notice.next_s - clock.now_s()) / 5) * 5 if notice.next_s else None)
                 shop.answer = 204 if step == 2 else 200 if step == yes_after else 500
                 clock.shift(clock._offset_s + (waits[-1] or 0) + 1)
                 shop.station.look()
             await shop.sim.quiet()
-        except TimeoutError:
-            assert yes_after == 3
+            # Nothing is under way any more, and a day later nothing has come due either.
+            clock.shift(clock._offset_s + 86_400)
+            shop.station.look()
+            await shop.sim.quiet()
         finally:
             clock.shift(0)
         assert waits[: 5 if not yes_after else 3] == [60, 120, 240, 300, None][: 5 if not yes_after else 3]
-        state = shop.station.books.notices(number)[0].state
-        assert (state, len(shop.heard)) == (("given_up", 5) if not yes_after else ("acknowledged", 4))
+        assert (last(number).state, len(shop.heard)) == (("given_up", 5) if not yes_after else ("acknowledged", 4))
 
 
 async def until(done, within_s: float = 60.0) -> None:
@@ -256,8 +263,12 @@ async def test_returns_are_judged_and_the_balance_follows(shop: Shop) -> None:
     assert books.balance_fen(mer_id) == 5_000
 
     def refund(number: str, fen: str, kind: str = "04", origin: str = txn) -> Fields:
-        return shop.order(number, txnType=kind, txnSubType="00", bizType="000201", channelType="07", txnAmt=fen, origQryId=origin)
+        return shop.order(
+            number, txnType=kind, txnSubType="00", bizType="000201", channelType="07", txnAmt=fen, origQryId=origin, txnTime=moment
+        )
 
+    # One moment for all: the time is part of a number's name, and a second may begin between two of them.
+    moment = order["txnTime"]
     assert (await shop.back(refund("R" * 20, "2000")))["respCode"] == "00"
     assert (await shop.back(refund("R" * 20, "2000")))["respCode"] == "12"
     assert (await shop.back(refund(order["orderId"], "1")))["respCode"] == "12"
@@ -268,6 +279,7 @@ async def test_returns_are_judged_and_the_balance_follows(shop: Shop) -> None:
     await shop.sim.quiet()
     assert books.refund_totals().sum_fen == 2_000
     clock.shift(331 * 86_400)
+    moment = digits(clock.now_s())
     try:
         late = await shop.back(refund("V" * 20, "1"))
         assert (late["respCode"], late["respMsg"][-9:]) == ("35", "[4040007]")
