@@ -83,7 +83,7 @@ async def test_a_buyer_looks_buys_with_one_tap_and_sees_the_code(
     await page.fill("#target", "13800138001")
     await page.click("[data-buy]")
     await page.wait_for_url("**/shop/purchases/PU-*")
-    await expect(page.locator(".answer .chip")).to_have_text(said["done"], timeout=20_000)
+    await expect(page.locator(".answer .chip")).to_have_text(said["done"])
     for path in (*MINE, *TRUTH):
         await visit(page, shop.url + path)
         assert await audit(page, axe) == [], path
@@ -125,7 +125,7 @@ async def test_who_recharges_for_something_is_led_back_to_it(chromium: Browser, 
     await page.wait_for_url("**/orders/RC-*")
     await pay_on_the_phone(page)
     await page.bring_to_front()
-    await page.click(f"text={SAID['zh']['back']}", timeout=15_000)
+    await page.click(f"text={SAID['zh']['back']}")
     await page.wait_for_url(f"**/shop/{goods['game_card']}?count=2")
     await expect(page.locator("[data-buy]")).to_have_text(SAID["zh"]["two"])
     await context.close()

@@ -95,7 +95,7 @@ class Walk:
         self.shop.stage.sim.phone.pay(await self.shop.stage.shop.number(order_id), **trick)  # type: ignore[arg-type]
 
     async def says(self, text: str) -> None:
-        await expect(self.page.locator("main")).to_contain_text(text, timeout=15_000)
+        await expect(self.page.locator("main")).to_contain_text(text, timeout=60_000)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ async def another_amount(walk: Walk) -> None:
     """Another amount arrived than was ordered: it is the owner's choice."""
     page, path = walk.page, await walk.order(200)
     await walk.pay(path, trick="charged_otherwise", amount_fen=19_999)
-    await expect(page.locator("#choice")).to_be_visible(timeout=15_000)
+    await expect(page.locator("#choice")).to_be_visible(timeout=60_000)
     await walk.stop("choice")
     await walk.go(f"{path}/why")
     await expect(page.locator("[data-step=choose]")).to_be_visible()

@@ -21,8 +21,8 @@ from typing import Any
 import aiohttp
 
 CHUNKS_AT_ONCE = 25
-READY_WITHIN_S = 90.0
-PATIENCE_S = 60.0
+READY_WITHIN_S = 240.0
+PATIENCE_S = 240.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -170,7 +170,7 @@ async def open_channel(folder: Path, seed: int) -> Channel:
     channel = Channel(served, config)
     with served.log.open("ab") as log:
         served.process = await asyncio.create_subprocess_exec(*words, stdout=log, stderr=log, preexec_fn=end_with_parent)
-    for _ in range(500):
+    for _ in range(2_400):
         if config.exists():
             return channel
         await asyncio.sleep(0.05)

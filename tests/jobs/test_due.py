@@ -31,7 +31,7 @@ class Rows:
 
 
 async def _until(true: Any) -> None:
-    for _ in range(500):
+    for _ in range(6_000):
         if true():
             return
         await asyncio.sleep(0.01)

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any, Self
 
-ANSWER_WITHIN_S = 30
+ANSWER_WITHIN_S = 120
 
 
 class Refused(Exception):
@@ -27,7 +27,7 @@ class Oracle:
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.close()
-        await asyncio.wait_for(self._process.wait(), 10)
+        await asyncio.wait_for(self._process.wait(), 60)
 
     async def ask(self, do: str, **values: Any) -> Any:
         """What the library makes of it. Raises `Refused` with its own words."""

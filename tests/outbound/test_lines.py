@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from tests.outbound.servers import ABOUT, GET, OK, Counted, call, certificate, says, server
+from tests.patience import until
 
 from daozhang.outbound import ConnectFault, ReadFault, Request, Transport
 from daozhang.outbound.hosts import PublicResolver
@@ -78,18 +79,20 @@ async def test_in_07_what_would_be_read_as_another_request_is_never_sent(request
 
 
 async def test_who_finds_every_connection_in_use_has_sent_nothing_and_the_others_are_answered() -> None:
-    free = asyncio.Event()
+    free, asked = asyncio.Event(), 0
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
         while True:
             await reader.readuntil(b"\r\n\r\n")
+            asked += 1
             await free.wait()
             writer.write(OK)
 
     async with server(answer) as base:
-        transport = Transport([base], loopback=True, connect_s=0.3, total_s=60)
+        transport = Transport([base], loopback=True, connect_s=2, total_s=60)
         early = [asyncio.create_task(transport.send(base, GET, ABOUT)) for _ in range(MOST_CONNECTIONS)]
-        await asyncio.sleep(0.05)
+        await until(lambda: asked == MOST_CONNECTIONS)
         with pytest.raises(ConnectFault):
             await transport.send(base, GET, ABOUT)
         free.set()

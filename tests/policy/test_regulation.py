@@ -166,7 +166,7 @@ async def test_orders_on_their_way_follow_the_row_and_end(shop: Shop, in_flight:
         program = shop.program
         assert await send_back(program.database, program.accounts, program.house.cases, 1) == 1
         assert await send_back(program.database, program.accounts, program.house.cases, 1) == 0
-        for _ in range(20):
+        for _ in range(600):
             await shop.work()
             if (await shop.order(order.id)).state == "refunded":
                 break

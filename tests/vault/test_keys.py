@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.patience import until
 
 from daozhang import clock
 from daozhang.postgres import Database
@@ -153,6 +154,5 @@ async def test_a_running_process_hears_of_a_key_drawn_elsewhere(database: Databa
     vault = await Vault.open(database, settings)
     watching = asyncio.create_task(vault.watch(database, settings))
     await draw_key(database, settings)
-    await asyncio.sleep(0.5)
+    await until(lambda: len(vault._ciphers) == 3)
     watching.cancel()
-    assert len(vault._ciphers) == 3

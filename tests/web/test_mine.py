@@ -155,7 +155,7 @@ async def test_closing_gives_the_money_back_waits_for_it_and_ends_for_good(
     assert "Orders without an end: 1" in page.text
     assert await stage.shop.cash() == 0
     await stage.shop.program.desk.cancel(stage.shop.user_id, waiting.id)
-    for _ in range(30):
+    for _ in range(600):
         # The channel's own clock pays the refund out; how many looks that takes is its affair.
         await stage.shop.later(70)
         await stage.shop.work()
