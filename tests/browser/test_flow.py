@@ -1,11 +1,14 @@
 """The whole way of one recharge, as a person walks it, in a real browser."""
 
+import contextlib
 import re
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Error as PageError
 from tests.browser.conftest import Shop, audit, context_for, log_in, visit
 from tests.flows.conftest import let_time_pass
+from tests.patience import until
 from tests.web.stage import PASSWORD, PHONE
 
 from daozhang.ids import parse26
@@ -32,6 +35,7 @@ SAID = {
 }
 UNDER_THE_DOCK = """() => document.activeElement.getBoundingClientRect().bottom
   > document.querySelector('.dock').getBoundingClientRect().top"""
+OVERTAKE = "([one, another, ms]) => { location.href = one; setTimeout(() => location.href = another, ms); }"
 AHEAD = {
     "zh": {
         "no": "¥6,000.00 现在充不了", "yes": "¥60.00 现在可以充", "checking": "请勿重复付款",
@@ -244,4 +248,21 @@ async def test_a_password_can_be_looked_at_and_a_lost_network_is_said(chromium: 
     await expect(page.locator(".offline")).to_be_empty()
     await page.click("main button[type=submit]")
     await page.wait_for_url("**/recharge")
+    await context.close()
+
+
+async def test_a_page_that_another_overtakes_calls_nothing_a_fault(chromium: Browser, shop: Shop) -> None:
+    """Whoever taps twice, or is renewed while he taps: the browser gives up the fading between pages, and nothing has failed."""
+    context = await context_for(chromium, language="zh", width=390)
+    page, faults = await context.new_page(), list[str]()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    await visit(page, f"{shop.url}/login")
+    for pause_ms in range(24):
+        with contextlib.suppress(PageError):
+            await page.evaluate(OVERTAKE, ["/register", "/login", pause_ms])
+        await page.wait_for_timeout(120)
+    await visit(page, f"{shop.url}/login")
+    assert faults == []
+    await page.evaluate("() => { setTimeout(() => Promise.reject(new DOMException('ours was aborted', 'AbortError'))); }")
+    await until(lambda: faults == ["ours was aborted"])
     await context.close()

@@ -84,7 +84,7 @@ def twice_in_a_form(message: Message, names: tuple[str, ...]) -> list[Message]:
 class WechatPen(Pen):
     """WeChat Pay: a signed JSON body with a sealed resource."""
 
-    yuan, stale_s, amount_name = False, 301, "total"
+    yuan, stale_s, amount_name = False, 360, "total"
 
     def __init__(self, enrolment: WechatEnrolment) -> None:
         self._ring, self.merchant = WechatKeyring(enrolment), enrolment.merchant
@@ -271,7 +271,7 @@ class EpayPen(Pen):
 
     def __init__(self, enrolment: EpayEnrolment, version: str) -> None:
         self._merchant, self._v2 = enrolment.merchants[0], version == "v2"
-        self.own, self.stale_s = self._v2, 301 if self._v2 else 0
+        self.own, self.stale_s = self._v2, 360 if self._v2 else 0
         self.weaker = ("SHA1", "MD5") if self._v2 else ("SHA1",)
         self.secret = "private_key" if self._v2 else "key"
         self._keys: dict[Who, RSAPrivateKey] = {

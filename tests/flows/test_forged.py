@@ -117,7 +117,7 @@ async def test_cb_11_signed_by_a_test_environment(attack: Attack, stranger: Enro
     await attack.bounces(signed(stranger, sandbox, serial=stranger.merchant.public_key_id), 401, why="unknown_serial")
 
 
-@pytest.mark.parametrize("age_s", [301, 86_400, -301, -86_400, 10**11])
+@pytest.mark.parametrize("age_s", [301, 86_400, -360, -86_400, 10**11])
 async def test_cb_15_too_old_or_from_the_future(attack: Attack, age_s: int) -> None:
     body = sealed(attack.shop.enrolment, told(attack.shop.enrolment, attack.number))
     await attack.bounces(signed(attack.shop.enrolment, body, age_s=age_s), 401, 400, why="stale|unsigned|malformed")
