@@ -68,7 +68,7 @@ where a.id = $4 and a.channel_id = $7 and a.state = 'paid' and a.amount_fen <> $
 select lock_users($1);
 
 -- name: begin_orders
-select f.request_hash, f.order_id, f.asked, (f.facts).*
+select f.*
 from begin_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], cardinality($3::uuid[])), spread($8::bigint[], cardinality($3::uuid[])),
   spread($9::text[], cardinality($3::uuid[])), spread($10::text[], cardinality($3::uuid[])), spread($11::text[], cardinality($3::uuid[])),
   spread($12::text[], cardinality($3::uuid[])), $13, spread($14::text[], cardinality($3::uuid[])), spread($15::text[], cardinality($3::uuid[])),
@@ -76,7 +76,7 @@ from begin_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], cardinality($3::u
   spread($19::text[], cardinality($3::uuid[])), $20, $21, $22) f;
 
 -- name: keep_orders
-select keep_orders($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9, spread($10::text[], n), $11, $12, $13,
+select keep_orders($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9::json[], spread($10::json[], n), $11, $12, $13,
   spread($14::bytea[], n), spread($15::text[], n), spread($16::bigint[], n), $17, $18, spread($19::text[], n), $20,
   spread($21::bigint[], n), spread($22::text[], n), spread($23::text[], n), spread($24::text[], n), spread($25::text[], n),
   spread($26::text[], n), spread($27::bytea[], n), $28, $29)
