@@ -12,9 +12,9 @@ from daozhang.cases.unfreeze import ask as ask_unfreeze
 from daozhang.demo.scenes import MAINTENANCE
 from daozhang.demo.world import HOME_IP, LARGE_FEN
 from daozhang.identity import Visitor
-from daozhang.policy import places
+from daozhang.policy import payers, places
 from daozhang.reasons import Refusal
-from daozhang.recharge import source
+from daozhang.recharge import hold, source
 from daozhang.recharge.hearing import Hearing
 
 
@@ -304,6 +304,30 @@ async def cure_just_unfrozen(story: Story) -> None:
     assert await story.buy() == ""
 
 
+async def meet_flagged_payer(story: Story) -> str:
+    """The money is there, kept apart, and its owner reads that it is."""
+    order = await story.newest()
+    assert (order.state, order.money) == ("held", "received")
+    assert await story.shop.cash(story.person.user_id) == 1_000
+    return str(order.reason)
+
+
+async def cure_flagged_payer(story: Story) -> None:
+    """Who paid is told, with proof; two people agree and it is credited. The flag, which was an error, is taken away."""
+    assert story.order is not None
+    program, cases = story.world.program, story.world.program.house.cases
+    case = await cases.open_about(1, hold.KIND, story.order.shown)
+    assert case is not None
+    assert (case.question, case.turn) == ("payer", "user")
+    await cases.answer(story.person.user_id, case.id, "是我姐姐替我付的，转账记录附上", [picture()])
+    await cases.propose(case.id, "staff:1", "approved", "a sister, the record fits")
+    with pytest.raises(Refusal, match="cases"):
+        await cases.confirm(case.id, "staff:1")
+    await cases.confirm(case.id, "staff:2")
+    assert ((await story.seen()).state, await story.shop.cash(story.person.user_id)) == ("credited", 6_000)
+    await payers.flag(program.database, story.order.id, flagged=False, why="a sister", actor="staff:2")
+
+
 async def nothing(story: Story) -> None:
     """The cure is to do it again: the page has renewed itself."""
 
@@ -334,5 +358,6 @@ LIVED: dict[str, tuple[Meet, Cure]] = {
     "region_suspended": (meet_region_suspended, cure_region_suspended),
     "five_large": (meet_five_large, cure_review),
     "far_away": (meet_far_away, cure_by_code),
+    "flagged_payer": (meet_flagged_payer, cure_flagged_payer),
     "just_unfrozen": (meet_balance_short, cure_just_unfrozen),
 }

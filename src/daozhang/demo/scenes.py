@@ -1,6 +1,7 @@
 """How each situation is made: a function per cause. Each leaves the user where the cause will be met, and answers that path."""
 
 import contextlib
+import secrets
 from datetime import timedelta
 
 from daozhang import clock
@@ -8,7 +9,7 @@ from daozhang.app import SHOP
 from daozhang.demo.causes import ways
 from daozhang.demo.world import CLOSED_REGION, HOME_IP, Person, Scene, World
 from daozhang.identity import Visitor
-from daozhang.policy import regulation
+from daozhang.policy import payers, regulation
 from daozhang.policy.places import note_login
 from daozhang.reasons import Refusal
 from daozhang.status import calendar
@@ -187,6 +188,14 @@ async def far_away(world: World, person: Person) -> str:
     return f"/recharge?amount={world.large_fen // 100}"
 
 
+async def flagged_payer(world: World, person: Person) -> str:
+    """Somebody pays for this user whom people have since flagged. Everybody who enters has a payer of his own."""
+    payer = f"oFlag{secrets.token_hex(11)}"
+    first = await world.paid(person, await world.place(person, 1_000), payer=payer)
+    await payers.flag(world.program.database, first.id, flagged=True, why="charged back elsewhere", actor=STAFF)
+    return f"/orders/{(await world.paid(person, await world.place(person, 5_000), payer=payer, state='held')).shown}"
+
+
 async def just_unfrozen(world: World, person: Person) -> str:
     """Money lay in the wallet through a freeze that has just ended."""
     await world.credit(person, 20_000)
@@ -202,7 +211,7 @@ SCENES: dict[str, Scene] = {
         balance_short, frozen, locked, unverified, maintenance, bank_limit, extra_check, lost, refused, not_credited, database,
         page_old, credit_card, extra_zero, lost_point, code_unfinished, face_unfinished, new_account, agreement, coupon_stack,
         cross_border, region_suspended,
-        five_large, far_away, just_unfrozen,
+        five_large, far_away, flagged_payer, just_unfrozen,
     )
 }  # fmt: skip
 """By the id of the cause."""

@@ -224,25 +224,28 @@ class World:
         """Recharge for real: placed, paid on the simulated phone, called back, credited. Raises `SceneTrouble`."""
         return await self.paid(person, await self.place(person, amount_fen))
 
-    async def paid(self, person: Person, order: OrderView) -> OrderView:
-        """Pay a placed order and wait until it is credited. Raises `SceneTrouble`."""
-        await self.pay(order)
+    async def paid(self, person: Person, order: OrderView, *, payer: str = "", state: str = "credited") -> OrderView:
+        """Pay a placed order and wait until it is credited, or in another `state`. Raises `SceneTrouble`."""
+        await self.pay(order, payer=payer)
         end_s = clock.now_s() + PATIENCE_S
         while clock.now_s() < end_s:
             await self.program.desk.look(order.id)
             seen = await self.program.desk.order(person.user_id, order.id)
-            if seen is not None and seen.state == "credited":
+            if seen is not None and seen.state == state:
                 return seen
-        raise SceneTrouble(f"an order did not become credited: {order.reason or order.state}")
+        raise SceneTrouble(f"an order did not become {state}: {order.reason or order.state}")
 
-    async def pay(self, order: OrderView, trick: str = "") -> None:
-        """Scan the order's code with the simulated phone and approve; `trick` is what goes wrong. Raises `SceneTrouble`."""
+    async def pay(self, order: OrderView, trick: str = "", payer: str = "") -> None:
+        """Scan the order's code with the simulated phone and approve. Raises `SceneTrouble`.
+
+        `trick` is what goes wrong, `payer` somebody else whose phone it is.
+        """
         if order.state != "awaiting_payment" or order.action != "qr":
             raise SceneTrouble(f"an order cannot be paid: {order.reason or order.state}")
         found = f"{self.simulators}/phone/scan?{urlencode({'code_url': order.payload['text']})}"
         async with aiohttp.ClientSession(trust_env=False) as client, client.get(found, allow_redirects=False) as answer:
             code = answer.headers.get("location", "").split("?")[0].rpartition("/")[2]
-        await self._control("POST", "/dial/pay", {"number": code, "trick": trick})
+        await self._control("POST", "/dial/pay", {"number": code, "trick": trick, "payer": payer})
 
     async def fault(self, **fields: Any) -> None:
         """Turn the fault dial of the simulated channels (the fields of its `Fault`)."""

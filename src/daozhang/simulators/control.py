@@ -1,8 +1,8 @@
 """The dial's doors over HTTP, for tests, the chaos run and the bench: JSON in, JSON out.
 
 `POST /dial` sets a fault (the fields of `Fault`), `GET /dial` lists, `DELETE /dial` clears; `POST /dial/clock` `{"offset_s"}`;
-`POST /dial/habits` (fields of `Habits`); `POST /dial/pay` `{"number", "trick"?, "amount_fen"?, "way"?}` pays without a page;
-`POST /dial/wake` makes every waiting callback due; `GET /books` sums by kind; `GET /books/order?number=`; `GET /healthz`.
+`POST /dial/habits` (fields of `Habits`); `POST /dial/pay` `{"number", "trick"?, "amount_fen"?, "way"?, "payer"?}` pays without a
+page; `POST /dial/wake` makes every waiting callback due; `GET /books` sums by kind; `GET /books/order?number=`; `GET /healthz`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ class _Wish(msgspec.Struct, forbid_unknown_fields=True):
     way: str = ""
     amount_fen: int | None = None
     voucher_fen: int = 0
+    payer: str = ""
 
 
 class _Clock(msgspec.Struct, forbid_unknown_fields=True):
@@ -86,7 +87,7 @@ class Control:
 
     def _pay(self, wish: _Wish) -> Payment:
         return self._sim.phone.pay(
-            wish.number, way=wish.way, trick=wish.trick, amount_fen=wish.amount_fen, voucher_fen=wish.voucher_fen
+            wish.number, way=wish.way, trick=wish.trick, amount_fen=wish.amount_fen, voucher_fen=wish.voucher_fen, payer=wish.payer
         )
 
     def _wake(self) -> dict[str, str]:

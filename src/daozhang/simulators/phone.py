@@ -47,12 +47,18 @@ class Phone:
         station.hand.see(payment.code)
         return station.hand.find(payment.code)
 
-    def pay(self, number: str, *, way: str = "", trick: str = "", amount_fen: int | None = None, voucher_fen: int = 0) -> Payment:
-        """Pay. Raises `NotPayable`, with `form` for a way or a trick that the channel does not have."""
+    def pay(
+        self, number: str, *, way: str = "", trick: str = "", amount_fen: int | None = None, voucher_fen: int = 0, payer: str = ""
+    ) -> Payment:
+        """Pay; `payer` is somebody else whose phone does it, where the channel names him.
+
+        Raises `NotPayable`, with `form` for a way, a trick or a payer that the channel does not have.
+        """
         station, payment = self._found(number)
-        if (way and way not in station.ways) or (trick and trick not in station.tricks):
+        if (way and way not in station.ways) or (trick and trick not in station.tricks) or (payer and payment.kind != "wechatpay"):
             raise NotPayable("form")
-        return station.hand.pay(payment.code, way=way, trick=trick, amount_fen=amount_fen, voucher_fen=voucher_fen)
+        else_whose = {"payer": payer} if payer else {}
+        return station.hand.pay(payment.code, way=way, trick=trick, amount_fen=amount_fen, voucher_fen=voucher_fen, **else_whose)
 
     def decline(self, number: str) -> Payment:
         """The payer taps cancel."""

@@ -56,13 +56,15 @@ class Hand:
         if not order.phone:
             self._books.phone_saw(order, "seen")
 
-    def pay(self, number: str, *, way: str = "", trick: str = "", amount_fen: int | None = None, voucher_fen: int = 0) -> Payment:
-        """Pay; the callback is on its way."""
+    def pay(
+        self, number: str, *, way: str = "", trick: str = "", amount_fen: int | None = None, voucher_fen: int = 0, payer: str = ""
+    ) -> Payment:
+        """Pay; the callback is on its way. `payer` is the openid of somebody else whose phone scanned the code."""
         order = self.order(number)
         self._payable(order)
         otherwise_fen = amount_fen if amount_fen is not None else order.total_fen + 1
         charged_fen = otherwise_fen if trick == "charged_otherwise" else order.total_fen
-        payer, bank = order.openid or payer_of(order.appid), BANKS[way or "balance"]
+        payer, bank = order.openid or payer or payer_of(order.appid), BANKS[way or "balance"]
         paid = self._books.pay(order, charged_fen, bank, payer, min(voucher_fen, charged_fen))
         if paid is None:
             raise NotPayable("closed")
