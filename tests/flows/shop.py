@@ -35,7 +35,7 @@ from daozhang.vault import Vault
 LICENSED = replace(
     defaults(),
     amount=replace(defaults().amount, ask_odd=False),
-    confirm=ConfirmRules(from_fen=9_999_999_999, day_fen=9_999_999_999),
+    confirm=ConfirmRules(from_fen=9_999_999_999, day_fen=9_999_999_999, strengths=()),
     open=OpenRules(most_count=10_000),
     eligibility=EligibilityRules(
         mode="licensed_psp", licence="Z0000000000000", name_from_fen=9_999_999_999, name_warn_fen=9_999_999_999

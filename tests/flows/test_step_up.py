@@ -1,5 +1,6 @@
 """An odd login is asked about at once: an owner who proves himself goes on without a person, a stolen session does not."""
 
+import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from daozhang.demo.shelf import atlas
 from daozhang.demo.world import numbered
 from daozhang.identity import Visitor
 from daozhang.policy import places
-from daozhang.policy.book import ConfirmRules
+from daozhang.policy.book import STRENGTHS, ConfirmRules
 from daozhang.postgres import Database
 from daozhang.providers import rows
 from daozhang.recharge.model import OrderView, PlaceRequest
@@ -155,6 +156,48 @@ async def test_who_cannot_confirm_is_let_go_by_a_person_once(shop: Shop) -> None
         shop, LARGE_FEN + 100, HOME, (await shop.program.desk.waiting.request(shop.program.database, order.id)).device_id
     )
     assert again.state == "challenged", "the pass was for one order"
+
+
+async def test_a_licensed_shop_asks_for_proof_by_the_days_sum_and_each_cure_lets_it_go(
+    database: Database, settings: Settings, enrolment: Enrolment
+) -> None:
+    """1,000 yuan a day by a password, 5,000 with a code, more by an agreement that a person looks at; a code is typed once."""
+    rules = replace(LICENSED, confirm=replace(LICENSED.confirm, strengths=STRENGTHS), rules=())
+    async with open_shop(database, settings, enrolment=enrolment, rules=rules) as shop:
+        for card in shop.sim.services.cards():
+            await rows.add(database, shop.program.vault, settings, 1, rows.ProviderSettings(**card))  # type: ignore[arg-type]
+        challenges = shop.program.house.challenges
+
+        async def confirmed(amount_fen: int, reason: str) -> OrderView:
+            order = await shop.place(amount_fen)
+            assert (order.state, order.reason) == ("challenged", reason)
+            with refuses("operation.not_waiting"):
+                await challenges.ask_person(order)
+            await challenges.send(order, NETWORK)
+            await challenges.answer(order, sent(shop))
+            return await shop.order(order.id)
+
+        async def credited(order: OrderView) -> None:
+            assert order.state == "awaiting_payment", order.reason
+            await shop.pay(order)
+            await shop.reach(order.id, "credited")
+
+        await credited(await shop.place(100_000))
+        await credited(await confirmed(300_000, "operation.strength_two"))
+        order = await confirmed(100_001, "operation.strength_signed")
+        assert (order.state, order.reason) == ("reviewing", "operation.strength_signed")
+        assert await cases_of(shop) == ["review"]
+        await shop.program.desk.resume.approve(order.id, "staff:2", "the agreement of May, 20,000 a day")
+        await credited(await shop.order(order.id))
+
+
+async def test_am_what_a_day_may_have_by_a_password_holds_however_many_ask_at_once(
+    database: Database, settings: Settings, enrolment: Enrolment
+) -> None:
+    rules = replace(LICENSED, confirm=replace(LICENSED.confirm, strengths=STRENGTHS), rules=())
+    async with open_shop(database, settings, enrolment=enrolment, rules=rules) as shop:
+        views = await asyncio.gather(*(shop.place(30_000) for _ in range(10)))
+        assert sorted(view.state for view in views) == ["awaiting_payment"] * 3 + ["challenged"] * 7
 
 
 async def test_a_large_sum_alone_is_confirmed_by_its_owner_and_by_nobody_for_him(

@@ -14,6 +14,7 @@ from daozhang import __version__, agreements, clock
 from daozhang.app import SHOP
 from daozhang.bench.booth import Booth
 from daozhang.bench.coded import Coded, Met
+from daozhang.bench.errand import CODE
 from daozhang.bench.stories import Truth
 from daozhang.channels import console
 from daozhang.channels.catalogue import KINDS
@@ -24,7 +25,7 @@ from daozhang.goods.buy import Purchases
 from daozhang.identity import Visitor
 from daozhang.limits import rows as limits
 from daozhang.policy import facts, regulation
-from daozhang.policy.book import ConfirmRules, EligibilityRules, OpenRules, Parameters
+from daozhang.policy.book import STRENGTHS, ConfirmRules, EligibilityRules, OpenRules, Parameters
 from daozhang.policy.books import Books
 from daozhang.reasons import Refusal
 from daozhang.recharge.freeze import Writ
@@ -255,11 +256,39 @@ async def _code_wanted(self: Checked, person: Person) -> Met:
     return await self.place(person, CONFIRM_FEN + 10_000)
 
 
+@meets("operation.strength")
+async def _more_than_a_password_may(self: Checked, person: Person) -> Met:
+    await self.book(licensed(ConfirmRules()))
+    return await self.place(person, STRENGTHS[0].day_fen + USUAL_FEN)
+
+
+@meets("operation.signed")
+async def _more_than_two_factors_may(self: Checked, person: Person) -> Met:
+    """A day that was confirmed up to its bound; the next order is confirmed as well, and a person looks for the agreement."""
+    bounds = replace(STRENGTHS[0], day_fen=USUAL_FEN), replace(STRENGTHS[1], day_fen=2 * USUAL_FEN)
+    await self.book(licensed(ConfirmRules(strengths=bounds)))
+    met = await self.place(person, 3 * USUAL_FEN)
+    assert met.order is not None
+    program = self.shop.program
+    await program.house.challenges.send(met.order, "198.51.100.0/24")
+    (code,) = CODE.findall(self.shop.simulator.services.messages[0].text)[:1]
+    await program.house.challenges.answer(met.order, code)
+    order = await program.desk.order(person.user_id, met.order.id)
+    assert order is not None
+    return of(person, order)
+
+
+def licensed(confirm: ConfirmRules) -> Parameters:
+    """The demo's book as one of a payment institution, which asks for no name and for what `strengths` say."""
+    eligibility = EligibilityRules(mode="licensed_psp", licence="Z0000000000000", name_from_fen=MOST_FEN, name_warn_fen=MOST_FEN)
+    wide = replace(confirm, from_fen=MOST_FEN, day_fen=MOST_FEN)
+    return replace(base(), eligibility=eligibility, confirm=wide)
+
+
 @meets("operation.day")
 async def _over_the_day(self: Checked, person: Person) -> Met:
-    confirm, least_fen = ConfirmRules(from_fen=MOST_FEN, day_fen=MOST_FEN), base().amount.max_fen
-    licensed = EligibilityRules(mode="licensed_psp", licence="Z0000000000000", name_from_fen=MOST_FEN, name_warn_fen=MOST_FEN)
-    await self.book(replace(base(), day=replace(base().day, max_fen=least_fen), confirm=confirm, eligibility=licensed))
+    least_fen = base().amount.max_fen
+    await self.book(replace(licensed(ConfirmRules(strengths=())), day=replace(base().day, max_fen=least_fen)))
     await self.place(person, least_fen - USUAL_FEN)
     return await self.place(person, USUAL_FEN + 1)
 

@@ -148,9 +148,8 @@ async def _travel(errand: Errand) -> None:
 
 
 @_cures("far_away", _travel)
-async def _say_how_it_is(errand: Errand) -> None:
-    if not await errand.reviewed():
-        errand.wish(amount_fen=BASE_FEN)
+async def _show_that_it_is_you(errand: Errand) -> None:
+    await errand.confirm()
 
 
 @_cures("just_unfrozen", _scene("just_unfrozen", goods=True))

@@ -1,5 +1,6 @@
 """One version of the book of parameters: what the checks measure by. Pure; `policy/books.py` reads and keeps the versions."""
 
+from datetime import date
 from functools import lru_cache
 from importlib import resources
 from typing import Literal
@@ -114,6 +115,24 @@ class EligibilityRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     from_16_month_fen: int = 40_000
 
 
+class StrengthRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One dated row of law: how much of a day may go on so many factors. From `from_on` on, and before `until_on`, in Shanghai."""
+
+    factors: Literal["one", "two"]
+    day_fen: int
+    from_on: date
+    until_on: date | None = None
+    reference: str
+
+
+_ANNOUNCEMENT = "中国人民银行公告〔2015〕第43号 第二十四条"
+STRENGTHS = (
+    StrengthRow(factors="one", day_fen=100_000, from_on=date(2016, 7, 1), reference=f"{_ANNOUNCEMENT}（三）"),
+    StrengthRow(factors="two", day_fen=500_000, from_on=date(2016, 7, 1), reference=f"{_ANNOUNCEMENT}（二）"),
+)
+"""What the law says today. Above both a day's sum is by agreement, signed or with a certificate (the same article, item 1)."""
+
+
 class ConfirmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Above which sums, in fen, an order is confirmed by a second factor: one payment, and all of a day.
 
@@ -123,6 +142,8 @@ class ConfirmRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     from_fen: int = 500_000
     day_fen: int = 500_000
+    strengths: tuple[StrengthRow, ...] = STRENGTHS
+    """What a day may have by strength of proof; asked for in the mode licensed_psp alone."""
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -242,6 +263,8 @@ def checked(parameters: Parameters) -> Parameters:
         <= eligible.from_8_order_fen
         <= min(eligible.from_8_month_fen, eligible.from_16_order_fen)
         and max(eligible.from_16_order_fen, eligible.from_8_month_fen) <= eligible.from_16_month_fen,
+        "confirm: one row of a strength at a time, with its reference": _one_at_a_time(parameters.confirm.strengths),
+        "confirm: one factor never has more than two": _never_more(parameters.confirm.strengths),
         "tolerance: an order is within its day, a day within its month": all(
             0 <= tier.order_fen <= tier.day_fen <= tier.month_fen and tier.day_count >= 0 for tier in _tiers(parameters.tolerance)
         ),
@@ -251,6 +274,27 @@ def checked(parameters: Parameters) -> Parameters:
             raise BadBook(rule)
     _compiled(msgspec.json.encode(parameters))
     return parameters
+
+
+def _one_at_a_time(rows: tuple[StrengthRow, ...]) -> bool:
+    sound = all(row.day_fen >= 1 and row.reference.strip() and (row.until_on is None or row.from_on < row.until_on) for row in rows)
+    pairs = [(a, b) for place, a in enumerate(rows) for b in rows[place + 1 :] if a.factors == b.factors]
+    return sound and not any(_meet(a, b) for a, b in pairs)
+
+
+def _never_more(rows: tuple[StrengthRow, ...]) -> bool:
+    return all(
+        one.day_fen <= two.day_fen
+        for one in rows
+        for two in rows
+        if (one.factors, two.factors) == ("one", "two") and _meet(one, two)
+    )
+
+
+def _meet(one: StrengthRow, other: StrengthRow) -> bool:
+    """Whether both are in force on some day."""
+    latest = date.max
+    return one.from_on < (other.until_on or latest) and other.from_on < (one.until_on or latest)
 
 
 def _tiers(tolerance: ToleranceRules) -> tuple[Tier, Tier, Tier]:

@@ -277,7 +277,7 @@ class Check:
     `needs` are the facts without which it cannot judge. `judge` answers a hit or None and is pure. `tells` gives the facts of the
     sentence that states the rule when there is no hit (`policy/sentences.toml`); None when it names no fact. `blind` is what a soft
     check says without its facts; by default nothing. `constant`: people read its one sentence whatever the result. `by_book`: what
-    it tells is the same for everybody under one book, so it is told once.
+    it tells is the same for everybody under one book, so it is told once. `applies`: the books under which it is a check at all.
     """
 
     name: str
@@ -291,3 +291,4 @@ class Check:
     blind: "Callable[[Facts, Book], Hit | None] | None" = None
     constant: bool = False
     by_book: bool = False
+    applies: "Callable[[Book], bool] | None" = None

@@ -35,7 +35,8 @@ def plan(stage: Stage, book: Book) -> Asked:
     if known is None or known[0] is not checks or known[1] is not book:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
-        known = _kept[stage, id(book)] = (checks, book, _compiled(stage, checks, book))
+        asked = tuple(check for check in checks if check.applies is None or check.applies(book))
+        known = _kept[stage, id(book)] = (checks, book, _compiled(stage, asked, book))
     return known[2]
 
 

@@ -87,8 +87,11 @@ async def approve(database: Database, books: Books, shop_id: int, proposal_id: U
     if approver.strip().casefold() == proposal.author.strip().casefold():
         waited = clock.now() - proposal.at
         held = {name: msgspec.to_builtins(getattr(book, name)) for name in _BOUNDED}
-        opened = book.eligibility.mode != proposal.parameters.eligibility.mode or _opened(
-            held, msgspec.to_builtins(proposal.parameters)
+        wanted = proposal.parameters
+        opened = (
+            book.eligibility.mode != wanted.eligibility.mode
+            or book.confirm.strengths != wanted.confirm.strengths
+            or _opened(held, msgspec.to_builtins(wanted))
         )
         alone = await database.transact(lambda tx: nobody_else(tx, shop_id, MAY))
         if opened or waited < ALONE_WAITS or not alone:

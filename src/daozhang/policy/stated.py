@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from daozhang import clock
 from daozhang.policy.book import Book
 from daozhang.policy.checks import CHECKS
 from daozhang.policy.model import Facts, Stage, Verdict
@@ -36,7 +37,7 @@ def stated(book: Book, locale: str, agreement_version: int = 0) -> list[Stated]:
             facts=_facts(check.tells(_who(agreement_version), book)) if check.tells else {},
         )
         for check in CHECKS
-        if check.shown and Stage.PLACE in check.stages
+        if check.shown and Stage.PLACE in check.stages and (check.applies is None or check.applies(book))
     ]
     verdicts += [ready.later for ready in book.rules.at(Stage.PLACE) if ready.published]
     by_layer: dict[str, list[Line]] = {}
@@ -48,7 +49,7 @@ def stated(book: Book, locale: str, agreement_version: int = 0) -> list[Stated]:
 
 
 def _who(agreement_version: int) -> Facts:
-    return msgspec.structs.replace(_NOBODY, agreement_version=agreement_version)
+    return msgspec.structs.replace(_NOBODY, agreement_version=agreement_version, at=clock.now())
 
 
 def _facts(told: dict[str, object]) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """An order that was asked about before its payment goes on, or ends: a person looked at it, or its owner confirmed it."""
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -51,18 +50,16 @@ class Resume:
         refused = ("reviewing", "refused", "operation.review_refused", actor, why)
         await self._database.transact(lambda tx: self._waiting.end(tx, order_id, *refused))  # type: ignore[arg-type]
 
-    async def go(
-        self, order_id: UUID, state: State, actor: str, why: str, wish: Callable[[Wish], Wish] = lambda w: w
-    ) -> Try | None:
+    async def go(self, order_id: UUID, state: State, actor: str, why: str) -> Try | None:
         """Let a waiting order go on through every check; the attempt, whose channel is still to be asked.
 
-        `wish` adds to the wish what was learned while it waited (that it was confirmed). Raises as `approve`.
+        What its owner has answered of it, now or before, stays answered: the moves of the order say what. Raises as `approve`.
         """
         row = await self._database.row(sql.order_for_work, order_id)
         if row is None:
             raise Refusal("operation.not_found")
         book, seen = await self._ahead(order_id, row["shop_id"])
-        work = partial(self._go, book=book, seen=seen, order_id=order_id, state=state, actor=actor, why=why, wish=wish)
+        work = partial(self._go, book=book, seen=seen, order_id=order_id, state=state, actor=actor, why=why)
         return await self._database.transact(work)
 
     async def in_case(self, tx: Tx, order_id: UUID, actor: str, why: str) -> None:
@@ -70,7 +67,7 @@ class Resume:
         row = await tx.row(sql.order_for_work, order_id)
         assert row is not None, order_id
         book, seen = await self._ahead(order_id, row["shop_id"])
-        await self._go(tx, book, seen, order_id, "reviewing", actor, why, lambda w: w, close=False)
+        await self._go(tx, book, seen, order_id, "reviewing", actor, why, close=False)
 
     async def _ahead(self, order_id: UUID, shop_id: int) -> tuple[Book, Standing]:
         """What is read before the transaction: the rules, and how the way to pay stands."""
@@ -78,8 +75,7 @@ class Resume:
         return await self._books.current(shop_id), await self._place.standing(request.channel_id, request.method)
 
     async def _go(
-        self, tx: Tx, book: Book, seen: Standing, order_id: UUID, state: State, actor: str, why: str, wish: Callable[[Wish], Wish],
-        *, close: bool = True,
+        self, tx: Tx, book: Book, seen: Standing, order_id: UUID, state: State, actor: str, why: str, *, close: bool = True
     ) -> Try | None:  # fmt: skip
         request = await self._waiting.request(tx, order_id)
         await tx.value(sql.lock_users, [request.user_id])
@@ -98,10 +94,13 @@ class Resume:
         except Refusal as refusal:
             await self._place.turn_down(tx, at, order_id, version, refusal)
             return None
-        wanted = wish(wish_of(request, self._page_version, seen, self._place.payer_of(request)))
-        decision = await decided(
-            tx, book, order_id, changed(wanted, page_version=self._page_version), state == "reviewing", actor, why
-        )
+        wanted = wish_of(request, self._page_version, seen, self._place.payer_of(request))
+        answered = {row["reason"] for row in await tx.rows(sql.answered_before, order_id)}
+        wanted = changed(
+            wanted, page_version=self._page_version, confirmed="confirm" in answered,
+            sure_fen=request.amount_fen if "amount" in answered else wanted.sure_fen,
+        )  # fmt: skip
+        decision = await decided(tx, book, order_id, wanted, state == "reviewing", actor, why)
         if not decision.admits:
             await self._place.stop(tx, book.shop_id, at, [Stopped(request, order_id, version, decision)])
             return None

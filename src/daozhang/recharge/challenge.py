@@ -10,19 +10,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-import msgspec
-
 from daozhang.identity import Identity
 from daozhang.identity.confirm import Confirmation, Confirmations, Operation
 from daozhang.identity.consent import FACE, consent, has_consent
 from daozhang.identity.verify import Person, Verifications
-from daozhang.policy.facts import Wish
-from daozhang.postgres import Database, statements
+from daozhang.postgres import Database
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.model import OrderView
-
-sql = statements("daozhang.recharge")
 
 Question = Literal["amount", "confirm"]
 _AMOUNT = "operation.amount_odd"
@@ -141,13 +136,7 @@ class Challenges:
         await self._go_on(order, "confirm")
 
     async def _go_on(self, order: OrderView, question: Question) -> None:
-        answered = {row["reason"] for row in await self._database.rows(sql.answered_before, order.id)} | {question}
-
-        def learned(wish: Wish) -> Wish:
-            sure_fen = order.amount_fen if "amount" in answered else wish.sure_fen
-            return msgspec.structs.replace(wish, sure_fen=sure_fen, confirmed="confirm" in answered)
-
-        attempt = await self._desk.resume.go(order.id, "challenged", f"user:{order.user_id}", question, learned)
+        attempt = await self._desk.resume.go(order.id, "challenged", f"user:{order.user_id}", question)
         if attempt is not None:
             await self._desk.place_order.ask(attempt)
 

@@ -6,7 +6,7 @@ This is the only list of checks; rules of risk are data in the book and are judg
 asks, enforces or explains goes through it.
 """
 
-from daozhang.policy.checks import account, channel, eligibility, offers, operation, platform, regulation, risk
+from daozhang.policy.checks import account, channel, eligibility, offers, operation, platform, regulation, risk, strength
 from daozhang.policy.model import Check, Stage
 
 CHECKS: tuple[Check, ...] = (
@@ -27,6 +27,8 @@ CHECKS: tuple[Check, ...] = (
     operation.AMOUNT,
     operation.ODD,
     operation.CONFIRM,
+    strength.TWO,
+    strength.SIGNED,
     operation.DAY,
     operation.OPEN,
     operation.PAGE,
