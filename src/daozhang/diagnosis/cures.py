@@ -81,6 +81,8 @@ def _by_cause(evidence: Evidence, cause: Cause, ways: tuple[Way, ...]) -> list[C
     if evidence.order is not None and evidence.order.state == "challenged":
         return [Cure("confirm", f"/orders/{evidence.order.shown}")]
     case = [Cure("case", f"/cases/{evidence.case}")] if evidence.case else []
+    if case and evidence.order is not None and evidence.order.state == "reviewing":
+        return case
     if cause.reason in AT_HOME:
         step, to = AT_HOME[cause.reason]
         post: dict[str, str] | None = {} if step == "unfreeze" else None
