@@ -80,8 +80,8 @@ async def test_a_challenge_that_is_left_ends_with_its_own_reason(shop: Shop) -> 
 async def test_a_challenge_that_was_passed_goes_on(shop: Shop) -> None:
     order = await shop.place(CHALLENGED_FEN)
     resume = shop.program.desk.resume
-    # Whoever confirms says so in the wish; here the amount does.
-    made = await resume.go(order.id, "challenged", "buyer", "confirmed", lambda wish: replace(wish, amount_fen=CHALLENGED_FEN - 1))
+    # What was answered stands in the move: here that the owner confirmed it.
+    made = await resume.go(order.id, "challenged", "buyer", "confirm")
     assert made is not None
     await shop.program.desk.place_order.ask(made)
     seen = await shop.order(order.id)
@@ -89,7 +89,7 @@ async def test_a_challenge_that_was_passed_goes_on(shop: Shop) -> None:
     await shop.pay(seen)
     await shop.reach(order.id, "credited")
     with refuses("operation.not_waiting"):
-        await resume.go(order.id, "challenged", "buyer", "confirmed")
+        await resume.go(order.id, "challenged", "buyer", "confirm")
 
 
 async def test_a_review_has_a_case_goes_up_after_a_day_and_ends_without_money_after_fifteen(shop: Shop) -> None:
