@@ -81,13 +81,12 @@ def _by_cause(evidence: Evidence, cause: Cause, ways: tuple[Way, ...]) -> list[C
     if evidence.order is not None and evidence.order.state == "challenged":
         return [Cure("confirm", f"/orders/{evidence.order.shown}")]
     case = [Cure("case", f"/cases/{evidence.case}")] if evidence.case else []
-    if case and evidence.order is not None and evidence.order.state == "reviewing":
-        return case
     if cause.reason in AT_HOME:
         step, to = AT_HOME[cause.reason]
         post: dict[str, str] | None = {} if step == "unfreeze" else None
         return [*case, *([] if post is not None and case else [Cure(step, to, post)])]
-    if cause.layer in ASKING or cause.reason.startswith("account.frozen"):
+    reviewed = bool(case) and evidence.order is not None and evidence.order.state == "reviewing"
+    if reviewed or cause.layer in ASKING or cause.reason.startswith("account.frozen"):
         return case
     if cause.retry == Retry.NEVER:
         # Where only a person helps, nothing stands before asking one.
