@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,8 @@ from tests.patience import until
 from daozhang import clock, ids
 from daozhang.channels import console
 from daozhang.recharge import place
+from daozhang.recharge.model import PlaceRequest
+from daozhang.recharge.route import OPEN, Standing
 from daozhang.settings import Settings
 
 
@@ -190,5 +193,25 @@ def patience_of(shop: Shop, total_s: float | None) -> Iterator[None]:
     transport._connect_s, transport._total_s = before
 
 
-def _request(shop: Shop, key: str) -> place.PlaceRequest:
-    return place.PlaceRequest(1, shop.user_id, 5_000, shop.channel_id, "native", key, shop.program.desk.page_version, "203.0.113.9")
+def _request(shop: Shop, key: str) -> PlaceRequest:
+    return PlaceRequest(1, shop.user_id, 5_000, shop.channel_id, "native", key, shop.program.desk.page_version, "203.0.113.9")
+
+
+async def test_a_way_on_trial_is_asked_about_for_each_order_of_a_commit_and_an_open_one_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial, asked = (
+        [Standing("degraded", why="channel.recovering"), Standing("degraded", usable=False, why="channel.recovering")],
+        [],
+    )
+
+    async def standing(channel_id: int, method: str) -> Standing:
+        asked.append(method)
+        return OPEN if method == "native" else trial[asked.count(method) > 1]
+
+    monkeypatch.setattr(shop.program.desk.place_order, "standing", standing)
+    native = _request(shop, "trial-key-1")
+    wishes = [native, replace(native, method="h5"), native, replace(native, method="h5"), native]
+    seen = await shop.program.desk.place_order._standings(wishes)
+    assert seen == [OPEN, trial[0], OPEN, trial[1], OPEN]
+    assert asked == ["native", "h5", "h5"]

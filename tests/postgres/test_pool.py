@@ -8,6 +8,7 @@ import pytest
 from tests.patience import until
 
 from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable
+from daozhang.postgres.pool import while_waiting
 from daozhang.postgres.supervisor import Supervisor
 
 
@@ -214,3 +215,26 @@ def through(server: Supervisor):  # type: ignore[no-untyped-def]
         await asyncio.gather(pipe(reader, upstream_writer), pipe(upstream_reader, writer), return_exceptions=True)
 
     return serve
+
+
+async def test_work_is_done_while_the_server_begins_and_what_it_raises_leaves_the_connection_whole(
+    tally: Database, database: Database
+) -> None:
+    ready: list[int] = []
+
+    async def work(tx: Tx) -> None:
+        await tx.run("insert into tally select unnest($1::integer[])", ready)
+
+    await database.transact(work, meanwhile=lambda: ready.append(5))
+    assert await tally.value("select count(*) from tally") == 1
+    ready.clear()
+    with pytest.raises(ZeroDivisionError):
+        await database.transact(work, meanwhile=lambda: ready.append(1 // 0))
+    async with database.pool.acquire() as connection:
+        # The answer to what was asked has come, though nobody wanted it any more: the next question has the connection to itself.
+        with pytest.raises(ZeroDivisionError):
+            await while_waiting(connection.fetchval("select 7 from pg_sleep(0.1)"), lambda: ready.append(1 // 0))
+        assert await while_waiting(connection.fetchval("select 8"), lambda: ready.append(6)) == 8
+    assert ready == [6]
+    await database.transact(work)
+    assert await tally.value("select count(*) from tally") == 2
