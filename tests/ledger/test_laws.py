@@ -108,6 +108,23 @@ async def test_same_fact_is_booked_once(database: Database) -> None:
     assert await books(database) == before
 
 
+@pytest.mark.parametrize("nobody", [-1, 1 << 60])
+async def test_a_pair_with_an_account_that_is_not_there_is_refused(database: Database, nobody: int) -> None:
+    """Whether the account that is missing stands before the others in the order of locks or behind them."""
+    await book(database, Line(CHANNEL, -5000), Line(CASH, 5000))
+    before, found = await books(database), Accounts()
+
+    async def work(tx: Tx) -> None:
+        known = await found.ids(tx, 1, [CHANNEL, CASH]) | {"user:2:cash": nobody}
+        pairs = [(Line(CHANNEL, -700), Line(CASH, 700)), (Line(CHANNEL, -700), Line("user:2:cash", 700))]
+        transfers = [Transfer(ids.new_id(), "recharge", ids.new_id(), clock.now(), lines) for lines in pairs]
+        await post(tx, 1, clock.now(), "test", transfers, known)
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        await database.transact(work)
+    assert await books(database) == before
+
+
 async def test_address_outside_the_chart_is_refused(database: Database) -> None:
     for address in ("user:1:gold", "user:01:cash", "user:-1:cash", "user:1:cash\n", "platform:suspense2", ""):
         with pytest.raises(asyncpg.PostgresError):
