@@ -3,7 +3,9 @@
 import functools
 import os
 import secrets
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,8 +21,8 @@ from daozhang.postgres.throwaway import throwaway
 from daozhang.reasons import catalogue
 from daozhang.settings import Settings
 
-MEMORY = Path("/dev/shm")
-
+MEMORY, MEMORY_BYTES = Path("/dev/shm"), 2 * 1024**3
+"""Where what a test throws away waits for no disk, if it has room for some servers of 100 MB side by side."""
 
 # The suite is the same for everybody, so that its red is its own change's; the long counts of `make chaos` draw new stories.
 LONG = bool(os.environ.get("DAOZHANG_LONG"))
@@ -57,11 +59,29 @@ def _each_key_is_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _what_is_thrown_away_is_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Temporary folders of the tests and of the processes they start: what is killed in them is a process, never the machine.
+
+    What pytest keeps of the last runs (`tmp_path`) stays on the disk.
+    """
+    tmp_path_factory.getbasetemp()
+    if not (MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES):
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix="dz-", dir=MEMORY)
+    Path(folder).chmod(0o1777)  # as /tmp is: some programs run as another user
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TMPDIR", folder)
+        patched.setattr(tempfile, "tempdir", folder)
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Supervisor]:
+async def server() -> AsyncIterator[Supervisor]:
     """A PostgreSQL of this worker's own, with a migrated template database."""
-    folder = MEMORY if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) else tmp_path_factory.mktemp("server")
-    async with throwaway(folder, fsync=False, conf={"daozhang.months_ahead": "1"}) as running:
+    async with throwaway(fsync=False, conf={"daozhang.months_ahead": "1"}) as running:
         await migrate(running.dsn("owner"))
         yield running
 
