@@ -65,8 +65,10 @@ async def test_alone_one_waits_a_day_and_opens_no_limit_above_twice(database: Da
     wide = await propose(database, books, 1, msgspec.structs.replace(defaults(), amount=amount), "ann", "wide open")
     small = await propose(database, books, 1, stricter(large_count=4), "ann", "a little")
     high = await propose(database, books, 1, stricter(large_fen=400_001), "ann", "a rule that begins far higher")
+    bare = msgspec.structs.replace(defaults().confirm, strengths=())
+    unproved = await propose(database, books, 1, msgspec.structs.replace(defaults(), confirm=bare), "ann", "no rows of law")
     clock.shift(timedelta(hours=25).total_seconds())
-    for opening in (wide, high):
+    for opening in (wide, high, unproved):
         with pytest.raises(Refusal, match="policy.second_person"):
             await approve(database, books, 1, opening.id, "ann")
     assert await approve(database, books, 1, small.id, "ann") == 2
