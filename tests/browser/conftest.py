@@ -44,7 +44,7 @@ def axe() -> str:
 async def chromium() -> AsyncIterator[Browser]:
     """One browser for all tests."""
     if not CHROMIUM:
-        pytest.fail("no Chromium on this machine: run `make test` as root, or install Debian's chromium")
+        pytest.fail("no Chromium on this machine: run `make test` as root, or install Debian's chromium-headless-shell")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

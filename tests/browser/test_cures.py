@@ -43,6 +43,11 @@ class Person:
     async def sees(self, text: str) -> None:
         await expect(self.page.locator("main")).to_contain_text(text, timeout=PATIENCE_MS)
 
+    async def is_told(self) -> None:
+        """The page of an order that is paid shows itself anew; whoever leaves it in that moment may be taken back to it."""
+        if self._script:
+            await expect(self.page.locator("[data-live]")).to_have_count(0, timeout=PATIENCE_MS)
+
     async def looks(self) -> None:
         """Audit and measure are scripts themselves: where none runs, only faults and foreign requests are looked for."""
         if self._script:
@@ -110,6 +115,7 @@ async def test_just_unfrozen_money_from_the_refusal_to_the_purchase(
     person, stage = await enter(chromium, shop, axe, language, width, script=script), shop.stage
     good = await a_good(stage, 1)
     await paid(shop, await order(person))
+    await person.is_told()
     await stage.house.identity.freeze(stage.shop.user_id, actor="staff:1", reason="risk_review")
     await stage.house.identity.unfreeze(stage.shop.user_id, actor="staff:1", reason="approved")
 
@@ -147,6 +153,7 @@ async def test_all_that_is_ones_own_is_taken_along_and_given_back(
 ) -> None:
     person = await enter(chromium, shop, axe, language, width, script=script)
     await paid(shop, path := await order(person))
+    await person.is_told()
     await person.go("/orders")
     await person.page.fill("input[name=q]", path.rpartition("/")[2].lower())
     async with person.page.expect_navigation(url=f"**{path}"):

@@ -27,6 +27,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser")
 PHONE_AGENT = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36"
 PHONE_BELOW_PX = 500
 AXE = Path("tests/browser/node_modules/axe-core/axe.min.js")
@@ -84,8 +85,11 @@ class Visit:
 
 
 def chromium_path() -> str:
-    """The system's Chromium, or the one of `DAOZHANG_CHROMIUM`; empty when there is none."""
-    return os.environ.get("DAOZHANG_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
+    """The system's Chromium, or the one of `DAOZHANG_CHROMIUM`; empty when there is none.
+
+    The one without a window of its own comes first: a person's new browser costs it less than half as much.
+    """
+    return os.environ.get("DAOZHANG_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), "")
 
 
 def axe_source(file: Path = AXE) -> str:
@@ -102,7 +106,7 @@ async def browser() -> AsyncIterator[Browser]:
     """A running Chromium. Raises `BrowserMissing`."""
     path = chromium_path()
     if not path:
-        raise BrowserMissing("there is no Chromium: run `make test` once as root, or install Debian's package chromium")
+        raise BrowserMissing("there is no Chromium: run `make test` once as root, or install Debian's chromium-headless-shell")
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:
