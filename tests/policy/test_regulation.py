@@ -208,3 +208,19 @@ async def test_a_row_that_does_not_hold_together_is_refused(database: Database, 
     with refuses("regulation.malformed") as refused:
         await regulation.propose(database, 1, wanted, "anna")
     assert refused.value.facts == {"field": field}
+
+
+async def test_a_board_that_is_behind_the_rows_neither_stops_an_order_nor_is_a_second_cause(shop: Shop) -> None:  # noqa: F811
+    """The board is read once a second, the row in the order's own transaction: what the row says is what holds."""
+    database, program = shop.program.database, shop.program
+    number = await regulation.propose(database, 1, draft(), "anna")
+    await regulation.approve(database, 1, number, "ben")
+    feed = Feed(1, database)
+    await feed.load()
+    program.board.feed(feed.suspensions)
+    asker = Asker(1, shop.user_id, __version__)
+    (answer,) = await program.desk.preflight(asker, 5_000, [(shop.channel_id, "native")])
+    assert [each.reason for each in answer.because] == ["regulation.suspended"]
+    await regulation.end(database, 1, number, "ben", "lifted")
+    assert program.board.now(1)[shop.channel_id, "native"].usable is False, "the board has not looked since"
+    assert (await place(shop)).state == "awaiting_payment"

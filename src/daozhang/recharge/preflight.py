@@ -125,7 +125,7 @@ def _wished(
             Wish(
                 asker.shop_id, asker.user_id, amount_fen, channel_id, method, asker.page_version, asker.page_version,
                 bank=asker.bank, instrument=asker.instrument, device_id=asker.device_id, client_ip=asker.client_ip,
-                channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
+                channel_stop=seen.stop, channel_stop_facts=dict(seen.facts),
                 offer=asker.offer, coupon=code_hash(asker.coupon), currency=asker.currency, agreement=asker.agreement,
                 notify_door=seen.heard,
             )

@@ -58,7 +58,7 @@ def standing_of(board: Board | None, shop_id: int) -> Mapping[tuple[int, str], S
 
 def standing(seen: Any) -> Standing:
     """What `status` says of one way, in the values that routes are made of."""
-    return Standing(str(seen.status.value), seen.usable, seen.why, seen.facts, seen.heard)  # type: ignore[arg-type]
+    return Standing(str(seen.status.value), seen.usable, seen.why, seen.facts, seen.heard, seen.of_law)  # type: ignore[arg-type]
 
 
 async def quote(

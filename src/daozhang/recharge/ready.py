@@ -40,7 +40,7 @@ def wish_of(request: PlaceRequest, page_current: str, seen: Standing, payer: byt
     return Wish(
         request.shop_id, request.user_id, request.amount_fen, request.channel_id, request.method, request.page_version,
         page_current, bank=request.bank, instrument=request.instrument,
-        channel_stop=None if seen.usable else seen.why or "channel.unreachable", channel_stop_facts=dict(seen.facts),
+        channel_stop=seen.stop, channel_stop_facts=dict(seen.facts),
         device_id=UUID(request.device_id) if request.device_id else None, client_ip=request.client_ip, payer=payer,
         agreement=request.agreement, currency=request.currency,
         goods_id=request.basket.goods_id if request.basket else None, offer=ask.campaign_id, coupon=ask.code_hash,

@@ -28,6 +28,12 @@ class Standing:
     facts: Mapping[str, Any] = field(default_factory=dict)
     heard: bool | None = None
     """Whether the channel's own messages reach us; None = nobody can say yet."""
+    of_law: bool = False
+
+    @property
+    def stop(self) -> str | None:
+        """The reason that stops an order this way. What a row of law shuts is left to the row, which is not a second old."""
+        return None if self.usable or self.of_law else self.why or "channel.unreachable"
 
 
 OPEN = Standing()

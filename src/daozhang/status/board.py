@@ -157,10 +157,16 @@ class Board:
 
     def _state(self, row: ChannelRow, method: str) -> Standing:
         snapshot, at = self._snapshot, clock.now()
-        for suspension in (*snapshot.suspended, *(each for feed in self._feeds for each in feed())):
+        fed = (each for feed in self._feeds for each in feed())
+        for suspension, of_law in (*((each, False) for each in snapshot.suspended), *((each, True) for each in fed)):
             if suspension.meets(row):
                 return Standing(
-                    Status.SUSPENDED, usable=False, why="channel.suspended", since_at=suspension.since_at, seen_at=snapshot.at
+                    Status.SUSPENDED,
+                    usable=False,
+                    why="channel.suspended",
+                    since_at=suspension.since_at,
+                    seen_at=snapshot.at,
+                    of_law=of_law,
                 )
         for plan in snapshot.planned:
             if plan.meets(row.id, method, at):

@@ -130,3 +130,5 @@ class Standing:
     seen_at: datetime | None = None
     heard: bool | None = None
     """Whether the channel's own messages about payments reach us; None = too few payments to say."""
+    of_law: bool = False
+    """It is shut by a row of law, which judges every order itself, in the order's own transaction and at its own moment."""
