@@ -221,6 +221,7 @@ async def test_a_board_that_is_behind_the_rows_neither_stops_an_order_nor_is_a_s
     asker = Asker(1, shop.user_id, __version__)
     (answer,) = await program.desk.preflight(asker, 5_000, [(shop.channel_id, "native")])
     assert [each.reason for each in answer.because] == ["regulation.suspended"]
-    await regulation.end(database, 1, number, "ben", "lifted")
+    assert await regulation.end(database, 1, number, "anna", "lifted") is False
+    assert await regulation.end(database, 1, number, "ben", "lifted") is True
     assert program.board.now(1)[shop.channel_id, "native"].usable is False, "the board has not looked since"
     assert (await place(shop)).state == "awaiting_payment"
