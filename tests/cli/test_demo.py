@@ -47,13 +47,14 @@ async def run(data: Path, ports: tuple[int, int], told: str) -> list[str]:
     return lines
 
 
-async def channels(data: Path) -> list[dict[str, Any]]:
+async def listed(data: Path, what: str) -> list[dict[str, Any]]:
+    """The rows that `daozhang WHAT list` reports."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "daozhang", "channel", "list", "--json",
+        sys.executable, "-m", "daozhang", what, "list", "--json",
         env=os.environ | {"DAOZHANG_DATA": str(data)}, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     said, _ = await process.communicate()
-    found: list[dict[str, Any]] = json.loads(said.splitlines()[-1])["channels"]
+    found: list[dict[str, Any]] = json.loads(said.splitlines()[-1])[f"{what}s"]
     return found
 
 
@@ -62,12 +63,13 @@ async def test_a_demo_that_is_started_again_finds_its_channels(place: Path) -> N
     said = "".join(await run(place, first, "Ctrl+C"))
     assert f"http://127.0.0.1:{first[0]}" in said
     assert f"http://127.0.0.1:{first[1]}/phone" in said
-    before = await channels(place)
+    before = await listed(place, "channel")
     assert sorted(row["kind"] for row in before if row["enabled"]) == sorted(KNOWN)
+    assert await listed(place, "alarm") == []
     keys = json.loads((place / "simulator" / "card.json").read_text("utf-8"))["channels"]
     second = (first[0], free_port())
     await run(place, second, "Ctrl+C")
-    after = await channels(place)
+    after = await listed(place, "channel")
     assert [row["id"] for row in after] == [row["id"] for row in before]
     assert all(row["enabled"] and row["hosts"] == [f"http://127.0.0.1:{second[1]}"] for row in after)
     again = json.loads((place / "simulator" / "card.json").read_text("utf-8"))["channels"]

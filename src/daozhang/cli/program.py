@@ -22,7 +22,9 @@ def demo() -> None:
         say(f"  导览 Tour    {addresses.tour}")
         say(f"  手机 Phone   {addresses.phone}")
         say(f"  登录 Login   {addresses.login} / {addresses.password}")
-        say(f"  客服台 Desk  {addresses.desk}   owner, support or risk / {addresses.password}; the codes stand on its login page")
+        say(
+            f"  客服台 Desk  {addresses.desk}   (owner, support, risk, finance or aml / {addresses.password}; its login page has codes)"
+        )
         say("")
         say("  Ctrl+C 停止 stops it")
         sys.stdout.flush()

@@ -25,8 +25,13 @@ from daozhang.settings import Settings
 from daozhang.web.console.services import DemoLogin
 
 PHONE = "13800138000"
-DESK = (("owner", ("owner",)), ("support", ("support",)), ("risk", ("risk",)))
-"""The people at the demo's desk, with their roles; they share the demo's password, and the login page shows their codes."""
+DESK = (
+    ("owner", ("owner",)), ("support", ("support",)), ("risk", ("risk",)), ("finance", ("finance",)), ("aml", ("aml",)),
+)  # fmt: skip
+"""The people at the demo's desk, with their roles; they share the demo's password, and the login page shows their codes.
+
+With each role there is a room that nobody else enters, and a second pair of eyes for what one person proposes.
+"""
 START_WAIT_S = 20.0
 
 

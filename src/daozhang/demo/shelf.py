@@ -81,7 +81,7 @@ async def _offers(program: Program) -> None:
     """A bonus and coupons that do not go together, each put forward by one and let run by another."""
     database, at = program.database, clock.now()
     running = {each.form for each in await campaigns.listed(database, SHOP) if each.state == "running" and each.ends_at > at}
-    for form, zh, en in (("bonus", "充 100 送 10", "Recharge ¥100, get ¥10"), ("coupon", "满 100 减 5 券", "Coupon: ¥5 on ¥100")):
+    for form, zh, en in (("bonus", "年末加赠", "Year-end bonus"), ("coupon", "满 100 减 5 券", "Coupon: ¥5 on ¥100")):
         if form not in running:
             tiers = (Tier(10_000, 1_000 if form == "bonus" else 500),)
             terms = Terms(form, zh, en, at, at + RUNS, tiers, budget_fen=BUDGET_FEN)  # type: ignore[arg-type]
