@@ -22,9 +22,7 @@ def demo() -> None:
         say(f"  导览 Tour    {addresses.tour}")
         say(f"  手机 Phone   {addresses.phone}")
         say(f"  登录 Login   {addresses.login} / {addresses.password}")
-        say(
-            f"  客服台 Desk  {addresses.desk}   (owner, support, risk, finance or aml / {addresses.password}; its login page has codes)"
-        )
+        say(f"  客服台 Desk  {addresses.desk}   owner, support, risk, finance, aml / {addresses.password}, codes on its login page")
         say("")
         say("  Ctrl+C 停止 stops it")
         sys.stdout.flush()
