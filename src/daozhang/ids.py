@@ -79,6 +79,11 @@ def parse26(text: str) -> UUID | None:
     return FastUUID(value.to_bytes(16, "big")) if value < 1 << 128 else None
 
 
+def read(text: str) -> UUID:
+    """Read an identifier in its common form, as `str` writes it. Raises ValueError for anything else."""
+    return FastUUID(text)
+
+
 def made_at(identifier: UUID) -> datetime:
     """When the identifier was made, to the millisecond."""
     return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)

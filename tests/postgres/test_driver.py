@@ -8,6 +8,7 @@ from asyncpg.protocol import protocol
 
 from daozhang import ids
 from daozhang.postgres import Database
+from daozhang.postgres.driver import give_back, session_of
 
 ONE, TWO = ids.new_ids(2)
 COLUMNS: list[tuple[str, Any]] = [
@@ -41,3 +42,18 @@ async def test_what_is_no_list_is_refused(database: Database, column: Any) -> No
 def test_the_driver_asks_no_abstract_class() -> None:
     assert isinstance(protocol.IterableABC, tuple)
     assert isinstance(protocol.SizedABC, tuple)
+
+
+async def test_every_connection_of_a_pool_can_join_and_goes_back_to_it_at_once(database: Database) -> None:
+    connection = await database.pool.acquire()
+    session = session_of(connection)
+    assert session.joins
+    assert give_back(connection)
+    assert not give_back(connection)
+    again = await database.pool.acquire()
+    assert session_of(again) is session
+    # One with a transaction on it is for the pool to put in order.
+    await again.execute("BEGIN")
+    assert not give_back(again)
+    await again.execute("ROLLBACK")
+    assert give_back(again)

@@ -217,24 +217,102 @@ def through(server: Supervisor):  # type: ignore[no-untyped-def]
     return serve
 
 
-async def test_work_is_done_while_the_server_begins_and_what_it_raises_leaves_the_connection_whole(
-    tally: Database, database: Database
-) -> None:
+async def test_work_is_done_while_the_server_answers_and_what_it_raises_leaves_the_connection_whole(database: Database) -> None:
     ready: list[int] = []
-
-    async def work(tx: Tx) -> None:
-        await tx.run("insert into tally select unnest($1::integer[])", ready)
-
-    await database.transact(work, meanwhile=lambda: ready.append(5))
-    assert await tally.value("select count(*) from tally") == 1
-    ready.clear()
-    with pytest.raises(ZeroDivisionError):
-        await database.transact(work, meanwhile=lambda: ready.append(1 // 0))
     async with database.pool.acquire() as connection:
         # The answer to what was asked has come, though nobody wanted it any more: the next question has the connection to itself.
         with pytest.raises(ZeroDivisionError):
             await while_waiting(connection.fetchval("select 7 from pg_sleep(0.1)"), lambda: ready.append(1 // 0))
         assert await while_waiting(connection.fetchval("select 8"), lambda: ready.append(6)) == 8
     assert ready == [6]
-    await database.transact(work)
-    assert await tally.value("select count(*) from tally") == 2
+
+
+INSERT = "insert into tally values ($1)"
+NUMBERS = "select array_agg(n order by n) from tally"
+
+
+async def test_a_transaction_begins_with_its_first_statement_and_commits_with_its_last(tally: Database, database: Database) -> None:
+    async def work(tx: Tx) -> tuple[bool, bool]:
+        # Neither statement is prepared on this connection yet: what prepares it is no part of the transaction.
+        first = await tx.value("select pg_current_xact_id()::text")
+        assert await tx.run(INSERT, 1) == 1
+        same = await tx.value("select pg_current_xact_id()::text") == first
+        await tx.last("insert into tally select unnest($1::integer[])", [2, 3])
+        return same, tx.committed
+
+    assert await database.transact(work, joined=True) == (True, True)
+    assert await tally.value(NUMBERS) == [1, 2, 3]
+    await database.transact(lambda tx: tx.last(INSERT, 4), joined=True)
+    await database.transact(lambda tx: tx.run(INSERT, 5), joined=True)
+    await database.transact(lambda tx: tx.last(INSERT, 6))
+    await database.transact(lambda tx: tx.copy("tally", ["n"], [(7,)]), joined=True)
+
+    async def nothing(tx: Tx) -> None:
+        """Asks nothing: then nothing is begun."""
+
+    await database.transact(nothing, joined=True)
+    assert await tally.value(NUMBERS) == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_a_joined_transaction_that_fails_anywhere_leaves_nothing_behind(tally: Database, database: Database) -> None:
+    async with tally.pool.acquire() as connection:
+        await connection.execute(
+            "insert into tally values (9); create table half (n int references tally initially deferred);"
+            "grant select, insert on half to daozhang_app"
+        )
+
+    async def fails(*statements: tuple[str, object], last: tuple[str, object], fault: type[Exception]) -> None:
+        async def work(tx: Tx) -> None:
+            for statement in statements:
+                await tx.run(*statement)
+            await tx.last(*last)
+
+        with pytest.raises(fault):
+            await database.transact(work, joined=True)
+        # The connection is whole, and no transaction is open on it.
+        async with database.pool.acquire() as connection:
+            assert not connection.is_in_transaction()
+        assert await tally.value(NUMBERS) == [9]
+
+    one, nine, odd = (INSERT, 1), (INSERT, 9), (INSERT, "x")
+    await fails(nine, last=one, fault=asyncpg.UniqueViolationError)
+    await fails(one, last=nine, fault=asyncpg.UniqueViolationError)
+    await fails(odd, last=one, fault=asyncpg.DataError)
+    await fails(one, last=odd, fault=asyncpg.DataError)
+    await fails(("insert into tallies values ($1)", 1), last=one, fault=asyncpg.UndefinedTableError)
+    await fails(one, last=("insert into tallies values ($1)", 1), fault=asyncpg.UndefinedTableError)
+    # What was put off to the commit fails with it.
+    await fails(one, last=("insert into half values ($1)", 5), fault=asyncpg.ForeignKeyViolationError)
+
+    async def passes_over(tx: Tx) -> None:
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await tx.run(*nine)
+        await tx.last(*one)
+
+    with pytest.raises(asyncpg.InFailedSQLTransactionError):
+        await database.transact(passes_over, joined=True)
+    await database.transact(lambda tx: tx.last(*one), joined=True)
+    assert await tally.value(NUMBERS) == [1, 9]
+
+
+async def test_a_connection_lost_before_the_commit_was_sent_changed_nothing_and_after_it_nobody_knows(
+    tally: Database, database: Database
+) -> None:
+    die = "select pg_terminate_backend(pg_backend_pid()) where $1"
+
+    async def before(tx: Tx) -> None:
+        await tx.run(INSERT, 1)
+        await tx.run(die, True)  # noqa: FBT003
+
+    with pytest.raises(Unavailable):
+        await database.transact(before, joined=True)
+
+    async def with_it(tx: Tx) -> None:
+        await tx.run(INSERT, 1)
+        await tx.last(die, True)  # noqa: FBT003
+
+    with pytest.raises(OutcomeUnknown):
+        await database.transact(with_it, joined=True)
+    assert await tally.value(NUMBERS) is None
+    await database.transact(lambda tx: tx.last(INSERT, 1), joined=True)
+    assert await tally.value(NUMBERS) == [1]

@@ -10,7 +10,7 @@ import msgspec
 from daozhang import ids
 from daozhang.policy.book import Book
 from daozhang.policy.decide import trial
-from daozhang.policy.facts import Wish, before, gather
+from daozhang.policy.facts import Wish, gather
 from daozhang.policy.model import Decision, Facts, Stage
 from daozhang.policy.record import Record, judged, store
 from daozhang.policy.signals import tier
@@ -51,15 +51,24 @@ async def judge(
     tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish]], facts: Sequence[Facts], book: Book
 ) -> list[Judged]:
     """Decide as `enforce` does and write no decision yet: who asks keeps them in this transaction, with what he writes himself."""
+    return await settled(tx, wishes, decided(stage, facts, book), book)
+
+
+def decided(stage: Stage, facts: Sequence[Facts], book: Book) -> list[Record]:
+    """One decision for each. Pure: nothing that it uses up is taken yet, which is for `settled`."""
+    return [judged(stage, each, book, new) for new, each in zip(ids.new_ids(len(facts)), facts, strict=True)]
+
+
+async def settled(tx: Tx, wishes: Sequence[tuple[UUID | None, Wish]], records: Sequence[Record], book: Book) -> list[Judged]:
+    """Take what decisions use up, one after the other; what somebody else took meanwhile is not there, and it is decided again."""
     return [
-        (order_id, wish, await _settled(tx, stage, new, order_id, wish, each, book))
-        for new, (order_id, wish), each in zip(ids.new_ids(len(wishes)), wishes, facts, strict=True)
+        (order_id, wish, await _settled(tx, record, order_id, wish, book) if _uses(record.decision) else record)
+        for (order_id, wish), record in zip(wishes, records, strict=True)
     ]
 
 
-async def judge_placed(tx: Tx, wishes: Sequence[tuple[UUID, Wish]], rows: Sequence[Any], book: Book) -> list[Judged]:
-    """Decide about orders whose facts were read when they were written (`begin_orders`), and write no decision yet."""
-    return await judge(tx, Stage.PLACE, wishes, await before(tx, [wish for _, wish in wishes], rows, Stage.PLACE, book), book)
+def _uses(decision: Decision) -> bool:
+    return (decision.tolerated or decision.passed) and decision.admits
 
 
 async def plan_paid(tx: Tx, shop_id: int, at: datetime) -> None:
@@ -68,16 +77,17 @@ async def plan_paid(tx: Tx, shop_id: int, at: datetime) -> None:
     await tx.value(sql.keep_paid, shop_id, at, 0, *([] for _ in range(11)))
 
 
-async def _settled(tx: Tx, stage: Stage, record_id: UUID, order_id: UUID | None, wish: Wish, facts: Facts, book: Book) -> Record:
-    """Decide, and take what the decision uses up. What somebody else took meanwhile is not there: then it is decided again."""
-    record = judged(stage, facts, book, record_id)
-    decision = record.decision
-    if decision.tolerated and decision.admits and not await _take_tolerance(tx, wish, facts, book):
+async def _settled(tx: Tx, record: Record, order_id: UUID | None, wish: Wish, book: Book) -> Record:
+    decision, facts = record.decision, record.facts
+    if not _uses(decision):
+        return record
+    if decision.tolerated and not await _take_tolerance(tx, wish, facts, book):
         assert facts.signals is not None
         without = msgspec.structs.replace(facts, signals=msgspec.structs.replace(facts.signals, tolerance_fen=0))
-        return await _settled(tx, stage, record_id, order_id, wish, without, book)
-    if decision.passed and decision.admits and await _use_pass(tx, order_id or record_id, facts) is None:
-        return await _settled(tx, stage, record_id, order_id, wish, msgspec.structs.replace(facts, pass_fen=0), book)
+        return await _settled(tx, judged(decision.stage, without, book, record.id), order_id, wish, book)
+    if decision.passed and await _use_pass(tx, order_id or record.id, facts) is None:
+        without = msgspec.structs.replace(facts, pass_fen=0)
+        return await _settled(tx, judged(decision.stage, without, book, record.id), order_id, wish, book)
     return record
 
 

@@ -11,7 +11,7 @@ from daozhang.limits.read import read_limits
 from daozhang.offers import Ask, Seen
 from daozhang.offers import read as read_offers
 from daozhang.policy.model import NEVER_S, Facts, RegionRule, Signals, Stage
-from daozhang.policy.places import Place, place_of
+from daozhang.policy.places import Place, place_of, province_of
 from daozhang.policy.regions import code_of
 from daozhang.policy.regulation import class_of, goods_classes, meets, read_rules
 from daozhang.policy.signals import leaving, paid, placed, together
@@ -77,8 +77,7 @@ class Wish(msgspec.Struct, frozen=True):
 
     def province(self) -> str | None:
         """The province, or the country abroad, that the address is in; None is not known."""
-        place = place_of(self.client_ip)
-        return place.province if place else None
+        return province_of(self.client_ip)
 
 
 class Reader(Protocol):

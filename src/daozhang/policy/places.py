@@ -66,6 +66,12 @@ def place_of(ip: str) -> Place | None:
     return None
 
 
+def province_of(ip: str) -> str | None:
+    """The province, or the country abroad, that an address is in; None is not known."""
+    place = place_of(ip)
+    return place.province if place else None
+
+
 def _read(region: str | None) -> Place | None:
     """`country|province|city|provider[|code]`, as ip2region writes it; an older file has an area between country and province."""
     if not region:

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from daozhang.postgres.driver import Session
+from daozhang.postgres.driver import Session, give_back, make_ends, session_of
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ BEGIN_POOLED = "BEGIN ISOLATION LEVEL READ COMMITTED;" + ";".join(
 )
 """Behind a transaction pooler there is no session: the next transaction may have another connection, so each brings them."""
 
+_PASSED_OVER = "a failed statement was passed over in this transaction"
 _LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -70,8 +71,10 @@ class Unavailable(Exception):
 class Tx:
     """One open transaction at READ COMMITTED. Rows are `asyncpg.Record`."""
 
-    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
-        self._connection = connection
+    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", session: Session) -> None:
+        self._connection, self._session = connection, session
+        self.ending = self.committed = False
+        """Whether COMMIT was sent with the last statement, and whether it was done."""
 
     async def rows(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """Every row of the answer."""
@@ -91,8 +94,24 @@ class Tx:
         last = tag.rsplit(" ", 1)[-1]
         return int(last) if last.isdigit() else 0
 
+    async def last(self, sql: str, *args: Any) -> None:
+        """Carry out the statement that is the last of its transaction, and commit with it where the connection can.
+
+        Nothing may be asked in this transaction after it, and nothing that matters may be done in `work` but to return.
+        """
+        if not self._session.joins:
+            await self._connection.fetchval(sql, *args)
+            return
+        self.ending = True
+        if await self._session.commit_with(sql, *args) != "COMMIT":
+            raise asyncpg.InFailedSQLTransactionError(_PASSED_OVER)
+        self.committed = True
+
     async def copy(self, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
         """Append rows by COPY: what many rows of an append-only table cost least by, for the driver and for PostgreSQL."""
+        if self._session.begins_yet():
+            # COPY is a statement of another kind, which nothing can be put before.
+            await self._connection.execute(BEGIN)
         await self._connection.copy_records_to_table(table, columns=columns, records=records)
 
 
@@ -122,6 +141,7 @@ class Database:
                 max_queries=MOST_QUERIES,
                 max_inactive_connection_lifetime=idle_s,
                 connection_class=Session,
+                init=None if pooled else make_ends,
                 target_session_attrs=SessionAttribute.read_write,
                 server_settings={"application_name": "daozhang"} | ({} if pooled else SESSION | (BY_KEY if by_key else {})),
             )
@@ -136,49 +156,49 @@ class Database:
         await self.pool.close()
 
     async def transact(
-        self,
-        work: Callable[[Tx], Awaitable[T]],
-        *,
-        limit_s: float = TRANSACTION_LIMIT_S,
-        meanwhile: Callable[[], None] | None = None,
+        self, work: Callable[[Tx], Awaitable[T]], *, limit_s: float = TRANSACTION_LIMIT_S, joined: bool = False
     ) -> T:
         """Run `work` in one transaction and commit. The caller may be cancelled; the transaction is not.
 
-        `meanwhile` is what `work` needs and no statement has to be asked for: it is done while the server begins.
+        `joined`: the transaction begins with the first statement of `work`, in one message (`driver.py`).
 
         Raises `Unavailable` (nothing happened), `OutcomeUnknown` (it may have happened), or what `work` raised (rolled back).
         Passing over a failed statement within `work` is a bug of ours and raises `asyncpg.InFailedSQLTransactionError`.
         """
-        task = asyncio.create_task(self._transact(work, limit_s, meanwhile))
+        task = asyncio.create_task(self._transact(work, limit_s, joined=joined))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _transact(self, work: Callable[[Tx], Awaitable[T]], limit_s: float, meanwhile: Callable[[], None] | None) -> T:
+    async def _transact(self, work: Callable[[Tx], Awaitable[T]], limit_s: float, *, joined: bool) -> T:
         connection = await self._acquire()
         cutter = asyncio.get_running_loop().call_later(limit_s, _cut, connection)
+        session = session_of(connection)
+        tx, joined = Tx(connection, session), joined and session.joins
         began = False
         try:
-            if meanwhile is None:
-                await connection.execute(self._begin)
+            if joined:
+                session.begin_with_next()
             else:
-                await while_waiting(connection.execute(self._begin), meanwhile)
-            began = True
-            result = await work(Tx(connection))
-            if await connection.execute("COMMIT") != "COMMIT":
-                # PostgreSQL answers so when a statement had failed and `work` went on as if it had not: nothing was kept.
-                raise asyncpg.InFailedSQLTransactionError("a failed statement was passed over in this transaction")  # noqa: TRY301
+                await connection.execute(self._begin)
+                began = True
+            result = await work(tx)
+            if not tx.committed and not session.begins_yet():
+                tx.ending = True
+                if await connection.execute("COMMIT") != "COMMIT":
+                    # PostgreSQL answers so when a statement had failed and `work` went on as if it had not: nothing was kept.
+                    raise asyncpg.InFailedSQLTransactionError(_PASSED_OVER)  # noqa: TRY301
         except _LOST as fault:
             if isinstance(fault, asyncpg.InterfaceError) and _open(connection):
                 # The driver says InterfaceError of a closed connection and of our own misuse alike; this is the latter.
-                await connection.execute("ROLLBACK")
+                await _undo(connection, session)
                 raise
             log.warning("transaction lost its connection: %s", type(fault).__name__)
             _cut(connection)
-            raise (OutcomeUnknown if began else Unavailable)(type(fault).__name__) from fault
+            raise (OutcomeUnknown if began or tx.ending else Unavailable)(type(fault).__name__) from fault
         except BaseException:
             try:
-                await connection.execute("ROLLBACK")
+                await _undo(connection, session)
             except (*_LOST, asyncpg.PostgresError):
                 # A lost connection is rolled back by the server; what `work` raised is what the caller should hear.
                 _cut(connection)
@@ -190,6 +210,8 @@ class Database:
         return result
 
     async def _release(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        if give_back(connection):
+            return
         try:
             await self.pool.release(connection)
         except (*_LOST, asyncpg.PostgresError) as fault:
@@ -240,6 +262,12 @@ async def while_waiting(asked: Coroutine[Any, Any, T], work: Callable[[], None])
     finally:
         answer = await task
     return answer
+
+
+async def _undo(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", session: Session) -> None:
+    """Roll back, if a transaction was begun at all."""
+    if not session.begins_yet():
+        await connection.execute("ROLLBACK")
 
 
 def _cut(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:

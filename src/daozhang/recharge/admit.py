@@ -1,6 +1,6 @@
-"""The two statements of an admission: orders are written when their keys are claimed, and kept with all that was judged of them.
+"""The three statements of an admission: facts are read, orders are written while they are judged, and what was judged is kept.
 
-An order costs what its round trips cost, so each of the two carries everything that is known by then; many orders share them.
+An order costs what its round trips cost, so each of the three carries everything that is known by then; many orders share them.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,23 @@ from daozhang.policy.facts import Wish, windows_of
 from daozhang.postgres import Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge.model import PlaceRequest
+from daozhang.recharge.ready import Ready
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
 
 ASKED = itemgetter("asked")
 """The place of a row's request among those that were sent, from one."""
+
+
+class Fresh(NamedTuple):
+    """An order that is new: what was asked for, its hash, as policy sees it, and the row of its facts."""
+
+    request: PlaceRequest
+    order_id: UUID
+    hash: bytes
+    wish: Wish
+    row: Any
 
 
 class Try(NamedTuple):
@@ -40,25 +51,43 @@ Paired = tuple[Try, PlaceRequest, Channel]
 """An attempt, what was asked for, and whom it is asked of."""
 
 
-async def begin(
-    tx: Tx, book: Book, at: datetime, expires: datetime, order_ids: Sequence[UUID], requests: Sequence[PlaceRequest],
-    hashes: Sequence[bytes], wishes: Sequence[Wish],
-) -> list[Any]:  # fmt: skip
-    """Part the requests, lock their users, claim the keys, write the orders of those that are new, and read the facts.
+async def begin(tx: Tx, book: Book, ready: Ready) -> list[Any]:
+    """Part the requests, lock their users, look whether their keys were used before, and read the facts.
 
-    One row per request, in order: its place among them from one (`ASKED`), whose order its key stands for, under which hash, and
-    the facts as `facts_of_wishes` has them. A request that shares its browser or its payer with an earlier one has no row: it is
-    for a later transaction, when the earlier one is written. Forty accounts of one browser that submit at once would else each be
-    the first. The first of all always has its row.
+    One row per request, in order: its place among them from one (`ASKED`), whose order its key stands for and under which hash
+    (neither, where it is new), and the facts as `facts_of_wishes` has them. A request that shares its browser or its payer with an
+    earlier one has no row: it is for a later transaction, when the earlier one is written. Forty accounts of one browser that
+    submit at once would else each be the first. The first of all always has its row.
     """
+    requests = ready.requests
     rows = await tx.rows(
         sql.begin_orders,
         book.shop_id,
-        at,
-        order_ids,
         [r.user_id for r in requests],
         [r.key for r in requests],
-        hashes,
+        narrow([r.channel_id for r in requests]),
+        narrow([r.method for r in requests]),
+        narrow([r.bank for r in requests]),
+        narrow([r.instrument for r in requests]),
+        narrow(ready.devices),
+        narrow(ready.payers),
+        narrow(ready.provinces),
+        *windows_of(book),
+    )
+    return sorted(rows, key=ASKED)
+
+
+async def write(tx: Tx, book: Book, at: datetime, expires: datetime, fresh: Sequence[Fresh]) -> None:
+    """Claim the keys of new orders, write the orders, and mark where they came from."""
+    requests = [each.request for each in fresh]
+    await tx.value(
+        sql.write_orders,
+        book.shop_id,
+        at,
+        [each.order_id for each in fresh],
+        [r.user_id for r in requests],
+        [r.key for r in requests],
+        [each.hash for each in fresh],
         narrow([r.amount_fen for r in requests]),
         narrow([r.channel_id for r in requests]),
         narrow([r.method for r in requests]),
@@ -67,42 +96,47 @@ async def begin(
         narrow([r.locale for r in requests]),
         expires,
         narrow(["purchase" if r.basket else "wallet" for r in requests]),
-        narrow([r.bank for r in requests]),
-        narrow([r.instrument for r in requests]),
-        narrow([w.device_id for w in wishes]),
-        narrow([w.payer for w in wishes]),
-        narrow([w.province() for w in wishes]),
-        *windows_of(book),
+        fresh[0].row["at"],
+        [each.row["browser"] for each in fresh],
+        narrow([each.wish.payer for each in fresh]),
+        narrow([each.wish.province() for each in fresh]),
     )
-    return sorted(rows, key=ASKED)
+
+
+async def count_again(tx: Tx, shop_id: int, again: Sequence[PlaceRequest]) -> None:
+    """Count that keys came again."""
+    if again:
+        await tx.run(sql.count_again, shop_id, [r.user_id for r in again], [r.key for r in again])
 
 
 async def plan(tx: Tx, shop_id: int, at: datetime) -> None:
-    """Have both statements planned; about nobody, and nothing is written."""
+    """Have the three statements planned; about nobody, and nothing is written."""
     nothing: list[Any] = []
-    await tx.rows(sql.begin_orders, shop_id, at, *([nothing] * 10), at, *([nothing] * 6), 0, 0, 0)
-    await tx.value(sql.keep_orders, shop_id, at, 0, *([nothing] * 13), at, *([nothing] * 10), at, at)
+    await tx.rows(sql.begin_orders, shop_id, *([nothing] * 9), 0, 0, 0)
+    await tx.value(sql.write_orders, shop_id, at, *([nothing] * 10), at, nothing, at, *([nothing] * 3))
+    await tx.value(sql.keep_orders, shop_id, at, 0, *([nothing] * 11), at, *([nothing] * 10), at, at)
 
 
 class Kept(NamedTuple):
     """What becomes of an order that was judged. `event` is what others hear; no `attempt` where nothing is asked of a channel."""
 
     request: PlaceRequest
-    browser: bytes | None
     event: str
     attempt: Try | None
     channel: Channel | None
 
 
 async def keep(
-    tx: Tx, book: Book, at: datetime, made: Sequence[Judged], kept: Sequence[Kept], vault: Vault, expires: datetime, due: datetime
-) -> None:
-    """Write decisions, where their orders came from, one event about each, and the attempts of those that were admitted."""
-    await tx.value(
+    tx: Tx, book: Book, at: datetime, made: Sequence[Judged], kept: Sequence[Kept], vault: Vault, expires: datetime, due: datetime,
+    *, last: bool,
+) -> None:  # fmt: skip
+    """Write decisions, one event about each, and the attempts of those that were admitted.
+
+    `last`: nothing more is to be written of them, and what was written is committed with this.
+    """
+    await (tx.last if last else tx.value)(
         sql.keep_orders,
         *columns(made, book),
-        [k.browser for k in kept],
-        narrow([wish.payer for _, wish, _ in made]),
         narrow([wish.province() for _, wish, _ in made]),
         narrow([k.request.amount_fen for k in kept]),
         at,
@@ -121,7 +155,7 @@ async def keep(
     )
 
 
-def attempt_columns(vault: Vault, pairs: Sequence[Paired]) -> tuple[list[Any], ...]:
+def attempt_columns(vault: Vault, pairs: Sequence[Paired]) -> tuple[Sequence[Any], ...]:
     """The columns of attempts that begin, as `create_attempts` takes them. The payer's own number is sealed."""
     return (
         [made.attempt_id for made, _, _ in pairs],
@@ -144,6 +178,14 @@ def _openid(vault: Vault, attempt_id: UUID, request: PlaceRequest) -> bytes | No
 
 async def name_cards(tx: Tx, pairs: Sequence[Paired]) -> None:
     """Write what payers said of their cards."""
-    cards = [(made.attempt_id, r.bank, r.instrument) for made, r, _ in pairs if r.bank or r.instrument]
-    if cards:
+    if cards := [(made.attempt_id, r.bank, r.instrument) for made, r, _ in pairs if _says_of_card(r)]:
         await tx.run(sql.name_cards, *map(list, zip(*cards, strict=True)))
+
+
+def names_cards(pairs: Sequence[Paired]) -> bool:
+    """Whether any payer said anything of a card."""
+    return any(_says_of_card(r) for _, r, _ in pairs)
+
+
+def _says_of_card(request: PlaceRequest) -> bool:
+    return bool(request.bank or request.instrument)

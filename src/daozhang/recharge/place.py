@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -23,8 +23,8 @@ from daozhang.limits import contradiction
 from daozhang.limits.model import Way
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
-from daozhang.policy.enforce import judge_placed, try_rules
-from daozhang.policy.facts import Wish
+from daozhang.policy.enforce import decided, settled, try_rules
+from daozhang.policy.facts import Wish, before
 from daozhang.policy.model import Decision, Stage
 from daozhang.policy.model import Outcome as Ruling
 from daozhang.policy.payers import payer_index
@@ -32,13 +32,16 @@ from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.postgres.pool import while_waiting
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import admit, bonus, moves, schedule, waiting
-from daozhang.recharge.admit import Paired, Try
+from daozhang.recharge.admit import Fresh, Paired, Try
 from daozhang.recharge.fulfilment import Errand, Fulfilment
 from daozhang.recharge.model import PlaceRequest
-from daozhang.recharge.ready import Ready, make_ready
+from daozhang.recharge.ready import Ready, make_ready, wishes_of
 from daozhang.recharge.route import Standing
 from daozhang.recharge.waiting import Stopped
 from daozhang.vault import Vault
+
+if TYPE_CHECKING:
+    from daozhang.policy.record import Record
 
 sql = statements("daozhang.recharge")
 log = logging.getLogger(__name__)
@@ -61,15 +64,6 @@ class Admitted(NamedTuple):
     order_id: UUID
     attempt: Try | None
     replay: bool
-
-
-class Fresh(NamedTuple):
-    """An order that has just been written: what was asked for, as policy sees it, and the row of its facts."""
-
-    request: PlaceRequest
-    order_id: UUID
-    wish: Wish
-    row: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,43 +196,47 @@ class Place:
     ) -> Sequence[Admitted | BaseException]:
         """Admit together what may be judged together; what shares a browser or a payer with an earlier one comes after it."""
         results: dict[int, Admitted | BaseException] = {}
-        ready: list[Ready] = []
-
-        def prepare() -> None:
-            ready.append(make_ready(requests, seen, self._page_version, self.payer_of))
+        ready = make_ready(requests, self.payer_of)
 
         async def work(tx: Tx) -> None:
-            results.update(await self._admit(tx, book, ready[0]))
+            results.update(await self._admit(tx, book, ready, seen))
             assert results, "an order shares its origin with an earlier one only"
 
-        await self._database.transact(work, meanwhile=prepare)
-        for place in sorted(set(range(len(requests))) - results.keys()):
+        await self._database.transact(work, joined=True)
+        for place in range(len(requests)) if len(results) < len(requests) else ():
+            if place in results:
+                continue
             try:
                 (results[place],) = await self._admit_apart(book, [requests[place]], [seen[place]])
             except Exception as fault:  # noqa: BLE001 -- it is the answer to this one; those before it are committed
                 results[place] = fault
         return [results[place] for place in range(len(requests))]
 
-    async def _admit(self, tx: Tx, book: Book, ready: Ready) -> dict[int, Admitted | BaseException]:
-        """What becomes of each that can be judged now, by its place."""
-        at, order_ids, requests, hashes, wishes = ready
-        begun = admit.begin(tx, book, at, at + LIFETIME, order_ids, requests, hashes, wishes)
+    async def _admit(self, tx: Tx, book: Book, ready: Ready, seen: Sequence[Standing]) -> dict[int, Admitted | BaseException]:
+        """What becomes of each that can be judged now, by its place. Its last statement commits, where nothing comes after it."""
+        at, order_ids, requests, hashes = ready[:4]
+        wishes: list[Wish] = []
         pairs: list[Paired] = []
-        rows = await while_waiting(
-            begun, lambda: pairs.extend(self._tries(book.shop_id, at + LIFETIME, list(zip(requests, order_ids, strict=True))))
-        )
+
+        def meanwhile() -> None:
+            wishes.extend(wishes_of(ready, seen, self._page_version))
+            pairs.extend(self._tries(book.shop_id, at + LIFETIME, list(zip(requests, order_ids, strict=True))))
+
+        rows = await while_waiting(admit.begin(tx, book, ready), meanwhile)
         results: dict[int, Admitted | BaseException] = {}
         fresh: list[Fresh] = []
+        again: list[PlaceRequest] = []
         for row in rows:
             place: int = row["asked"] - 1
-            order_id = order_ids[place]
-            if row["order_id"] == order_id:
-                fresh.append(Fresh(requests[place], order_id, wishes[place], row))
-                results[place] = Admitted(order_id, None, replay=False)
-            elif row["request_hash"] == hashes[place]:
-                results[place] = Admitted(row["order_id"], None, replay=True)
-            else:
-                results[place] = Refusal("operation.key_reused")
+            order_id = row["order_id"]
+            if order_id is None:
+                fresh.append(Fresh(requests[place], order_ids[place], hashes[place], wishes[place], row))
+                results[place] = Admitted(order_ids[place], None, replay=False)
+                continue
+            again.append(requests[place])
+            same = row["request_hash"] == hashes[place]
+            results[place] = Admitted(order_id, None, replay=True) if same else Refusal("operation.key_reused")
+        await admit.count_again(tx, book.shop_id, again)
         attempts = await self._judge(tx, book, at, fresh, pairs) if fresh else {}
         for place, result in results.items():
             if isinstance(result, Admitted) and result.order_id in attempts:
@@ -246,14 +244,18 @@ class Place:
         return results
 
     async def _judge(self, tx: Tx, book: Book, at: datetime, fresh: Sequence[Fresh], possible: Sequence[Paired]) -> dict[UUID, Try]:
-        """Decide orders that are written, and write what becomes of them; the attempts of those that are admitted.
+        """Write orders, decide them meanwhile, and write what becomes of them; the attempts of those that are admitted.
 
         `possible` are the attempts that there would be if all of them were.
         """
         expires = at + LIFETIME
         await offers.lock(tx, book.shop_id, [bonus.ask_of(each.request) for each in fresh])
-        made = await judge_placed(tx, [(each.order_id, each.wish) for each in fresh], [each.row for each in fresh], book)
-        ticked = [agreements.Ticked(r.user_id, r.agreement, order_id) for r, order_id, _, _ in fresh if r.agreement is not None]
+        wishes = [each.wish for each in fresh]
+        facts = await before(tx, wishes, [each.row for each in fresh], Stage.PLACE, book)
+        records: list[Record] = []
+        await while_waiting(admit.write(tx, book, at, expires, fresh), lambda: records.extend(decided(Stage.PLACE, facts, book)))
+        made = await settled(tx, [(each.order_id, each.wish) for each in fresh], records, book)
+        ticked = [agreements.Ticked(r.user_id, r.agreement, order_id) for r, order_id, *_ in fresh if r.agreement is not None]
         await agreements.accept(tx, book.shop_id, at, ticked)
         judged = [(each.request, each.order_id, record.decision) for each, (_, _, record) in zip(fresh, made, strict=True)]
         # What waits keeps its goods as well; for how long is said where they are kept.
@@ -267,14 +269,14 @@ class Place:
         channels = {made.order_id: channel for made, _, channel in pairs}
         await self.decline(tx, at, [(order_id, 0) for _, order_id, _ in judged if order_id in admitted and order_id not in tries])
         ends = [
-            admit.Kept(
-                r, each.row["browser"], f"order.{_became(decision, order_id in gone)}", tries.get(order_id), channels.get(order_id)
-            )
-            for each, (r, order_id, decision) in zip(fresh, judged, strict=True)
+            admit.Kept(r, f"order.{_became(decision, order_id in gone)}", tries.get(order_id), channels.get(order_id))
+            for r, order_id, decision in judged
         ]
-        await admit.keep(tx, book, at, made, ends, self._vault, expires, at + schedule.FIRST)
-        await admit.name_cards(tx, pairs)
-        await try_rules(tx, Stage.PLACE, made, book)
+        more = admit.names_cards(pairs) or bool(book.shadows.rules)
+        await admit.keep(tx, book, at, made, ends, self._vault, expires, at + schedule.FIRST, last=not more)
+        if more:
+            await admit.name_cards(tx, pairs)
+            await try_rules(tx, Stage.PLACE, made, book)
         return tries
 
     async def _set_aside(

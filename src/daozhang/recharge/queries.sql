@@ -69,17 +69,24 @@ select lock_users($1);
 
 -- name: begin_orders
 select f.*
-from begin_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], cardinality($3::uuid[])), spread($8::bigint[], cardinality($3::uuid[])),
-  spread($9::text[], cardinality($3::uuid[])), spread($10::text[], cardinality($3::uuid[])), spread($11::text[], cardinality($3::uuid[])),
-  spread($12::text[], cardinality($3::uuid[])), $13, spread($14::text[], cardinality($3::uuid[])), spread($15::text[], cardinality($3::uuid[])),
-  spread($16::text[], cardinality($3::uuid[])), spread($17::uuid[], cardinality($3::uuid[])), spread($18::bytea[], cardinality($3::uuid[])),
-  spread($19::text[], cardinality($3::uuid[])), $20, $21, $22) f;
+from begin_orders($1, $2, $3, spread($4::bigint[], cardinality($2::bigint[])), spread($5::text[], cardinality($2::bigint[])),
+  spread($6::text[], cardinality($2::bigint[])), spread($7::text[], cardinality($2::bigint[])), spread($8::uuid[], cardinality($2::bigint[])),
+  spread($9::bytea[], cardinality($2::bigint[])), spread($10::text[], cardinality($2::bigint[])), $11, $12, $13) f;
+
+-- name: write_orders
+select write_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], n), spread($8::bigint[], n), spread($9::text[], n), spread($10::text[], n),
+  spread($11::text[], n), spread($12::text[], n), $13, spread($14::text[], n), $15, $16, spread($17::bytea[], n), spread($18::text[], n))
+from cardinality($3::uuid[]) as n;
+
+-- name: count_again
+-- Keys that come again.
+update idempotency_keys k set seen = k.seen + 1 from unnest($2::bigint[], $3::text[]) as u (user_id, key)
+where k.shop_id = $1 and k.user_id = u.user_id and k.key = u.key;
 
 -- name: keep_orders
-select keep_orders($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9::json[], spread($10::json[], n), $11, $12, $13,
-  spread($14::bytea[], n), spread($15::text[], n), spread($16::bigint[], n), $17, $18, spread($19::text[], n), $20,
-  spread($21::bigint[], n), spread($22::text[], n), spread($23::text[], n), spread($24::text[], n), spread($25::text[], n),
-  spread($26::text[], n), spread($27::bytea[], n), $28, $29)
+select keep_orders($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9::json[], spread($10::json[], n), $11, $12,
+  spread($13::text[], n), spread($14::bigint[], n), $15, $16, spread($17::text[], n), $18, spread($19::bigint[], n), spread($20::text[], n),
+  spread($21::text[], n), spread($22::text[], n), spread($23::text[], n), spread($24::text[], n), spread($25::bytea[], n), $26, $27)
 from cardinality($4::uuid[]) as n;
 
 -- name: create_orders

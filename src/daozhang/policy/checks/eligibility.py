@@ -33,9 +33,11 @@ def _ceiling(facts: Facts, book: Book) -> Hit | None:
     if book.eligibility.mode == "own_goods":
         return Hit(Outcome.REFUSE, "eligibility.no_stored_value", {})
     assert facts.stored_fen is not None
-    limit_fen = _ceiling_fen(facts, book)
+    limit_fen, amount = _ceiling_fen(facts, book), book.amount
     # What is too much for one recharge is told as that.
-    wanted_fen = min(facts.amount_fen, book.amount.max_fen) if facts.amount_fen is not None else book.amount.min_fen
+    wanted_fen = amount.min_fen if facts.amount_fen is None else facts.amount_fen
+    if wanted_fen > amount.max_fen:
+        wanted_fen = amount.max_fen
     # What comes on top is on the card as well.
     gift_fen = (facts.offer_fen or 0) + (facts.coupon_fen or 0) + (facts.offers_fen or 0)
     if limit_fen is None or facts.stored_fen + gift_fen + wanted_fen <= limit_fen:

@@ -86,6 +86,8 @@ def _tells_confirm(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
 def _page(facts: Facts, book: Book) -> Hit | None:
     """A page of another release, or one that showed an older version of the rules: what it said may not hold any more."""
     assert facts.page_version is not None
+    if RULES_MARK not in facts.page_version:
+        return Hit(Outcome.REFUSE, "operation.page_outdated", {}) if facts.page_version != facts.page_current else None
     release, _, rules = facts.page_version.partition(RULES_MARK)
     older = bool(rules) and not (rules.isascii() and rules.isdigit() and int(rules) >= book.version)
     return Hit(Outcome.REFUSE, "operation.page_outdated", {}) if release != facts.page_current or older else None

@@ -11,11 +11,13 @@ def here(rule: RegionRule, region: str | None) -> bool:
 
 
 def _region(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001 -- every check has the same shape
-    rules = facts.region_rules or ()
+    rules = facts.region_rules
+    if not rules:
+        return None
     if any(here(rule, facts.region) for rule in rules):
         return Hit(Outcome.REFUSE, "regulation.suspended", {})
     # Where somebody is that nobody knows is asked, not guessed; an address alone says nothing.
-    return Hit(Outcome.REFUSE, "regulation.region_unknown", {}) if rules and not facts.region else None
+    return Hit(Outcome.REFUSE, "regulation.region_unknown", {}) if not facts.region else None
 
 
 def _in_flight(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
