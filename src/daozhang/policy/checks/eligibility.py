@@ -35,9 +35,7 @@ def _ceiling(facts: Facts, book: Book) -> Hit | None:
     assert facts.stored_fen is not None
     limit_fen, amount = _ceiling_fen(facts, book), book.amount
     # What is too much for one recharge is told as that.
-    wanted_fen = amount.min_fen if facts.amount_fen is None else facts.amount_fen
-    if wanted_fen > amount.max_fen:
-        wanted_fen = amount.max_fen
+    wanted_fen = min(facts.amount_fen, amount.max_fen) if facts.amount_fen is not None else amount.min_fen
     # What comes on top is on the card as well.
     gift_fen = (facts.offer_fen or 0) + (facts.coupon_fen or 0) + (facts.offers_fen or 0)
     if limit_fen is None or facts.stored_fen + gift_fen + wanted_fen <= limit_fen:
