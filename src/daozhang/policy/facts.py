@@ -19,6 +19,7 @@ from daozhang.postgres import statements
 
 sql = statements("daozhang.policy")
 
+_NO_OFFER = Seen()
 PLACE = itemgetter("place")
 """The place of a row's wish among those that were asked about, from one."""
 
@@ -135,8 +136,10 @@ def windows_of(book: Any) -> tuple[int, int, int]:
 
 async def before(reader: Reader, wishes: Sequence[Wish], rows: Sequence[Any], stage: Stage, book: Any) -> list[Facts]:
     """One `Facts` per wish from its row of `facts_of_wishes`, with what only some ask for: offers, and laws about goods."""
-    asks = [Ask(w.user_id, w.amount_fen, w.offer, w.coupon) for w in wishes]
-    offers = await read_offers(reader, wishes[0].shop_id, asks, together=stage is Stage.PLACE)
+    offers = [_NO_OFFER] * len(wishes)
+    if any(w.offer is not None or w.coupon is not None for w in wishes):
+        asks = [Ask(w.user_id, w.amount_fen, w.offer, w.coupon) for w in wishes]
+        offers = await read_offers(reader, wishes[0].shop_id, asks, together=stage is Stage.PLACE)
     laws = await _laws(reader, wishes, rows)
     return [_before(wish, stage, row, offer, law, book) for wish, row, offer, law in zip(wishes, rows, offers, laws, strict=True)]
 

@@ -24,9 +24,14 @@ ENDED = frozenset({"failed", "expired"})
 KEPT_FOR = timedelta(minutes=10)
 
 
+def asks(request: PlaceRequest) -> bool:
+    """Whether a wish may bring a bonus at all: something was chosen with it, and it is no purchase."""
+    return (request.offer is not None or bool(request.coupon)) and request.basket is None and not request.for_goods
+
+
 def ask_of(request: PlaceRequest) -> offers.Ask:
     """What a wish to recharge chose. What a purchase pays at its channel brings no bonus: it is spent in the same commit."""
-    if (request.offer is None and not request.coupon) or request.basket is not None or request.for_goods:
+    if not asks(request):
         return offers.Ask(request.user_id, request.amount_fen, None, None)
     return offers.Ask(request.user_id, request.amount_fen, request.offer, code_hash(request.coupon))
 

@@ -54,6 +54,7 @@ BEWARE = "别人发来的码请勿付款"
 """What a wallet shows beside whom a payment is to: who is talked into paying for a stranger's account reads it there."""
 
 _RULINGS = {Ruling.CHALLENGE: "challenged", Ruling.HOLD: "asked", Ruling.REFUSE: "refused"}
+_ADMITS = (Ruling.ADMIT, Ruling.MONITOR)
 _WAITS: dict[Ruling, waiting.State] = {Ruling.CHALLENGE: "challenged", Ruling.HOLD: "reviewing"}
 _JSON = msgspec.json.Encoder()
 
@@ -170,13 +171,13 @@ class Place:
         raise Refusal("operation.key_busy", order=f"RC-{ids.text26(order_id)}")
 
     async def _admit_all(self, requests: Sequence[PlaceRequest]) -> Sequence[Admitted | BaseException]:
+        shops = {request.shop_id for request in requests}
+        if len(shops) == 1:
+            return await self._admit_apart(await self._books.current(*shops), requests, await self._standings(requests))
         results: dict[int, Admitted | BaseException] = {}
-        for shop_id in {request.shop_id for request in requests}:
+        for shop_id in shops:
             places = [place for place, request in enumerate(requests) if request.shop_id == shop_id]
-            book = await self._books.current(shop_id)
-            mine = [requests[place] for place in places]
-            admitted = await self._admit_apart(book, mine, await self._standings(mine))
-            results.update(zip(places, admitted, strict=True))
+            results.update(zip(places, await self._admit_all([requests[place] for place in places]), strict=True))
         return [results[place] for place in range(len(requests))]
 
     async def _standings(self, requests: Sequence[PlaceRequest]) -> list[Standing]:
@@ -231,16 +232,14 @@ class Place:
             order_id = row["order_id"]
             if order_id is None:
                 fresh.append(Fresh(requests[place], order_ids[place], hashes[place], wishes[place], row))
-                results[place] = Admitted(order_ids[place], None, replay=False)
                 continue
             again.append(requests[place])
             same = row["request_hash"] == hashes[place]
             results[place] = Admitted(order_id, None, replay=True) if same else Refusal("operation.key_reused")
         await admit.count_again(tx, book.shop_id, again)
         attempts = await self._judge(tx, book, at, fresh, pairs) if fresh else {}
-        for place, result in results.items():
-            if isinstance(result, Admitted) and result.order_id in attempts:
-                results[place] = result._replace(attempt=attempts[result.order_id])
+        for each in fresh:
+            results[each.row["asked"] - 1] = Admitted(each.order_id, attempts.get(each.order_id), replay=False)
         return results
 
     async def _judge(self, tx: Tx, book: Book, at: datetime, fresh: Sequence[Fresh], possible: Sequence[Paired]) -> dict[UUID, Try]:
@@ -249,7 +248,7 @@ class Place:
         `possible` are the attempts that there would be if all of them were.
         """
         expires = at + LIFETIME
-        await offers.lock(tx, book.shop_id, [bonus.ask_of(each.request) for each in fresh])
+        await offers.lock(tx, book.shop_id, [bonus.ask_of(each.request) for each in fresh if bonus.asks(each.request)])
         wishes = [each.wish for each in fresh]
         facts = await before(tx, wishes, [each.row for each in fresh], Stage.PLACE, book)
         records: list[Record] = []
@@ -260,16 +259,15 @@ class Place:
         judged = [(each.request, each.order_id, record.decision) for each, (_, _, record) in zip(fresh, made, strict=True)]
         # What waits keeps its goods as well; for how long is said where they are kept.
         going = [(r, order_id) for r, order_id, decision in judged if decision.outcome is not Ruling.REFUSE]
-        kept = {order_id for _, order_id in await self._set_aside(tx, at, expires, going)}
-        gone = {order_id for _, order_id in going if order_id not in kept}
-        await self.stop(tx, book.shop_id, at, [Stopped(r, oid, 0, d) for r, oid, d in judged if not d.admits and oid not in gone])
-        admitted = {order_id for _, order_id, decision in judged if decision.admits and order_id in kept}
-        pairs = [pair for pair in possible if pair[0].order_id in admitted]
-        tries = {made.order_id: made for made, _, _ in pairs}
-        channels = {made.order_id: channel for made, _, channel in pairs}
-        await self.decline(tx, at, [(order_id, 0) for _, order_id, _ in judged if order_id in admitted and order_id not in tries])
+        gone = await self._set_aside(tx, at, expires, going)
+        stopped = [Stopped(r, order_id, 0, d) for r, order_id, d in judged if d.outcome not in _ADMITS and order_id not in gone]
+        await self.stop(tx, book.shop_id, at, stopped)
+        ended = {each.order_id for each in stopped} | gone
+        pairs = [pair for pair in possible if pair[0].order_id not in ended] if ended else possible
+        tries = {made.order_id: (made, channel) for made, _, channel in pairs}
+        await self.decline(tx, at, [(order_id, 0) for _, order_id, _ in judged if order_id not in ended and order_id not in tries])
         ends = [
-            admit.Kept(r, f"order.{_became(decision, order_id in gone)}", tries.get(order_id), channels.get(order_id))
+            admit.Kept(r, f"order.{_became(decision, order_id in gone)}", *tries.get(order_id, (None, None)))
             for r, order_id, decision in judged
         ]
         more = admit.names_cards(pairs) or bool(book.shadows.rules)
@@ -277,14 +275,14 @@ class Place:
         if more:
             await admit.name_cards(tx, pairs)
             await try_rules(tx, Stage.PLACE, made, book)
-        return tries
+        return {order_id: made for order_id, (made, _) in tries.items()}
 
-    async def _set_aside(
-        self, tx: Tx, at: datetime, expires: datetime, admitted: Sequence[tuple[PlaceRequest, UUID]]
-    ) -> list[tuple[PlaceRequest, UUID]]:
-        """Set aside what orders are for; the orders that go on. One whose goods are not to be had is refused, with why."""
-        kept = []
-        for request, order_id in admitted:
+    async def _set_aside(self, tx: Tx, at: datetime, expires: datetime, going: Sequence[tuple[PlaceRequest, UUID]]) -> set[UUID]:
+        """Set aside what orders are for; those that do not go on. One whose goods are not to be had is refused, with why."""
+        gone: set[UUID] = set()
+        for request, order_id in going:
+            if request.basket is None and not bonus.asks(request):
+                continue
             try:
                 if request.basket:
                     errand = Errand(order_id, request.user_id, request.basket, request.amount_fen, expires)
@@ -293,9 +291,8 @@ class Place:
                 await bonus.promise(tx, request.shop_id, at, order_id, request, expires)
             except Refusal as refusal:
                 await self.turn_down(tx, at, order_id, 0, refusal)
-            else:
-                kept.append((request, order_id))
-        return kept
+                gone.add(order_id)
+        return gone
 
     async def renew(self, tx: Tx, at: datetime, order_id: UUID, user_id: int, expires: datetime) -> None:
         """Keep aside, or set aside anew, what an order is for that is tried again. Raises `Refusal` with nothing changed."""
@@ -352,10 +349,11 @@ class Place:
 
     async def decline(self, tx: Tx, at: datetime, orders: Sequence[tuple[UUID, int]]) -> None:
         """End orders (id, version) whose channel cannot be used by this process, though its row says it may: nothing was asked."""
+        if not orders:
+            return
         reason = "channel.not_configured"
         await moves.move_orders(tx, at, "place", [moves.Step(order_id, v, "created", "declined", reason) for order_id, v in orders])
-        if orders:
-            await tx.run(sql.give_reasons, [order_id for order_id, _ in orders], [reason] * len(orders), ["{}"] * len(orders))
+        await tx.run(sql.give_reasons, [order_id for order_id, _ in orders], [reason] * len(orders), ["{}"] * len(orders))
 
     async def _open_all(self, asked: Sequence[Asked]) -> Sequence[None]:
         for shop_id in {item.attempt.shop_id for item in asked}:
@@ -418,4 +416,4 @@ def _refusal(row: Any, answer: Prepay) -> contradiction.Refused:
 def _became(decision: Decision, gone: bool) -> str:  # noqa: FBT001 -- a truth about its goods
     if gone:
         return "refused"
-    return "created" if decision.admits else _RULINGS[decision.outcome]
+    return "created" if decision.outcome in _ADMITS else _RULINGS[decision.outcome]

@@ -51,14 +51,14 @@ def wish_of(
     request: PlaceRequest, page_current: str, seen: Standing, payer: bytes | None = None, device: UUID | None = None
 ) -> Wish:
     """The wish behind a request, as policy judges it; `seen` is how the way to pay stood a moment ago, `payer` who will pay."""
-    ask = bonus.ask_of(request)
+    offer, coupon = bonus.ask_of(request)[2:] if bonus.asks(request) else (None, None)
     return Wish(
         request.shop_id, request.user_id, request.amount_fen, request.channel_id, request.method, request.page_version,
         page_current, bank=request.bank, instrument=request.instrument,
         channel_stop=seen.stop, channel_stop_facts=seen.facts,
         device_id=device or _device(request), client_ip=request.client_ip, payer=payer,
         agreement=request.agreement, currency=request.currency,
-        goods_id=request.basket.goods_id if request.basket else None, offer=ask.campaign_id, coupon=ask.code_hash,
+        goods_id=request.basket.goods_id if request.basket else None, offer=offer, coupon=coupon,
         purchase=request.basket is not None or request.for_goods, notify_door=seen.heard,
         sure_fen=request.sure_fen,
     )  # fmt: skip
