@@ -135,13 +135,26 @@ def windows_of(book: Any) -> tuple[int, int, int]:
 
 
 async def before(reader: Reader, wishes: Sequence[Wish], rows: Sequence[Any], stage: Stage, book: Any) -> list[Facts]:
-    """One `Facts` per wish from its row of `facts_of_wishes`, with what only some ask for: offers, and laws about goods."""
-    offers = [_NO_OFFER] * len(wishes)
+    """One `Facts` per wish from its row of `facts_of_wishes`, with what only some ask for."""
+    return made(wishes, rows, await read_more(reader, wishes, rows, stage), stage, book)
+
+
+More = tuple[Sequence[Seen], "Sequence[Law]"]
+"""How the offers stand that each wish chose, and the laws about it."""
+
+
+async def read_more(reader: Reader, wishes: Sequence[Wish], rows: Sequence[Any], stage: Stage) -> More:
+    """What only some wishes ask for: offers, and laws about goods. Asks nothing where nobody does."""
+    offers: Sequence[Seen] = [_NO_OFFER] * len(wishes)
     if any(w.offer is not None or w.coupon is not None for w in wishes):
         asks = [Ask(w.user_id, w.amount_fen, w.offer, w.coupon) for w in wishes]
         offers = await read_offers(reader, wishes[0].shop_id, asks, together=stage is Stage.PLACE)
-    laws = await _laws(reader, wishes, rows)
-    return [_before(wish, stage, row, offer, law, book) for wish, row, offer, law in zip(wishes, rows, offers, laws, strict=True)]
+    return offers, await _laws(reader, wishes, rows)
+
+
+def made(wishes: Sequence[Wish], rows: Sequence[Any], more: More, stage: Stage, book: Any) -> list[Facts]:
+    """One `Facts` per wish from all that was read of it. Pure."""
+    return [_before(wish, stage, row, offer, law, book) for wish, row, offer, law in zip(wishes, rows, *more, strict=True)]
 
 
 Law = tuple[str | None, tuple[RegionRule, ...]]

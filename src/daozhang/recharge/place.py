@@ -24,7 +24,8 @@ from daozhang.limits.model import Way
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import decided, settled, try_rules
-from daozhang.policy.facts import Wish, before
+from daozhang.policy.facts import Wish, read_more
+from daozhang.policy.facts import made as made_of
 from daozhang.policy.model import Decision, Stage
 from daozhang.policy.model import Outcome as Ruling
 from daozhang.policy.payers import payer_index
@@ -249,10 +250,14 @@ class Place:
         """
         expires = at + LIFETIME
         await offers.lock(tx, book.shop_id, [bonus.ask_of(each.request) for each in fresh if bonus.asks(each.request)])
-        wishes = [each.wish for each in fresh]
-        facts = await before(tx, wishes, [each.row for each in fresh], Stage.PLACE, book)
+        wishes, rows = [each.wish for each in fresh], [each.row for each in fresh]
+        more = await read_more(tx, wishes, rows, Stage.PLACE)
         records: list[Record] = []
-        await while_waiting(admit.write(tx, book, at, expires, fresh), lambda: records.extend(decided(Stage.PLACE, facts, book)))
+
+        def meanwhile() -> None:
+            records.extend(decided(Stage.PLACE, made_of(wishes, rows, more, Stage.PLACE, book), book))
+
+        await while_waiting(admit.write(tx, book, at, expires, fresh), meanwhile)
         made = await settled(tx, [(each.order_id, each.wish) for each in fresh], records, book)
         ticked = [agreements.Ticked(r.user_id, r.agreement, order_id) for r, order_id, *_ in fresh if r.agreement is not None]
         await agreements.accept(tx, book.shop_id, at, ticked)
@@ -270,9 +275,9 @@ class Place:
             admit.Kept(r, f"order.{_became(decision, order_id in gone)}", *tries.get(order_id, (None, None)))
             for r, order_id, decision in judged
         ]
-        more = admit.names_cards(pairs) or bool(book.shadows.rules)
-        await admit.keep(tx, book, at, made, ends, self._vault, expires, at + schedule.FIRST, last=not more)
-        if more:
+        last = not admit.names_cards(pairs) and not book.shadows.rules
+        await admit.keep(tx, book, at, made, ends, self._vault, expires, at + schedule.FIRST, last=last)
+        if not last:
             await admit.name_cards(tx, pairs)
             await try_rules(tx, Stage.PLACE, made, book)
         return {order_id: made for order_id, (made, _) in tries.items()}
