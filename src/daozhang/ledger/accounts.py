@@ -4,7 +4,7 @@ What we owe is positive, what we own or are owed is negative. The table `chart` 
 database opens no account outside it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from daozhang.postgres import Tx, statements
 
@@ -63,11 +63,19 @@ class Accounts:
         if missing:
             rows = await tx.rows(sql.open_accounts, shop_id, missing)
             known.update((row["address"], row["id"]) for row in rows)
-            if len(self._ids) > REMEMBERED:
-                self._ids.clear()
         return known
 
-    def remember(self, shop_id: int, ids: dict[str, int]) -> None:
+    def named(self, shop_id: int, addresses: Iterable[str], missing: dict[str, int]) -> list[int]:
+        """The ids of the addresses; one that is not known is added to `missing` and named by minus its place there, from one.
+
+        So the statement that books can open it (`post_opening`).
+        """
+        known = self._ids
+        return [known.get((shop_id, each)) or missing.setdefault(each, -1 - len(missing)) for each in addresses]
+
+    def remember(self, shop_id: int, ids: Mapping[str, int]) -> None:
         """Keep ids once the transaction that may have opened them is committed."""
+        if len(self._ids) > REMEMBERED:
+            self._ids.clear()
         for address, account_id in ids.items():
             self._ids[shop_id, address] = account_id

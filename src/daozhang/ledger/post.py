@@ -61,11 +61,6 @@ async def post(
     )
 
 
-async def post_nothing(tx: Tx, shop_id: int, at: datetime, actor: str) -> None:
-    """Have the booking of pairs planned, laws and all; nothing is booked."""
-    await _post_pairs(tx, shop_id, at, actor, (), {})
-
-
 async def _post_pairs(
     tx: Tx, shop_id: int, at: datetime, actor: str, transfers: Sequence[Transfer], account_ids: Mapping[str, int]
 ) -> None:

@@ -1,7 +1,6 @@
 """Enforce: gather the facts of many wishes, decide each, and keep the decisions, inside the transaction that acts on them."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +37,7 @@ async def enforce(tx: Tx, stage: Stage, wishes: Sequence[tuple[UUID | None, Wish
     if not made:
         return []
     if stage is Stage.PAID:
-        await _keep_paid(tx, made, book)
+        await keep_paid(tx, made, book)
     elif stage is Stage.PLACE:
         await _keep_placed(tx, made, book)
     else:
@@ -71,10 +70,14 @@ def _uses(decision: Decision) -> bool:
     return (decision.tolerated or decision.passed) and decision.admits
 
 
-async def plan_paid(tx: Tx, shop_id: int, at: datetime) -> None:
-    """Have what the stage `paid` reads and keeps planned; about nobody, and nothing is kept."""
+async def judge_paid(tx: Tx, wishes: Sequence[tuple[UUID | None, Wish]], book: Book) -> list[Judged]:
+    """Decide about payments as `enforce` does, and write no decision yet."""
+    return await judge(tx, Stage.PAID, wishes, await gather(tx, [wish for _, wish in wishes], Stage.PAID, book), book)
+
+
+async def plan_paid(tx: Tx, shop_id: int) -> None:
+    """Have what the stage `paid` reads planned; about nobody."""
     await tx.rows(sql.facts_paid, shop_id, [], [], 0)
-    await tx.value(sql.keep_paid, shop_id, at, 0, *([] for _ in range(11)))
 
 
 async def _settled(tx: Tx, record: Record, order_id: UUID | None, wish: Wish, book: Book) -> Record:
@@ -125,7 +128,7 @@ def columns(made: Sequence[Judged], book: Book) -> tuple[Any, ...]:
     )
 
 
-async def _keep_paid(tx: Tx, made: Sequence[Judged], book: Book) -> None:
+async def keep_paid(tx: Tx, made: Sequence[Judged], book: Book) -> None:
     """Keep the decisions about payments, and mark who paid: what the next windows count by."""
     payers = [wish.payer if order_id else None for order_id, wish, _ in made]
     await tx.value(sql.keep_paid, *columns(made, book), payers, narrow([wish.amount_fen for _, wish, _ in made]))

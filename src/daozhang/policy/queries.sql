@@ -20,7 +20,7 @@ from facts_paid($1, $2, $3, $4) f cross join l
 order by f.place
 
 -- name: keep_paid
-select keep_paid($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9, spread($10::text[], n), $11, $12, $13,
+select keep_paid($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9::json[], $10::json[], $11, $12, $13,
   spread($14::bigint[], n))
 from cardinality($4::uuid[]) as n
 

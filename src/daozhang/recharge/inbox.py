@@ -53,27 +53,24 @@ def kept_headers(headers: dict[str, str]) -> str:
 
 async def store(tx: Tx, shop_id: int, at: datetime, messages: Sequence[Stored]) -> None:
     """Keep the messages that were not here before. One that was is counted: the answer "we have it" is a write, not a guess."""
+    if messages:
+        await tx.value(sql.keep_notifications, shop_id, at, *columns(messages))
+
+
+def columns(messages: Sequence[Stored]) -> tuple[list[Any], ...]:
+    """What `keep_notifications` takes of each message, some of it narrow. A message that is there twice is kept once."""
     unique = {(m.raw.channel_id, m.raw.key or m.raw.id): m for m in messages}
-    if not unique:
-        return
-    kept = unique.values()
-    await tx.value(
-        sql.keep_notifications,
-        shop_id,
-        at,
-        narrow([m.raw.channel_id for m in kept]),
-        [m.raw.id for m in kept],
-        [m.raw.key for m in kept],
+    kept = messages if len(unique) == len(messages) else list(unique.values())
+    raws = [m.raw for m in kept]
+    return (
+        narrow([raw.channel_id for raw in raws]),
+        [raw.id for raw in raws],
+        [raw.key for raw in raws],
         narrow([m.state for m in kept]),
         narrow([m.why[:200] for m in kept]),
-        [m.raw.headers for m in kept],
-        [m.raw.body for m in kept],
+        [raw.headers for raw in raws],
+        [raw.body for raw in raws],
     )
-
-
-async def plan(tx: Tx, shop_id: int, at: datetime) -> None:
-    """Have `store` planned: no message is kept."""
-    await tx.value(sql.keep_notifications, shop_id, at, *([] for _ in range(7)))
 
 
 async def defer(tx: Tx, shop_id: int, at: datetime, raw: Raw, report: Report, why: str) -> bool:

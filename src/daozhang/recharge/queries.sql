@@ -24,13 +24,24 @@ on conflict (channel_id, key) do update set seen = notification_keys.seen + 1
 returning notification_id;
 
 -- name: keep_notifications
-select keep_notifications($1, $2, spread($3::bigint[], n), $4, $5, spread($6::text[], n), spread($7::text[], n), $8, $9)
+select keep_notifications($1, $2, spread($3::bigint[], n), $4, $5, spread($6::text[], n), spread($7::text[], n), $8::json[], $9)
 from cardinality($4::uuid[]) as n;
 
 -- name: credit_orders
 select credit_orders($1, $2, $3, $4, $5, $6, $7, spread($8::bigint[], n), spread($9::bigint[], n), $10, $11, spread($12::integer[], n),
   spread($13::text[], n), spread($14::integer[], n), spread($15::text[], n), spread($16::text[], n))
 from cardinality($4::uuid[]) as n;
+
+-- name: write_settlement
+-- Decisions, moves, messages and bookings, one after the other in this order; the booking takes the accounts' locks, so it comes last.
+-- Orders, users, amounts and transactions of the channel are columns of several of them.
+select keep_paid($1, $4, $5, $6, $7, $8, spread($11::text[], n), spread($12::text[], n), $13::json[], $14::json[], $15, $16, $17, s.amounts),
+  credit_orders($1, $2, $3, $18, $19, $7, $8, spread($20::bigint[], n), s.amounts, $10, $21, spread($22::integer[], n),
+    spread($23::text[], n), spread($24::integer[], n), spread($25::text[], n), spread($26::text[], n)),
+  keep_notifications($1, $2, spread($27::bigint[], m), $28, $29, spread($30::text[], m), spread($31::text[], m), $32::json[], $33),
+  post_opening($1, $2, $3, 'recharge', $18, $7, $34, $10, spread($35::bigint[], n), $36, s.amounts, $37) as opened
+from cardinality($7::uuid[]) as n cross join cardinality($28::uuid[]) as m
+cross join lateral (select spread($9::bigint[], n) as amounts offset 0) s;
 
 -- name: defer_notification
 insert into notifications (id, shop_id, channel_id, state, why, headers, body, report, next_try_at, at)

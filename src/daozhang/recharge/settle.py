@@ -23,7 +23,7 @@ from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.limits.model import OVERSEAS
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
-from daozhang.policy.enforce import enforce
+from daozhang.policy.enforce import Judged, judge_paid, keep_paid, try_rules
 from daozhang.policy.facts import Wish
 from daozhang.policy.model import Stage
 from daozhang.policy.payers import payer_index
@@ -33,6 +33,8 @@ from daozhang.recharge import inbox, moves
 from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
 from daozhang.recharge.hold import MISFIT, Held, open_cases
 from daozhang.recharge.judgement import BOOKED, Effect, Row, is_unpaid, judge
+from daozhang.recharge.plain import Plain, credit
+from daozhang.recharge.plain import settle as settle_plain
 from daozhang.recharge.send_back import send_back
 from daozhang.recharge.states import ENDED_UNPAID
 from daozhang.vault import Vault
@@ -200,65 +202,53 @@ class Settle:
 
     async def _write(self, tx: Tx, shop_id: int, book: Book, at: datetime, cases: Sequence[Case]) -> dict[str, int]:
         booked = [case for case in cases if case.effect in BOOKED]
-        new = ids.new_ids(len(booked))
-        transfers: list[Transfer] = []
-        if booked:
-            held = [(c.attempt["order_id"], c.why, "{}") for c in booked if c.effect is Effect.HELD and c.attempt]
-            held += await self._decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
-            plain = [(each, case) for each, case in zip(new, booked, strict=True) if case.is_plain()]
-            odd = [(each, case) for each, case in zip(new, booked, strict=True) if not case.is_plain()]
-            await self._write_odd(tx, shop_id, at, odd, held)
-            await self._write_plain(tx, shop_id, at, plain)
-            await moves.note_anomalies(tx, shop_id, at, _anomalies(booked))
-            transfers = [_transfer(each, case, at) for each, case in odd + plain]
+        held = [(c.attempt["order_id"], c.why, "{}") for c in booked if c.effect is Effect.HELD and c.attempt]
+        made, stopped = await self._decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
+        named = list(zip(ids.new_ids(len(booked)), booked, strict=True))
+        plain = [each for each in named if each[1].is_plain()]
+        await moves.note_anomalies(tx, shop_id, at, _anomalies(booked))
         for case in cases:
             if case.effect is Effect.AGAIN and case.attempt and case.arrival.report.amount_fen != case.attempt["amount_fen"]:
                 await moves.note_other_amount(tx, shop_id, at, case.attempt["id"], case.arrival.report)
-        await inbox.store(tx, shop_id, at, [inbox.Stored(c.arrival.raw, "settled", c.effect) for c in cases if c.arrival.raw])
+        messages = [inbox.Stored(c.arrival.raw, "settled", c.effect) for c in cases if c.arrival.raw]
+        if plain and len(plain) == len(named) and not (self._fulfilments and any(_for_something(case) for _, case in plain)):
+            found = await settle_plain(tx, shop_id, at, ACTOR, self._plain(plain), made, book, messages, self._accounts)
+        else:
+            if made:
+                await keep_paid(tx, made, book)
+            odd = [each for each in named if not each[1].is_plain()]
+            await self._write_odd(tx, shop_id, at, [case for _, case in odd], held + stopped)
+            if plain:
+                await credit(tx, shop_id, at, ACTOR, self._plain(plain))
+            await inbox.store(tx, shop_id, at, messages)
+            transfers = [_transfer(each, case, at) for each, case in odd + plain]
+            transfers += await self._hand_over(tx, shop_id, at, booked)
+            found = await self._accounts.ids(tx, shop_id, {line.address for t in transfers for line in t.lines})
+            await post(tx, shop_id, at, ACTOR, transfers, found)
+        return found
+
+    def _plain(self, named: Sequence[tuple[UUID, Case]]) -> Plain:
+        rows = [case.attempt for _, case in named if case.attempt]
+        reports = [case.arrival.report for _, case in named]
+        sealed = [self._sealed(row["id"], report.payer) for row, report in zip(rows, reports, strict=True)]
+        return Plain([new for new, _ in named], rows, reports, sealed)
+
+    async def _hand_over(self, tx: Tx, shop_id: int, at: datetime, booked: Sequence[Case]) -> list[Transfer]:
+        """Let the rooms above hand over what credited recharges are for; their bookings."""
         credited = [(c.attempt, c.arrival.report.happened_at) for c in booked if c.effect is Effect.CREDITED and c.attempt]
         handed = [
             Credited(a["order_id"], a["user_id"], a["amount_fen"], paid_at, a["purpose"] == "purchase") for a, paid_at in credited
         ]
         finished = await finish_all(self._fulfilments, tx, at, handed)
-        transfers += finished.transfers
         await moves.note_anomalies(tx, shop_id, at, _undelivered([a for a, _ in credited], finished.undelivered))
-        found = await self._accounts.ids(tx, shop_id, {line.address for t in transfers for line in t.lines})
-        await post(tx, shop_id, at, ACTOR, transfers, found)
-        return found
-
-    async def _write_plain(self, tx: Tx, shop_id: int, at: datetime, plain: Sequence[tuple[UUID, Case]]) -> None:
-        """Everything but the decision and the booking of what is credited as asked, which is nearly all, by one statement."""
-        if not plain:
-            return
-        rows = [case.attempt for _, case in plain if case.attempt]
-        reports = [case.arrival.report for _, case in plain]
-        await tx.value(
-            sql.credit_orders,
-            shop_id,
-            at,
-            ACTOR,
-            [new for new, _ in plain],
-            [row["id"] for row in rows],
-            [row["order_id"] for row in rows],
-            [row["user_id"] for row in rows],
-            narrow([report.channel_id for report in reports]),
-            narrow([report.amount_fen for report in reports]),
-            [report.channel_txn for report in reports],
-            [self._sealed(row["id"], report.payer) for row, report in zip(rows, reports, strict=True)],
-            narrow([row["version"] for row in rows]),
-            narrow([row["state"] for row in rows]),
-            narrow([row["order_version"] for row in rows]),
-            narrow([row["order_state"] for row in rows]),
-            narrow([report.witness for report in reports]),
-        )
+        return finished.transfers
 
     async def _write_odd(
-        self, tx: Tx, shop_id: int, at: datetime, odd: Sequence[tuple[UUID, Case]], held: Sequence[tuple[UUID, str, str]]
+        self, tx: Tx, shop_id: int, at: datetime, cases: Sequence[Case], held: Sequence[tuple[UUID, str, str]]
     ) -> None:
         """What is held, misfit, paid twice, of nobody's number, or stood in suspense: statement by statement."""
-        if not odd:
+        if not cases:
             return
-        cases = [case for _, case in odd]
         await tx.copy("fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(_fact_key(c) for c in cases if not c.found))
         if held:
             await tx.run(sql.give_reasons, *map(list, zip(*held, strict=True)))
@@ -276,21 +266,23 @@ class Settle:
                 await send_back(tx, shop_id, at, case.attempt, case.arrival.report)
         await events.append(tx, shop_id, at, ACTOR, [_event(case) for case in cases])
 
-    async def _decide(self, tx: Tx, book: Book, cases: Sequence[Case]) -> list[tuple[UUID, str, str]]:
-        """Ask the policy again now that the money is here; what it says is stored with what it saw.
+    async def _decide(self, tx: Tx, book: Book, cases: Sequence[Case]) -> tuple[list[Judged], list[tuple[UUID, str, str]]]:
+        """Ask the policy again now that the money is here; what it says is to be stored with what it saw.
 
-        Answers the orders that are held: id, reason and its facts as JSON.
+        Answers the decisions, and the orders that are held: id, reason and its facts as JSON.
         """
         asked = [(case, case.attempt) for case in cases if case.attempt]
         if not asked:
-            return []
+            return [], []
         wishes = [(a["order_id"], self._wish(book.shop_id, a, case.arrival.report)) for case, a in asked]
-        held = []
-        for (case, attempt), decision in zip(asked, await enforce(tx, Stage.PAID, wishes, book), strict=True):
+        made, held = await judge_paid(tx, wishes, book), []
+        for (case, attempt), (_, _, record) in zip(asked, made, strict=True):
+            decision = record.decision
             if not decision.admits:
                 case.effect, case.why = Effect.HELD, decision.reason or "held"
                 held.append((attempt["order_id"], case.why, msgspec.json.encode(decision.facts).decode()))
-        return held
+        await try_rules(tx, Stage.PAID, made, book)
+        return made, held
 
     def _wish(self, shop_id: int, attempt: Row, report: Report) -> Wish:
         channel = self._channel(report.channel_id)
@@ -365,6 +357,11 @@ def _fact(place: int, report: Report) -> tuple[object, ...]:
     if not report.channel_txn:
         return (place,)
     return report.channel_id, report.channel_txn, report.subject, report.number, report.amount_fen, report.outcome
+
+
+def _for_something(case: Case) -> bool:
+    """Whether a credit is for something besides the wallet, or something was promised on top of it."""
+    return case.attempt is not None and (case.attempt["promised"] or case.attempt["purpose"] == "purchase")
 
 
 _LAST_MOVE = {Effect.CREDITED: "credited", Effect.HELD: "held", Effect.MISFIT: "misfit"}

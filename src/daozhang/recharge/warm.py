@@ -10,10 +10,9 @@ import logging
 import asyncpg
 
 from daozhang import clock
-from daozhang.ledger.post import post_nothing
 from daozhang.policy.enforce import plan_paid
 from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable, statements
-from daozhang.recharge import admit, inbox
+from daozhang.recharge import admit, plain
 from daozhang.recharge.settle import ACTOR
 
 sql = statements("daozhang.recharge")
@@ -29,10 +28,8 @@ async def warm(tills: Database, shop_id: int) -> None:
     async def round_of_nothing(tx: Tx) -> None:
         at = clock.now()
         await tx.rows(sql.read_for_settlement, [], [], [])
-        await plan_paid(tx, shop_id, at)
-        await tx.value(sql.credit_orders, shop_id, at, ACTOR, *([] for _ in range(13)))
-        await inbox.plan(tx, shop_id, at)
-        await post_nothing(tx, shop_id, at, ACTOR)
+        await plan_paid(tx, shop_id)
+        await plain.plan(tx, shop_id, at, ACTOR)
         await admit.plan(tx, shop_id, at)
         await tx.value(sql.lock_for_settlement, [])
         await tx.rows(sql.attempts_in_work, [])
