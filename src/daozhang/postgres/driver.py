@@ -116,15 +116,19 @@ class Session(asyncpg.Connection):
             self._protocol.outgoing.part()
         return waits
 
-    async def commit_with(self, sql: str, *args: Any) -> str:
-        """Carry out a statement and commit with it; `COMMIT` when both were done. What fails leaves the transaction failed."""
+    async def commit_with(self, sql: str, *args: Any) -> tuple[list[asyncpg.Record], str]:
+        """Carry out a statement and commit with it: its rows, and `COMMIT` when both were done.
+
+        What fails leaves the transaction failed.
+        """
         # Prepared first, so that the next Bind of its name is its own.
         statement = await self._get_statement(sql, None)  # type: ignore[attr-defined]
         self._protocol.outgoing.join(_BEGIN if self.begins_yet() else b"", _COMMIT, statement.name)
         try:
-            return await self.execute(sql, *args)
+            rows, status, _ = await self._execute(sql, args, 0, None, return_status=True)  # type: ignore[attr-defined]
         finally:
             self._protocol.outgoing.part()
+        return rows, status.decode()
 
     def _busy(self, holder: Any) -> bool:
         """Whether a holder in the pool has more to do than to take this back: what has not ended yet, or wear."""

@@ -94,18 +94,19 @@ class Tx:
         last = tag.rsplit(" ", 1)[-1]
         return int(last) if last.isdigit() else 0
 
-    async def last(self, sql: str, *args: Any) -> None:
-        """Carry out the statement that is the last of its transaction, and commit with it where the connection can.
+    async def last(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """Carry out the statement that is the last of its transaction, and commit with it where the connection can; its first row.
 
         Nothing may be asked in this transaction after it, and nothing that matters may be done in `work` but to return.
         """
         if not self._session.joins:
-            await self._connection.fetchval(sql, *args)
-            return
+            return await self._connection.fetchrow(sql, *args)
         self.ending = True
-        if await self._session.commit_with(sql, *args) != "COMMIT":
+        rows, done = await self._session.commit_with(sql, *args)
+        if done != "COMMIT":
             raise asyncpg.InFailedSQLTransactionError(_PASSED_OVER)
         self.committed = True
+        return rows[0] if rows else None
 
     async def copy(self, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
         """Append rows by COPY: what many rows of an append-only table cost least by, for the driver and for PostgreSQL."""

@@ -57,7 +57,7 @@ async def store(tx: Tx, shop_id: int, at: datetime, messages: Sequence[Stored]) 
         await tx.value(sql.keep_notifications, shop_id, at, *columns(messages))
 
 
-def columns(messages: Sequence[Stored]) -> tuple[list[Any], ...]:
+def columns(messages: Sequence[Stored]) -> tuple[Sequence[Any], ...]:
     """What `keep_notifications` takes of each message, some of it narrow. A message that is there twice is kept once."""
     unique = {(m.raw.channel_id, m.raw.key or m.raw.id): m for m in messages}
     kept = messages if len(unique) == len(messages) else list(unique.values())

@@ -36,9 +36,9 @@ class Written(NamedTuple):
 
     orders: list[UUID]
     users: list[int]
-    amounts: list[int]
+    amounts: Sequence[int]
     txns: list[str]
-    credit: tuple[list[Any], ...]
+    credit: tuple[Sequence[Any], ...]
 
 
 def _written(plain: Plain) -> Written:
@@ -81,13 +81,13 @@ async def settle(
 ) -> dict[str, int]:
     """Write all of it. `made` are the decisions about these payments in their order; `messages` may be more than they are.
 
-    Takes the accounts' locks, so nothing may be locked after it. Answers the account ids that may be remembered after the commit.
+    It is the last statement of its transaction. Answers the account ids that may be remembered once that is committed.
     """
     written, missing = _written(plain), dict[str, int]()
     shop, judged_at, version, ids, _, _, *decided = columns(made, book)
     assert shop == shop_id, "decisions of this shop"
     sources = [accounts.receivable(each) for each in written.credit[2]]
-    row = await tx.row(
+    row = await tx.last(
         sql.write_settlement,
         shop_id,
         at,

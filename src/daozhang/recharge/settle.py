@@ -138,7 +138,7 @@ class Settle:
 
     async def _settle_shop(self, shop_id: int, arrivals: Sequence[Arrival]) -> list[Settled | None]:
         book = await self._books.current(shop_id)
-        settled, opened = await self._database.transact(lambda tx: self._round(tx, shop_id, book, arrivals))
+        settled, opened = await self._database.transact(lambda tx: self._round(tx, shop_id, book, arrivals), joined=True)
         self._accounts.remember(shop_id, opened)
         return settled
 
