@@ -40,7 +40,7 @@ def _told(order: Waiting, amount_fen: int = 5_000) -> Report:
 
 async def _rows(database: Database, table: str, order: Waiting) -> list[tuple[Any, ...]]:
     name, what = WRITTEN[table]
-    rows = await database.rows(f"select {what} from {table} where {name} = $1 order by 1, 2", order.order_id)
+    rows = await database.rows(f"select {what} from {table} where {name} = $1 order by 1", order.order_id)
     return [tuple(row) for row in rows]
 
 
