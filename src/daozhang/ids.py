@@ -17,6 +17,7 @@ _SHIFTS = range(120, -1, -10)
 _TO_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _VERSION = [bytes([0x70 | (byte & 0x0F)]) for byte in range(256)]
 _VARIANT = [bytes([0x80 | (byte & 0x3F)]) for byte in range(256)]
+_VERSIONS, _VARIANTS = b"".join(_VERSION), b"".join(_VARIANT)
 
 
 def new_id(after: UUID | None = None) -> UUID:
@@ -47,12 +48,18 @@ def _noise() -> bytes:
 
 
 def new_ids(count: int) -> list[UUID]:
-    """So many fresh identifiers of one moment, in no order among themselves: a third of the price of as many single ones."""
+    """So many fresh identifiers of one moment, in no order among themselves: a fifth of the price of as many single ones."""
     head = clock.now_ms().to_bytes(6, "big")
     if count <= _FEW:
         return [_made(head, _noise()) for _ in range(count)]
-    noise = os.urandom(10 * count)
-    return [_made(head, noise[at : at + 10]) for at in range(0, 10 * count, 10)]
+    # All of them are one row of bytes, and what is the same place of each is every sixteenth of it.
+    made = bytearray(os.urandom(16 * count))
+    for place, byte in enumerate(head):
+        made[place::16] = bytes((byte,)) * count
+    made[6::16] = made[6::16].translate(_VERSIONS)
+    made[8::16] = made[8::16].translate(_VARIANTS)
+    row = bytes(made)
+    return [FastUUID(row[at : at + 16]) for at in range(0, 16 * count, 16)]
 
 
 def _made(head: bytes, noise: bytes) -> UUID:

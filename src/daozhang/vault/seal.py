@@ -81,8 +81,7 @@ class Vault:
 
     def seal(self, plain: bytes | str, aad: str) -> bytes:
         """Seal text (as UTF-8) or bytes. `aad` is `table:column:owner id`."""
-        number, cipher = self._current()
-        head = _HEAD.pack(_FORMAT, number)
+        head, cipher = self._current()
         nonce = _nonce()
         data = plain.encode() if isinstance(plain, str) else plain
         return head + nonce + cipher.encrypt(nonce, data, head + aad.encode())
@@ -111,7 +110,7 @@ class Vault:
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether sealed under the key that seals now; the owner of an older one may seal it again."""
-        return len(sealed) >= _SHORTEST and bytes(sealed[: _HEAD.size]) == _HEAD.pack(_FORMAT, self._current()[0])
+        return len(sealed) >= _SHORTEST and bytes(sealed[: _HEAD.size]) == self._current()[0]
 
     def blind(self, kind: str, text: str) -> bytes:
         """A 32-byte index of `text` for exact look-ups: HMAC-SHA256 under a key of its own per `kind` (`phone`, `openid`).
@@ -133,11 +132,13 @@ class Vault:
         assert len(blind) == 1
         self._ciphers = {key.number: AESGCM(key.key) for key in data}
         self._turns = [key.active_from.timestamp() for key in data]
-        self._numbers = [key.number for key in data]
+        self._sealing = [(_HEAD.pack(_FORMAT, key.number), self._ciphers[key.number]) for key in data]
         self._blind = blind[0].key
         self._begun: dict[str, HMAC] = {}
         """An HMAC of each kind that has taken its key and no text yet: to begin one costs three times what it costs to go on."""
 
-    def _current(self) -> tuple[int, AESGCM]:
-        number = self._numbers[max(bisect_right(self._turns, clock.now_s()) - 1, 0)]
-        return number, self._ciphers[number]
+    def _current(self) -> tuple[bytes, AESGCM]:
+        """What sealed bytes begin with, and the cipher, of the key that seals now."""
+        if len(self._turns) == 1:
+            return self._sealing[0]
+        return self._sealing[max(bisect_right(self._turns, clock.now_s()) - 1, 0)]
