@@ -146,18 +146,23 @@ async def failed(owner: Database, asked: Wish, order_id: UUID, channel_id: int, 
     await owner.transact(work)
 
 
-async def test_rl_card_testing_is_counted_by_payer_and_stops_forty_at_once(
-    database: Database, owner_database: Database, channel_id: int, crowd: Crowd
+@pytest.mark.parametrize("key", ["payer", "device"])
+async def test_rl_card_testing_is_counted_by_payer_and_by_device_and_stops_forty_at_once(
+    database: Database, owner_database: Database, channel_id: int, crowd: Crowd, key: str
 ) -> None:
-    book = make_book(1, 1, replace(LICENSED, open=OpenRules(most_count=1_000)))
-    payer, most = b"t" * 32, book.risk.failures_count
-    people = await crowd.join(MANY, "known")
+    """A crowd of one payer, each with a browser of his own, or of one browser whose payers nobody knows."""
+    risk = replace(LICENSED.risk, device_accounts_count=1_000)
+    book = make_book(1, 1, replace(LICENSED, risk=risk, open=OpenRules(most_count=1_000)))
+    most = book.risk.failures_count
+    people = await crowd.join(MANY, "known", "tester" if key == "device" else "")
+    apart = people if key == "payer" else await crowd.join(MANY, "known")
 
-    def wishes(by: bytes = payer) -> list[Wish]:
-        return [wish(user, channel_id, amount_fen=100, device_id=browser, payer=by) for user, browser in people]
+    def wishes(*, other: bool = False) -> list[Wish]:
+        by = (b"o" if other else b"t") * 32 if key == "payer" else None
+        return [wish(user, channel_id, amount_fen=100, device_id=browser, payer=by) for user, browser in (apart if other else people)]
 
-    async def reasons(by: bytes = payer) -> list[tuple[str | None, bool]]:
-        made = await asyncio.gather(*(ordered(database, each, book) for each in wishes(by)))
+    async def reasons(*, other: bool = False) -> list[tuple[str | None, bool]]:
+        made = await asyncio.gather(*(ordered(database, each, book) for each in wishes(other=other)))
         return [(decision.reason, decision.admits) for _, decision in made]
 
     begun = [(each, (await ordered(database, each, book))[0]) for each in wishes()[: most + 6]]
@@ -169,4 +174,4 @@ async def test_rl_card_testing_is_counted_by_payer_and_stops_forty_at_once(
     assert {admits for _, admits in await reasons()} == {True}, "one short of the number"
     await failed(owner_database, *begun[-1], channel_id, FAILURE)
     assert set(await reasons()) == {("risk.card_testing", False)}, "no amount is small enough: the budget never lets this through"
-    assert {admits for _, admits in await reasons(b"o" * 32)} == {True}, "the control: by account each of them failed once at most"
+    assert {admits for _, admits in await reasons(other=True)} == {True}, "the control: by account each of them failed once at most"

@@ -109,6 +109,16 @@ async def count_again(tx: Tx, shop_id: int, again: Sequence[PlaceRequest]) -> No
         await tx.run(sql.count_again, shop_id, [r.user_id for r in again], [r.key for r in again])
 
 
+async def queue(tx: Tx, wish: Wish) -> None:
+    """Come after whoever of the same browser or payer is being judged; `begin` does it for orders that are placed.
+
+    Call it before anything is locked. Orders that a question stopped, or that failed, are in no window: forty of them that go on
+    at once would else each be the first, too.
+    """
+    if wish.device_id is not None or wish.payer is not None:
+        await tx.value(sql.wait_for_origin, wish.device_id, wish.payer)
+
+
 async def plan(tx: Tx, shop_id: int, at: datetime) -> None:
     """Have the three statements planned; about nobody, and nothing is written."""
     nothing: list[Any] = []

@@ -17,7 +17,7 @@ from daozhang.policy.passes import LIFETIME as PASS_LIFETIME
 from daozhang.policy.passes import grant
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import moves
+from daozhang.recharge import admit, moves
 from daozhang.recharge.admit import Try
 from daozhang.recharge.place import LIFETIME, Place
 from daozhang.recharge.ready import wish_of
@@ -78,6 +78,10 @@ class Resume:
         self, tx: Tx, book: Book, seen: Standing, order_id: UUID, state: State, actor: str, why: str, *, close: bool = True
     ) -> Try | None:  # fmt: skip
         request = await self._waiting.request(tx, order_id)
+        wanted = wish_of(request, self._page_version, seen, self._place.payer_of(request))
+        if state == "challenged":
+            # Its owner answered for himself alone. What a person looked at goes on whatever its browser counts.
+            await admit.queue(tx, wanted)
         await tx.value(sql.lock_users, [request.user_id])
         order = await tx.row(sql.lock_order, order_id)
         if order is None or order["state"] != state:
@@ -94,7 +98,6 @@ class Resume:
         except Refusal as refusal:
             await self._place.turn_down(tx, at, order_id, version, refusal)
             return None
-        wanted = wish_of(request, self._page_version, seen, self._place.payer_of(request))
         answered = {row["reason"] for row in await tx.rows(sql.answered_before, order_id)}
         wanted = changed(
             wanted, page_version=self._page_version, confirmed="confirm" in answered,

@@ -19,7 +19,7 @@ from daozhang.policy.books import Books
 from daozhang.policy.facts import Wish
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import again, moves, schedule, view
+from daozhang.recharge import admit, again, moves, schedule, view
 from daozhang.recharge.admit import Try
 from daozhang.recharge.approve import Resume, decided, lately_approved
 from daozhang.recharge.chase import Chase
@@ -279,6 +279,7 @@ class Desk:
 
     async def _try_again(self, tx: Tx, book: Book, again: "_Again") -> Try | None:
         order_id = again.order_id
+        await admit.queue(tx, Wish(self.shop_id, again.user_id, device_id=UUID(again.device_id) if again.device_id else None))
         await tx.value(sql.lock_users, [again.user_id])
         order = await tx.row(sql.lock_order, order_id)
         if order is None or order["user_id"] != again.user_id:

@@ -78,6 +78,9 @@ where a.id = $4 and a.channel_id = $7 and a.state = 'paid' and a.amount_fen <> $
 -- name: lock_users
 select lock_users($1);
 
+-- name: wait_for_origin
+select wait_for_origin($1, $2);
+
 -- name: begin_orders
 select f.*
 from begin_orders($1, $2, $3, spread($4::bigint[], cardinality($2::bigint[])), spread($5::text[], cardinality($2::bigint[])),
