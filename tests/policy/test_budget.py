@@ -159,7 +159,9 @@ async def test_rl_card_testing_is_counted_by_payer_and_by_device_and_stops_forty
 
     def wishes(*, other: bool = False) -> list[Wish]:
         by = (b"o" if other else b"t") * 32 if key == "payer" else None
-        return [wish(user, channel_id, amount_fen=100, device_id=browser, payer=by) for user, browser in (apart if other else people)]
+        return [
+            wish(user, channel_id, amount_fen=100, device_id=browser, payer=by) for user, browser in (apart if other else people)
+        ]
 
     async def reasons(*, other: bool = False) -> list[tuple[str | None, bool]]:
         made = await asyncio.gather(*(ordered(database, each, book) for each in wishes(other=other)))

@@ -10,7 +10,7 @@ from tests.flows.conftest import let_time_pass
 from tests.flows.shop import LICENSED, Shop, make_users, open_shop
 from tests.policy.test_windows import place
 
-from daozhang import __version__, ids
+from daozhang import ids
 from daozhang.app import open_program
 from daozhang.policy.book import Book, ConfirmRules
 from daozhang.policy.facts import Wish, gather
