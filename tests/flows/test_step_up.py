@@ -16,6 +16,8 @@ from daozhang.demo.world import numbered
 from daozhang.identity import Visitor
 from daozhang.policy import places
 from daozhang.policy.book import STRENGTHS, ConfirmRules
+from daozhang.policy.model import Outcome
+from daozhang.policy.rules.tree import Rule
 from daozhang.postgres import Database
 from daozhang.providers import rows
 from daozhang.recharge.model import OrderView, PlaceRequest
@@ -189,6 +191,38 @@ async def test_a_licensed_shop_asks_for_proof_by_the_days_sum_and_each_cure_lets
         assert await cases_of(shop) == ["review"]
         await shop.program.desk.resume.approve(order.id, "staff:2", "the agreement of May, 20,000 a day")
         await credited(await shop.order(order.id))
+
+
+@pytest.mark.parametrize(
+    ("confirm", "reason"),
+    [
+        (ConfirmRules(from_fen=100_000, day_fen=9_999_999_999, strengths=()), "operation.confirm_needed"),
+        (replace(LICENSED.confirm, strengths=STRENGTHS), "operation.strength_two"),
+    ],
+)
+async def test_what_a_person_let_go_still_asks_its_owner_for_the_second_factor(
+    database: Database, settings: Settings, enrolment: Enrolment, confirm: ConfirmRules, reason: str
+) -> None:
+    """A stolen session with a good story gets past a person and never past the code; the owner is looked at once."""
+    held = Rule(
+        key="amount.looked_at", strength="soft", stages=("place",), outcome=Outcome.HOLD, reason="risk.structuring",
+        when={"f": "amount", "op": ">=", "v": {"fen": 100_000}},
+    )  # fmt: skip
+    async with open_shop(database, settings, enrolment=enrolment, rules=replace(LICENSED, confirm=confirm, rules=(held,))) as shop:
+        for card in shop.sim.services.cards():
+            await rows.add(database, shop.program.vault, settings, 1, rows.ProviderSettings(**card))  # type: ignore[arg-type]
+        order, challenges = await shop.place(150_000), shop.program.house.challenges
+        assert (order.state, order.reason) == ("reviewing", "risk.structuring")
+        await shop.program.desk.resume.approve(order.id, "staff:2", "a good story")
+        order = await shop.order(order.id)
+        assert (order.state, order.reason, await attempts(shop, order)) == ("challenged", reason, 0)
+        await challenges.send(order, NETWORK)
+        await challenges.answer(order, sent(shop))
+        order = await shop.order(order.id)
+        assert order.state == "awaiting_payment", order.reason
+        await shop.pay(order)
+        await shop.reach(order.id, "credited")
+        assert (await shop.place(150_000)).state == "reviewing", "the pass was used up by this order"
 
 
 async def test_am_what_a_day_may_have_by_a_password_holds_however_many_ask_at_once(

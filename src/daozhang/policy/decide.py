@@ -144,10 +144,13 @@ def _confirm(objections: Objections) -> None:
 
 
 def _pass(stage: Stage, facts: Facts, objections: Objections) -> bool:
-    """A person looked at it: their one-time pass stands in for what a soft or firm check would ask; never for a hard one."""
+    """A person looked at it: their one-time pass stands in for what a soft or firm check would ask; never for a hard one.
+
+    The second factor that a hard check asks for is still asked of the owner, after whatever a person has let go.
+    """
     if stage is Stage.PAID or facts.pass_fen is None or facts.amount_fen is None or facts.pass_fen < facts.amount_fen:
         return False
-    stopping = [number for number, (*_, verdict) in enumerate(objections) if _stopping(verdict)]
+    stopping = [number for number, each in enumerate(objections) if _stopping(each[3]) and not _asks_owner(each)]
     if not stopping or any(_beyond_a_pass(objections[number]) for number in stopping):
         return False
     for number in stopping:
@@ -159,6 +162,11 @@ def _pass(stage: Stage, facts: Facts, objections: Objections) -> bool:
 def _beyond_a_pass(objection: tuple[int, Strength, str, Verdict]) -> bool:
     _, strength, _, verdict = objection
     return strength is Strength.HARD or verdict.outcome is Outcome.REFUSE
+
+
+def _asks_owner(objection: tuple[int, Strength, str, Verdict]) -> bool:
+    _, strength, _, verdict = objection
+    return strength is Strength.HARD and verdict.outcome is Outcome.CHALLENGE
 
 
 def _replaced(verdict: Verdict, outcome: Outcome) -> Verdict:
