@@ -1,6 +1,7 @@
 """One PostgreSQL per test session and worker; each test that asks gets a database of its own, cloned from a migrated template."""
 
 import functools
+import gc
 import os
 import secrets
 import shutil
@@ -31,6 +32,15 @@ SEED = int(os.environ.setdefault("DAOZHANG_SEED", str(secrets.randbelow(2**31)) 
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("new", deadline=None)
 hypothesis.settings.load_profile("new" if LONG else "same")
+
+
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Seven thousand tests stay until the end: neither while they are made nor later are they looked through for waste."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_report_header() -> str:

@@ -113,8 +113,8 @@ async def test_a_situation_is_entered_and_says_its_reason(
     await visit(page, f"{fair.url}/tour")
     await page.click(f"form[action='/tour/{cause.id}'] button")
     await page.wait_for_url(lambda url: not url.endswith("/tour"))
-    assert await audit(page, axe) == []
     if cause.id in ACTS:
+        assert await audit(page, axe) == []
         await ACTS[cause.id](page)
         await page.wait_for_load_state()
     reason = catalogue().get(cause.reason)

@@ -142,13 +142,13 @@ async def audit(page: Page, axe: str) -> list[str]:
         try:
             await page.evaluate(_REST)
             await page.evaluate(axe)
-            found = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+            found = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']}).then((all) => all.violations)")
             break
         except PageError as error:
             if not left or not _overtaken(error):
                 raise
             await page.wait_for_load_state()
-    return [f"{each['id']}: {node['html'][:160]}" for each in found["violations"] for node in each["nodes"]]
+    return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
 
 
 def _overtaken(error: PageError) -> bool:
