@@ -6,6 +6,7 @@ from tests.flows.shop import LICENSED
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
+from daozhang.clock import SHANGHAI
 from daozhang.policy.model import Outcome
 from daozhang.policy.rules.tree import Rule
 
@@ -24,6 +25,10 @@ async def test_who_cannot_confirm_an_odd_order_gives_it_to_a_person(stage: Stage
     page = (await buyer.get(path)).text
     assert "The place is not where you usually are" in page
     assert 'name="send"' in page
+    ends_at = await stage.shop.program.desk.waiting.ends_at(order.id)
+    assert ends_at is not None
+    assert ends_at.astimezone(SHANGHAI).strftime("%H:%M") in page, "until when it waits"
+    assert 'data-countdown="' in page
     assert 'name="face"' not in page, "no name is verified that a face could be compared with"
     answer = await buyer.submit(path, path, person="1")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/orders/{order.shown}")

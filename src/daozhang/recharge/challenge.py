@@ -7,7 +7,7 @@ logged in can change, and a face is compared with a name that was verified befor
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from daozhang.identity import Identity
@@ -32,10 +32,12 @@ SETTLED = timedelta(days=7)
 class Asked:
     """What an order asks now. `sent` is the confirmation under way, if one is.
 
-    `face`: a look at it would tell whether it is the owner. `person`: a person may look at the order instead.
+    `ends_at`: left unanswered until then, the order is over, and nobody has paid anything. `face`: a look at it would tell whether
+    it is the owner. `person`: a person may look at the order instead.
     """
 
     question: Question
+    ends_at: datetime | None = None
     sent: Confirmation | None = None
     face_agreed: bool = False
     face: bool = False
@@ -55,12 +57,13 @@ class Challenges:
         """What the order asks; None when it asks nothing."""
         if order.state != "challenged":
             return None
+        ends_at = await self._desk.waiting.ends_at(order.id)
         if order.reason == _AMOUNT:
-            return Asked("amount")
+            return Asked("amount", ends_at)
         phone = await self._identity.phone(order.user_id)
         sent = await self._confirmations.waiting(phone, operation_of(order))
         agreed, known = await has_consent(self._database, order.user_id, FACE), await self._person(order)
-        return Asked("confirm", sent, agreed, face=known is not None, person=_is_odd(order))
+        return Asked("confirm", ends_at, sent, agreed, face=known is not None, person=_is_odd(order))
 
     async def sure(self, order: OrderView, amount_fen: int) -> None:
         """The amount is right. Raises `operation.not_waiting` for another amount, or an order that asks something else."""

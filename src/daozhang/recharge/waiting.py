@@ -4,7 +4,7 @@ What was asked for is kept sealed beside the order, so that it goes on as it cam
 """
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -91,6 +91,11 @@ class Waiting:
         if row is None or not any(row["wish"]):
             raise Refusal("operation.not_waiting")
         return msgspec.json.decode(self._vault.unseal(row["wish"], _place(order_id)), type=PlaceRequest)
+
+    async def ends_at(self, order_id: UUID) -> datetime | None:
+        """When the wait of an order is over by itself; None when it never waited."""
+        row = await self._database.row(sql.one_wait, order_id)
+        return row["ends_at"] if row else None
 
     async def ask_person(self, order_id: UUID, reason: str) -> None:
         """An order that waits for its owner, for this reason, waits for a person instead, with a case.

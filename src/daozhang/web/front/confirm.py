@@ -6,6 +6,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from daozhang import clock
 from daozhang.identity import mask_phone
 from daozhang.reasons import Refusal, catalogue
 from daozhang.web import forms, sessions
@@ -74,6 +75,7 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView", refu
         status=200 if refusal is None else catalogue().get(refusal.reason).http,
         order=view,
         asked=asked,
+        left_s=max(0, int((asked.ends_at - clock.now()).total_seconds())) if asked.ends_at else None,
         why=told_of(request, Refusal(view.reason or "", **view.reason_facts)),
         phone=mask_phone(await house.identity.phone(session.user_id)),
         wrong=None if refusal is None else told_of(request, refusal),
