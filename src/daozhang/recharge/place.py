@@ -7,10 +7,10 @@ as it is now.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -18,9 +18,6 @@ import msgspec
 from daozhang import agreements, clock, ids, offers
 from daozhang.cases import Cases
 from daozhang.channels.port import Channel, OrderRequest, Outcome, Prepay
-from daozhang.events import log as events
-from daozhang.limits import contradiction
-from daozhang.limits.model import Way
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import decided, settled, try_rules
@@ -32,7 +29,7 @@ from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.postgres.pool import while_waiting
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import admit, bonus, moves, schedule, waiting
+from daozhang.recharge import admit, bonus, moves, opened, schedule, waiting
 from daozhang.recharge.admit import Fresh, Paired, Try
 from daozhang.recharge.fulfilment import Errand, Fulfilment
 from daozhang.recharge.model import PlaceRequest
@@ -68,18 +65,6 @@ class Admitted(NamedTuple):
     replay: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A channel's answer to an attempt, on its way into the second commit.
-
-    `first`: no earlier call can have reached the channel.
-    """
-
-    attempt: Try
-    answer: Prepay
-    first: bool
-
-
 class Place:
     """Takes wishes to recharge, one commit for many at a time."""
 
@@ -107,7 +92,7 @@ class Place:
         self._channel, self._notify_url, self._page_version, self._return_url = channel, notify_url, page_version, return_url
         self.standing = standing
         self._admissions: Batch[PlaceRequest, Admitted] = Batch(self._admit_all, most=128, key=lambda request: request.user_id)
-        self._openings: Batch[Asked, None] = Batch(self._open_all, most=128)
+        self._openings: Batch[opened.Asked, None] = Batch(self._open_all, most=128)
 
     async def __call__(self, request: PlaceRequest) -> UUID:
         """Place the order; its id, whatever became of it. The same key again gives the same order.
@@ -138,7 +123,7 @@ class Place:
             whose = await self._named(attempt.user_id)
             request = replace(request, description=f"{request.description} · {whose} · {BEWARE}")
         answer = await channel.order(request) if channel else Prepay(Outcome.FAILURE, reason="channel.not_configured")
-        await self._openings.put(Asked(attempt, answer, first))
+        await self._openings.put(opened.Asked(attempt, answer, first))
         return answer
 
     async def drain(self) -> None:
@@ -360,62 +345,11 @@ class Place:
         await moves.move_orders(tx, at, "place", [moves.Step(order_id, v, "created", "declined", reason) for order_id, v in orders])
         await tx.run(sql.give_reasons, [order_id for order_id, _ in orders], [reason] * len(orders), ["{}"] * len(orders))
 
-    async def _open_all(self, asked: Sequence[Asked]) -> Sequence[None]:
+    async def _open_all(self, asked: Sequence[opened.Asked]) -> Sequence[None]:
         for shop_id in {item.attempt.shop_id for item in asked}:
             mine = [item for item in asked if item.attempt.shop_id == shop_id]
-            await self._database.transact(partial(_open, shop_id=shop_id, asked=mine))
+            await self._database.transact(partial(opened.keep, shop_id=shop_id, asked=mine))
         return [None] * len(asked)
-
-
-async def _open(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
-    """Keep what the channels answered. An attempt that moved on meanwhile (its callback was faster) is left as it is."""
-    by_id = {item.attempt.attempt_id: item for item in asked}
-    await tx.value(sql.lock_for_settlement, list(by_id))
-    at = clock.now()
-    order_steps, attempt_steps, reasons, kept, closed = [], [], [], [], set()
-    rows = await tx.rows(sql.attempts_in_work, list(by_id))
-    for row in rows:
-        answer = by_id[row["id"]].answer
-        if row["state"] not in ("prepared", "unknown"):
-            continue
-        kept.append((row["id"], answer))
-        due = schedule.next_look(row["created_at"], row["expires_at"], at)
-        if answer.outcome is Outcome.SUCCESS:
-            attempt_steps.append(moves.Step(row["id"], row["version"], row["state"], "opened", due_at=due))
-            if row["order_state"] == "created":
-                order_steps.append(moves.Step(row["order_id"], row["order_version"], "created", "submitted"))
-        elif answer.outcome is Outcome.FAILURE and by_id[row["id"]].first and row["state"] == "prepared":
-            attempt_steps.append(moves.Step(row["id"], row["version"], row["state"], "closed", answer.reason or ""))
-            closed.add(row["id"])
-            if row["order_state"] == "created":
-                reason = answer.reason or "channel.refused_unexplained"
-                order_steps.append(moves.Step(row["order_id"], row["order_version"], "created", "declined", reason))
-                reasons.append((row["order_id"], reason))
-        elif row["state"] == "prepared":
-            attempt_steps.append(moves.Step(row["id"], row["version"], "prepared", "doubted", answer.reason or "", due))
-    await moves.move_orders(tx, at, "place", order_steps)
-    await moves.move_attempts(tx, at, "place", attempt_steps)
-    await contradiction.heard(tx, at, [_refusal(row, by_id[row["id"]].answer) for row in rows if row["id"] in closed])
-    if kept:
-        await tx.run(
-            sql.keep_answers,
-            [attempt_id for attempt_id, _ in kept],
-            [answer.action for _, answer in kept],
-            [_JSON.encode(answer.payload).decode() for _, answer in kept],
-            [answer.native.code if answer.native else "" for _, answer in kept],
-            [answer.reason for _, answer in kept],
-        )
-    if reasons:
-        await tx.run(sql.give_reasons, [o for o, _ in reasons], [r for _, r in reasons], ["{}"] * len(reasons))
-    told = {row["order_id"]: row["user_id"] for row in rows}
-    await events.append(
-        tx, shop_id, at, "place", [events.Event(f"order.{step.move}", step.id, told[step.id], "{}") for step in order_steps]
-    )
-
-
-def _refusal(row: Any, answer: Prepay) -> contradiction.Refused:
-    way = Way(row["shop_id"], row["user_id"], row["channel_id"], row["method"], row["bank"], row["instrument"])
-    return contradiction.Refused(way, row["kind"], row["amount_fen"], answer.reason, answer.native.code if answer.native else "")
 
 
 def _became(decision: Decision, gone: bool) -> str:  # noqa: FBT001 -- a truth about its goods
