@@ -104,6 +104,20 @@ async def test_cb_08_cb_09_a_callback_that_is_not_ours_changes_nothing(shop: Sho
     assert (await shop.order(order.id)).state == "credited"
 
 
+async def test_cb_08_a_closed_try_that_a_message_does_not_fit_is_asked_about(shop: Shop) -> None:
+    """The channel said "too often", had placed it all the same, and its message names another merchant: nobody watches this try."""
+    shop.sim.fault("order", "booked_error", http=429, code="FREQUENCY_LIMITED")
+    shop.sim.fault("notice", "other_mchid")
+    order = await shop.place()
+    assert (order.state, order.reason) == ("failed", "channel.busy")
+    shop.sim.fault("query", "error", http=500)
+    await shop.pay(order)
+    await shop.sim.quiet()
+    # It did not say what is true when it was asked, so its message was not acknowledged, and came again.
+    seen = await shop.order(order.id)
+    assert (seen.state, await shop.cash()) == ("credited", seen.amount_fen)
+
+
 async def test_cb_10_another_channels_key_cannot_pay_this_channels_order(
     database: Database, settings: Settings, enrolment: Enrolment, stranger: Enrolment
 ) -> None:

@@ -22,9 +22,10 @@ from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable, stateme
 from daozhang.postgres.batch import Full
 from daozhang.recharge import inbox, moves
 from daozhang.recharge.ending import doubt
+from daozhang.recharge.judgement import Effect
 from daozhang.recharge.reading import Reading
 from daozhang.recharge.refund import Refunds
-from daozhang.recharge.settle import Arrival, Settle
+from daozhang.recharge.settle import Arrival, Settle, Settled
 from daozhang.recharge.states import CHARGED
 
 sql = statements("daozhang.recharge")
@@ -82,7 +83,9 @@ class Door:
             if notification.report is not None and KINDS[channel.kind].asks_first:
                 await self._ask(shop_id, channel, notification.report, raw)
             else:
-                await self._take(shop_id, notification.report, raw)
+                settled = await self._take(shop_id, notification.report, raw)
+                if notification.report and settled and settled.effect is Effect.FOREIGN and settled.order_id:
+                    await self._hear_itself(shop_id, channel, notification.report)
         except (Unavailable, OutcomeUnknown, Full):
             raise
         except Exception as fault:
@@ -195,11 +198,28 @@ class Door:
         stored = inbox.Stored(raw, "settled", why)
         await self._database.transact(lambda tx: inbox.store(tx, shop_id, clock.now(), [stored]))
 
-    async def _take(self, shop_id: int, report: Report | None, raw: inbox.Raw) -> None:
-        if report is not None and report.subject == "payment":
-            await self._settle(Arrival(shop_id, report, raw))
+    async def _hear_itself(self, shop_id: int, channel: Channel, claim: Report) -> None:
+        """A signed message is about a try of ours that is closed, and does not fit it: what is true is asked of the channel itself.
+
+        Any other try is asked about in its time; a closed one by nobody. Raises `Unavailable` while there is no answer: the channel
+        sends again what is not acknowledged.
+        """
+        known = await self._known(channel, claim)
+        if known.state != "closed":
             return
+        if await self._limiter.take("callback.ask", f"{channel.id} {claim.number}"):
+            raise Unavailable("asked about a moment ago")
+        answer = await _asked(channel, claim)
+        if _open(answer):
+            raise Unavailable("the channel does not say what is true of a message that does not fit")
+        if answer.report is not None:
+            await self._settle(Arrival(shop_id, answer.report))
+
+    async def _take(self, shop_id: int, report: Report | None, raw: inbox.Raw) -> Settled | None:
+        if report is not None and report.subject == "payment":
+            return await self._settle(Arrival(shop_id, report, raw))
         await self._keep(shop_id, raw, await self._refunds.settle(report) if report else "noted")
+        return None
 
     async def _defer(self, shop_id: int, report: Report | None, raw: inbox.Raw, why: str) -> None:
         assert report is not None, "a message without a report needs no settling"
