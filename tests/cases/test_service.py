@@ -159,6 +159,45 @@ async def test_silent_staff_are_told_upwards_once(database: Database, cases: Cas
     assert (first.id, first.escalated_at is not None) == (case_id, True)
 
 
+async def test_who_writes_again_does_not_wait_longer_for_us(database: Database, cases: Cases, user_id: int) -> None:
+    case_id = await opened(database, cases, user_id)
+    await cases.answer(user_id, case_id, "x")
+    first = await cases.case(case_id)
+    assert first is not None
+    for hours in (1, 12, 23):
+        clock.shift(timedelta(hours=hours).total_seconds())
+        await cases.answer(user_id, case_id, "one thing more")
+        again = await cases.case(case_id)
+        assert again is not None
+        assert again.deadline_at == first.deadline_at
+    clock.shift(timedelta(hours=24, minutes=1).total_seconds())
+    for row in await database.transact(lambda tx: cases.claim(tx, 10)):
+        await cases.look(row)
+    assert await database.value("select count(*) from events where kind = 'case.escalated'") == 1
+    await cases.answer(user_id, case_id, "still here")
+    assert await database.value("select next_look_at = answer_by from cases where id = $1", case_id)
+
+
+async def test_a_question_back_moves_no_case_past_its_fifteen_days(
+    database: Database, cases: Cases, user_id: int, spy: Spy
+) -> None:
+    case_id = await opened(database, cases, user_id)
+    await cases.answer(user_id, case_id, "x")
+    clock.shift(timedelta(days=11).total_seconds())
+    await cases.ask(case_id, "staff:1", "payer", "who paid?")
+    asked = await cases.case(case_id)
+    assert asked is not None
+    assert asked.deadline_at == asked.answer_by, "four days are left, not seven"
+    clock.shift(timedelta(days=14, hours=23).total_seconds())
+    await cases.answer(user_id, case_id, "my sister")
+    with refuses("cases.too_late_to_ask"):
+        await cases.ask(case_id, "staff:1", "payer", "and why?")
+    clock.shift(timedelta(days=15, minutes=1).total_seconds())
+    for row in await database.transact(lambda tx: cases.claim(tx, 10)):
+        await cases.look(row)
+    assert spy.done == [("RC-1", "rejected", "program")]
+
+
 async def test_a_shop_of_one_waits_a_day(database: Database, settings: Settings, cases: Cases, user_id: int, spy: Spy) -> None:
     alone = Cases(database, await Vault.open(database, settings), {"hold": spy}, alone=True)
     case_id = await opened(database, alone, user_id)

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.flows.conftest import enrolment, shop, stranger  # noqa: F401 -- fixtures of the flows
-from tests.flows.shop import Shop, refuses
+from tests.flows.shop import LICENSED, Shop, refuses
+from tests.flows.test_refunds import refunds_end
 
 from daozhang import __version__, clock
 from daozhang.policy import regulation
 from daozhang.policy.book import Book
+from daozhang.policy.books import Books
 from daozhang.policy.decide import decide
 from daozhang.policy.model import Facts, Outcome, RegionRule, Stage
 from daozhang.policy.regions import code_of, names
@@ -173,6 +175,53 @@ async def test_orders_on_their_way_follow_the_row_and_end(shop: Shop, in_flight:
             await shop.later(61)
             await asyncio.sleep(0.02)
     await shop.reach(order.id, state)
+
+
+async def test_money_that_its_channel_cannot_return_is_asked_about_and_not_sent_round_and_round(shop: Shop) -> None:  # noqa: F811
+    order, program = await place(shop), shop.program
+    await force(program.database, draft(in_flight="refund"))
+    await shop.pay(order)
+    await shop.reach(order.id, "held")
+    shop.sim.habits.refund_fates = ["CLOSED"] * 9
+    for _ in range(8):
+        await send_back(program.database, program.accounts, program.house.cases, 1)
+        await shop.later(61)
+        await shop.work()
+        await shop.sim.quiet()
+    seen, cases = await shop.order(order.id), program.house.cases
+    assert (seen.state, [each.state for each in seen.refunds]) == ("held", ["failed"])
+    case = await cases.open_about(1, "hold", seen.shown)
+    assert case is not None
+    assert (case.turn, case.question) == ("staff", "account_for_refund")
+    shop.sim.habits.refund_fates = []
+    await cases.propose(case.id, "staff:1", "rejected", "the payer has another account")
+    await cases.confirm(case.id, "staff:2")
+    await refunds_end(shop)
+    assert (await shop.order(order.id)).state == "refunded"
+
+
+@pytest.mark.parametrize("in_flight", ["finish", "refund", "hold"])
+@pytest.mark.parametrize("asks", ["owner", "person"])
+async def test_an_order_that_waits_before_its_payment_ends_by_the_row_when_it_goes_on(
+    shop: Shop, in_flight: str, asks: str  # noqa: F811
+) -> None:  # fmt: skip
+    """Whatever becomes of money on its way: here none is, and what the law closed meanwhile is not opened by an answer."""
+    program, large_fen = shop.program, 600_000
+    confirm = replace(LICENSED.confirm, from_fen=500_000 if asks == "owner" else 9_999_999_999)
+    amount = replace(LICENSED.amount, max_fen=10_000_000)
+    risk = replace(LICENSED.risk, large_count=1 if asks == "person" else 5)
+    rules = replace(LICENSED, confirm=confirm, amount=amount, risk=risk)
+    assert await Books(program.database).publish(1, rules, version=2, author="t", note="asks")
+    await program.desk._books.current(1)
+    order = await shop.place(large_fen)
+    assert order.state == ("challenged" if asks == "owner" else "reviewing")
+    await force(program.database, draft(in_flight=in_flight))
+    if asks == "owner":
+        assert await program.desk.resume.go(order.id, "challenged", f"user:{shop.user_id}", "confirm") is None
+    else:
+        await program.desk.resume.approve(order.id, "staff:1", "looked at")
+    seen = await shop.order(order.id)
+    assert (seen.state, seen.reason, seen.money) == ("refused", "regulation.suspended", "none")
 
 
 async def test_an_urgent_row_holds_at_once_and_lapses_unless_it_is_confirmed(shop: Shop) -> None:  # noqa: F811

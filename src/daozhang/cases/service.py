@@ -28,6 +28,8 @@ ALONE_WAITS = timedelta(hours=24)
 """How long an own proposal waits in a shop of one person; `move_case` holds it."""
 ALONE_CAP_FEN = 500_000
 """What somebody who is alone may let go by an own proposal: the named ceiling of a single-purpose card. Sending back has no cap."""
+ASK_LEAVES = timedelta(days=3)
+"""How long the user has for a question back, at least: what is asked later could not be answered before the case has to end."""
 LONGEST_TEXT = 2_000
 MOST_EVIDENCE = 12
 EVIDENCE_KEPT = timedelta(days=30)
@@ -117,6 +119,8 @@ class Cases:
             case = await self._locked(tx, case_id)
             if question not in KINDS[case.kind].questions:
                 raise Refusal("cases.question_unknown")
+            if case.answer_by - clock.now() < ASK_LEAVES:
+                raise Refusal("cases.too_late_to_ask", until_at=case.answer_by)
             await self._say(tx, case_id, actor, said, clock.now())
             await self._move(tx, case, "asked", actor, "", question=question)
 
@@ -322,10 +326,8 @@ class Cases:
         to = MOVES.get((case.state, move))
         if to is None:
             raise Refusal("cases.not_waiting" if case.state != "closed" else "cases.closed")
-        clocks, at = KINDS[case.kind], clock.now()
-        wait_s = {"need_user": clocks.user_s, "need_staff": clocks.target_s, "second": clocks.target_s}.get(to)
-        deadline = at + timedelta(seconds=wait_s) if wait_s else None
-        look = deadline if to == "need_user" else at + timedelta(seconds=clocks.escalate_s) if wait_s else None
+        at = clock.now()
+        deadline, look = _clock(case, to, at)
         moved = await tx.value(
             sql.move_case,
             case.id,
@@ -345,6 +347,25 @@ class Cases:
         assert moved, "a locked case did not move"
         data = msgspec.json.encode({"case": str(case.id), "kind": case.kind, "verdict": verdict}).decode()
         await events.append(tx, case.shop_id, at, actor, [events.Event(f"case.{move}", None, case.user_id, data)])
+
+
+def _clock(case: Case, to: str, at: datetime) -> tuple[datetime | None, datetime | None]:
+    """Until when whoever has the turn answers, and when the case is looked at; both before the case has to be answered.
+
+    Who writes again while it is our turn is not kept waiting longer for it: our clock goes on.
+    """
+    clocks = KINDS[case.kind]
+    if to == "need_user":
+        deadline = min(at + timedelta(seconds=clocks.user_s), max(case.answer_by, at))
+        return deadline, deadline
+    if to == "closed":
+        return None, None
+    still = case.state == "need_staff" == to and case.deadline_at is not None
+    deadline = case.deadline_at if still and case.deadline_at else at + timedelta(seconds=clocks.target_s)
+    since = deadline - timedelta(seconds=clocks.target_s)
+    if still and case.escalated_at is not None:
+        return deadline, case.answer_by
+    return deadline, min(since + timedelta(seconds=clocks.escalate_s), max(case.answer_by, at))
 
 
 def _said(text: str) -> str:

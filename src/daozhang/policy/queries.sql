@@ -172,7 +172,9 @@ from region_rules r join jsonb_array_elements(regulation_now($1)) n on (n.value 
 select goods_id, class from goods_facts where goods_id = any ($1)
 
 -- name: orders_to_return
-select o.id as order_id from orders o where o.shop_id = $1 and o.state = 'held' and o.reason = $2 order by o.id limit $3
+select o.id as order_id from orders o where o.shop_id = $1 and o.state = 'held' and o.reason = $2
+  and not exists (select from refunds r where r.order_id = o.id and r.origin = 'review')
+order by o.id limit $3
 
 -- name: declared_region
 select region from user_regions where user_id = $1 order by id desc limit 1

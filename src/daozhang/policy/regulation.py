@@ -311,7 +311,10 @@ async def goods_classes(reader: Any, goods_ids: Sequence[int]) -> dict[int, str]
 
 
 async def to_return(database: Database, shop_id: int, most: int = 200) -> list[UUID]:
-    """Orders whose money came after a row took effect that says it goes back."""
+    """Orders whose money came after a row took effect that says it goes back.
+
+    Once each: what its channel could not return has a case, and people decide about it.
+    """
     return [row["order_id"] for row in await database.rows(sql.orders_to_return, shop_id, RETURNED, most)]
 
 
