@@ -17,6 +17,7 @@ from daozhang.cases.kinds import ANSWER_IN, KINDS
 from daozhang.cases.model import MOVES, Case, Evidence, Line, Turn, Verdict
 from daozhang.events import log as events
 from daozhang.identity.staff import alone as is_alone
+from daozhang.identity.staff import nobody_else, same_person
 from daozhang.identity.views import note_view
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
@@ -155,7 +156,7 @@ class Cases:
             case = await self._locked(tx, case_id)
             if case.state != "second" or case.verdict is None:
                 raise Refusal("cases.not_waiting")
-            lone = case.proposed_by == actor and await self._is_alone(tx, case.shop_id)
+            lone = await self._by_one(tx, case, actor)
             if lone and case.verdict == "approved" and case.facts.get("amount_fen", 0) > ALONE_CAP_FEN:
                 raise Refusal("cases.alone_capped", limit_fen=ALONE_CAP_FEN)
             try:
@@ -167,6 +168,14 @@ class Cases:
             await self._take_effect(tx, case, case.verdict, actor)
 
         await self._database.transact(work)
+
+    async def second(self, tx: Tx, case_id: UUID, actor: str, verdict: Verdict) -> bool:
+        """Whether somebody else proposed this verdict, so that `actor` may act on it. Raises `cases.second_person` as `confirm`."""
+        case = await self._locked(tx, case_id)
+        if case.state != "second" or case.verdict != verdict:
+            return False
+        await self._by_one(tx, case, actor)
+        return True
 
     async def object(self, case_id: UUID, actor: str, why: str) -> None:
         """The second one does not agree: it is looked at anew."""
@@ -305,6 +314,16 @@ class Cases:
 
     async def _is_alone(self, tx: Tx, shop_id: int) -> bool:
         return self._alone or await is_alone(tx, shop_id, "case.confirm")
+
+    async def _by_one(self, tx: Tx, case: Case, actor: str) -> bool:
+        """Whether one person confirms an own proposal. Raises `cases.second_person` where another one could, or within a day."""
+        if not same_person(case.proposed_by or "", actor):
+            return False
+        since = await tx.value(sql.proposed_at, case.id)
+        alone = self._alone or await nobody_else(tx, case.shop_id, "case.confirm")
+        if not alone or since is None or clock.now() - since < ALONE_WAITS:
+            raise Refusal("cases.second_person")
+        return True
 
     async def _locked(self, tx: Tx, case_id: UUID) -> Case:
         # A user's row is locked before anything of the user's, here as everywhere.

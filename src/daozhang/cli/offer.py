@@ -8,6 +8,7 @@ from cyclopts import App
 
 from daozhang.cli.channel import on_database
 from daozhang.cli.frame import Failed, app, say, say_json
+from daozhang.cli.signed import signed
 
 offer = App(name="offer", help="Campaigns that give a bonus on a recharge, and coupons: one person proposes, another approves.")
 app.command(offer)
@@ -17,7 +18,7 @@ SHOP = 1
 
 @offer.command
 def create(
-    name_zh: str, name_en: str, /, *, tier: list[str], budget: str, begins: str, ends: str, author: str,
+    name_zh: str, name_en: str, /, *, tier: list[str], budget: str, begins: str, ends: str, author: str, code: str = "",
     form: Literal["bonus", "coupon"] = "bonus", user_most: str = "", user_times: int | None = None, stacks: bool = False,
     json: bool = False,
 ) -> None:  # fmt: skip
@@ -30,7 +31,8 @@ def create(
         budget: yuan that it may cost in all.
         begins: from when, such as 2026-12-01T00:00+08:00.
         ends: until when.
-        author: who proposes it.
+        author: who proposes it: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
         form: `bonus` for everybody who chooses it, or `coupon` for those who hold one.
         user_most: yuan that one user may get of it in all.
         user_times: how often one user may get it.
@@ -49,7 +51,11 @@ def create(
         form, name_zh, name_en, _moment(begins), _moment(ends), tiers, _fen(budget), user_fen=most_fen, user_count=user_times,
         stacks=stacks,
     )  # fmt: skip
-    number = _done(lambda database: campaigns.propose(database, SHOP, terms, author))
+
+    async def work(database: Any, vault: Any, _settings: Any) -> int:
+        return await campaigns.propose(database, SHOP, terms, await signed(database, vault, author, "offer.propose", code))
+
+    number = on_database(work)
     if json:
         say_json(id=number, state="proposed")
     else:
@@ -57,17 +63,21 @@ def create(
 
 
 @offer.command
-def approve(campaign_id: int, /, *, approver: str, json: bool = False) -> None:
+def approve(campaign_id: int, /, *, approver: str, code: str = "", json: bool = False) -> None:
     """Let a campaign run in its time. The author alone has to wait a day, and only up to a budget of 10,000 yuan.
 
     Args:
         campaign_id: its number.
-        approver: who approves it.
+        approver: who approves it: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
         json: end with one JSON line.
     """
     from daozhang.offers import campaigns
 
-    _done(lambda database: campaigns.approve(database, SHOP, campaign_id, approver))
+    async def work(database: Any, vault: Any, _settings: Any) -> None:
+        await campaigns.approve(database, SHOP, campaign_id, await signed(database, vault, approver, "offer.approve", code))
+
+    on_database(work)
     say_json(id=campaign_id, state="running") if json else say(f"campaign {campaign_id} runs in its time")
 
 

@@ -8,6 +8,7 @@ from cyclopts import App
 
 from daozhang.cli.frame import Failed, app, say, say_json
 from daozhang.cli.server import settle
+from daozhang.cli.signed import signed
 from daozhang.cli.trail import noted
 
 order = App(name="order", help="One order: show it, return its money, or decide about money that waits.")
@@ -79,40 +80,29 @@ def refund(number: str, amount: str, why: str, /, *, actor: str = "operator", ch
 
 
 @order.command
-def release(number: str, why: str, /, *, actor: str = "operator") -> None:
-    """Credit money that is held, or keep a payment of another amount, to the user's balance.
+def release(number: str, why: str, /, *, actor: str, code: str = "") -> None:
+    """Credit money that is held, or keep a payment of another amount: one person proposes it, another one gives the same command.
 
     Args:
         number: as the buyer sees it, RC-...
         why: for the record.
-        actor: who does it, for the record.
+        actor: who does it: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
     """
-    from daozhang.recharge.release import release as credit
-
-    def work(program: Any, order_id: UUID) -> Awaitable[Any]:
-        fulfilments, cases = program.desk.fulfilments, program.house.cases
-        return credit(program.database, program.accounts, order_id, actor, why, fulfilments, cases)
-
-    on_order(number, work)
-    say("credited")
+    say(_verdict(number, "approved", why, actor, code, "credited"))
 
 
 @order.command
-def reject(number: str, why: str, /, *, actor: str = "operator") -> None:
-    """Send money that is held, or a payment of another amount, back to where it came from.
+def reject(number: str, why: str, /, *, actor: str, code: str = "") -> None:
+    """Send money that is held, or of another amount, back to where it came from: one proposes it, another gives the same command.
 
     Args:
         number: as the buyer sees it, RC-...
         why: the reason the payer reads, at most 80 characters.
-        actor: who does it, for the record.
+        actor: who does it: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
     """
-    from daozhang.recharge.release import reject as return_it
-
-    def work(program: Any, order_id: UUID) -> Awaitable[Any]:
-        return return_it(program.database, program.accounts, order_id, actor, why, program.house.cases)
-
-    on_order(number, work)
-    say("on its way back; the channel is asked until it has ended")
+    say(_verdict(number, "rejected", why, actor, code, "on its way back; the channel is asked until it has ended"))
 
 
 @order.command
@@ -142,25 +132,20 @@ def refuse(number: str, why: str, /, *, actor: str = "operator") -> None:
 
 
 @order.command
-def returned(number: str, why: str, /, *, actor: str = "operator") -> None:
-    """Book that held money, or a payment of another amount, was returned by hand at the channel: nothing is asked of it any more.
+def returned(number: str, why: str, /, *, actor: str, code: str = "") -> None:
+    """Book that money which another person proposed to send back was returned by hand: its channel is not asked for that.
 
     Args:
         number: as the buyer sees it, RC-...
         why: for the record.
-        actor: who does it, for the record.
+        actor: who does it: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
     """
-    from daozhang.recharge.release import returned as was_returned
-
-    def work(program: Any, order_id: UUID) -> Awaitable[Any]:
-        return was_returned(program.database, program.accounts, order_id, actor, why, program.house.cases)
-
-    on_order(number, work)
-    say("booked as returned")
+    say(_verdict(number, "rejected", why, actor, code, "booked as returned", by_hand=True))
 
 
 @order.command
-def unpaid(number: str, why: str, /, *, actor: str, json: bool = False) -> None:
+def unpaid(number: str, why: str, /, *, actor: str, code: str = "", json: bool = False) -> None:
     """End what its channel tells nothing about any more, after you looked it up there by hand and found no payment.
 
     Only a day after the payment's time, and the channel is asked once more. Where it once said that money came, a second person
@@ -169,10 +154,16 @@ def unpaid(number: str, why: str, /, *, actor: str, json: bool = False) -> None:
     Args:
         number: the order as the buyer sees it, RC-...
         why: where you looked and what you found, for the record.
-        actor: who says so.
+        actor: who says so: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
         json: end with one JSON line.
     """
-    became = on_order(number, lambda program, order_id: program.desk.stalled.end(order_id, why, actor))
+
+    async def work(program: Any, order_id: UUID) -> Any:
+        who = await signed(program.database, program.vault, actor, "order.refund", code)
+        return await program.desk.stalled.end(order_id, why, who)
+
+    became = on_order(number, work)
     if json:
         say_json(number=number, became=became)
     else:
@@ -222,16 +213,22 @@ def freeze(number: str, authority: str, reference: str, /, *, review: str, until
 
 
 @order.command
-def lift(number: str, why: str, /, *, actor: str, json: bool = False) -> None:
+def lift(number: str, why: str, /, *, actor: str, code: str = "", json: bool = False) -> None:
     """End a freeze before its time: the first person asks, a second one confirms by the same command. The money is held again then.
 
     Args:
         number: the order as the buyer sees it, RC-...
         why: for the record.
-        actor: who asks, or confirms: two people, or the only one a day later.
+        actor: who asks, or confirms: two people of the staff, or the only one a day later.
+        code: that person's code; asked for where it is left out.
         json: end with one JSON line.
     """
-    lifted = on_order(number, lambda program, order_id: program.desk.freezes.lift(order_id, actor, why))
+
+    async def work(program: Any, order_id: UUID) -> Any:
+        who = await signed(program.database, program.vault, actor, "order.freeze", code)
+        return await program.desk.freezes.lift(order_id, who, why)
+
+    lifted = on_order(number, work)
     if json:
         say_json(number=number, lifted=lifted)
     else:
@@ -278,6 +275,32 @@ def payer(number: str, why: str, /, *, actor: str, clear: bool = False, json: bo
     say_json(number=number, flagged=not clear) if json else say(
         "cleared" if clear else "flagged; the next payment of theirs is held"
     )
+
+
+def _verdict(number: str, verdict: str, why: str, actor: str, code: str, done: str, *, by_hand: bool = False) -> str:
+    """Propose a verdict about money that waits, or confirm it as the second person; what became of it."""
+
+    async def work(program: Any, order_id: UUID) -> str:
+        from daozhang.recharge.release import CASE
+        from daozhang.recharge.release import returned as was_returned
+        from daozhang.recharge.view import shown
+
+        case = await program.house.cases.open_about(program.desk.shop_id, CASE, shown(order_id))
+        if case is None:
+            raise Failed("no money of this order waits for a decision")
+        second = case.state == "second" and case.verdict == verdict
+        who = await signed(program.database, program.vault, actor, "case.confirm" if second else "case.propose", code)
+        if not second:
+            await program.house.cases.propose(case.id, who, verdict, why)
+            return "proposed; it is done when another person gives the same command"
+        if by_hand:
+            await was_returned(program.database, program.accounts, order_id, who, why, program.house.cases, case.id)
+        else:
+            await program.house.cases.confirm(case.id, who, why)
+        return done
+
+    told: str = on_order(number, work)
+    return told
 
 
 def _moment(text: str) -> Any:

@@ -10,13 +10,14 @@ from cyclopts import App
 
 from daozhang.cli.frame import Failed, app, say, say_json
 from daozhang.cli.order import on_order, on_program
+from daozhang.cli.signed import signed
 
 payout = App(name="payout", help="Pay money back by hand where its way back is closed: one person proposes, another approves.")
 app.command(payout)
 
 
 @payout.command
-def propose(number: str, amount: str, file: Path, why: str, /, *, actor: str, json: bool = False) -> None:
+def propose(number: str, amount: str, file: Path, why: str, /, *, actor: str, code: str = "", json: bool = False) -> None:
     """Set money of a credited order aside, to be paid to an account of the verified name.
 
     Args:
@@ -24,7 +25,8 @@ def propose(number: str, amount: str, file: Path, why: str, /, *, actor: str, js
         amount: yuan, such as 12.50.
         file: JSON with name, bank and number of the account; `-` reads standard input.
         why: for the record.
-        actor: who proposes it.
+        actor: who proposes it: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
         json: end with one JSON line.
     """
     import msgspec
@@ -41,7 +43,13 @@ def propose(number: str, amount: str, file: Path, why: str, /, *, actor: str, js
         raise Failed('the account is JSON such as {"name": ..., "bank": ..., "number": ...}') from None
     except MalformedAmount:
         raise Failed("the amount is yuan with at most two decimals, such as 12.50") from None
-    payout_id = on_order(number, lambda program, order_id: program.payouts.propose(order_id, amount_fen, payee, why, actor))
+
+    async def work(program: Any, order_id: UUID) -> UUID:
+        who = await signed(program.database, program.vault, actor, "payout.propose", code)
+        made: UUID = await program.payouts.propose(order_id, amount_fen, payee, why, who)
+        return made
+
+    payout_id = on_order(number, work)
     _said(json, f"payout {payout_id} waits for a second person", id=payout_id)
 
 
@@ -66,15 +74,20 @@ def list_payouts(*, json: bool = False) -> None:
 
 
 @payout.command
-def approve(payout_id: str, /, *, actor: str, json: bool = False) -> None:
+def approve(payout_id: str, /, *, actor: str, code: str = "", json: bool = False) -> None:
     """Approve a payout as the second person. Where nobody else could, who proposed it may a day later, up to 5,000 yuan a day.
 
     Args:
         payout_id: as `payout list` shows it.
-        actor: who approves.
+        actor: who approves: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
         json: end with one JSON line.
     """
-    _decided(payout_id, lambda program, known: program.payouts.approve(known, actor), "approved; it can be paid now", json)
+
+    async def work(program: Any, known: UUID) -> None:
+        await program.payouts.approve(known, await signed(program.database, program.vault, actor, "payout.approve", code))
+
+    _decided(payout_id, work, "approved; it can be paid now", json)
 
 
 @payout.command

@@ -8,6 +8,7 @@ from cyclopts import App
 
 from daozhang.cli.channel import on_database
 from daozhang.cli.frame import Failed, app, say, say_json
+from daozhang.cli.signed import signed
 
 policy = App(name="policy", help="The rules: versions, proposals, back-tests, statistics.")
 app.command(policy)
@@ -50,13 +51,14 @@ def show() -> None:
 
 
 @policy.command
-def propose(file: Path, note: str, /, *, author: str, days: int = 30, json: bool = False) -> None:
+def propose(file: Path, note: str, /, *, author: str, code: str = "", days: int = 30, json: bool = False) -> None:
     """Back-test a version and put it forward; nothing changes until somebody else approves it.
 
     Args:
         file: the parameters as JSON, as `show` prints them.
         note: why.
-        author: who proposes it.
+        author: who proposes it: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
         days: how far back the test looks.
         json: end with one JSON line.
     """
@@ -68,9 +70,10 @@ def propose(file: Path, note: str, /, *, author: str, days: int = 30, json: bool
 
     parameters = _read(file)
 
-    async def work(database: Any, _vault: Any, _settings: Any) -> Any:
+    async def work(database: Any, vault: Any, _settings: Any) -> Any:
         found = await test(database, make_book(SHOP, 0, parameters), days_ago(days))
-        return found, await put_forward(database, Books(database), SHOP, parameters, author, note)
+        actor = await signed(database, vault, author, "rules.propose", code)
+        return found, await put_forward(database, Books(database), SHOP, parameters, actor, note)
 
     found, proposal = on_database(work)
     if json:
@@ -81,20 +84,25 @@ def propose(file: Path, note: str, /, *, author: str, days: int = 30, json: bool
 
 
 @policy.command
-def approve(proposal: UUID, /, *, approver: str) -> None:
+def approve(proposal: UUID, /, *, approver: str, code: str = "") -> None:
     """Put a proposal in force. The author alone has to wait a day and may not open a limit above twice what it is.
 
     Args:
         proposal: its number, as `list` shows it.
-        approver: who approves it.
+        approver: who approves it: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
     """
     from daozhang.policy.books import Books
     from daozhang.policy.proposals import approve as put_in_force
     from daozhang.reasons.catalogue import catalogue
     from daozhang.reasons.refusal import Refusal
 
+    async def work(database: Any, vault: Any, _settings: Any) -> int:
+        actor = await signed(database, vault, approver, "rules.approve", code)
+        return await put_in_force(database, Books(database), SHOP, proposal, actor)
+
     try:
-        version = on_database(lambda database, _vault, _settings: put_in_force(database, Books(database), SHOP, proposal, approver))
+        version = on_database(work)
     except Refusal as refusal:
         told = catalogue().get(refusal.reason).told("en", refusal.facts)
         raise Failed(f"{told.title}. {told.text} {told.cure}") from None

@@ -7,6 +7,7 @@ from cyclopts import App
 
 from daozhang.cli.channel import on_database
 from daozhang.cli.frame import Failed, app, say, say_json
+from daozhang.cli.signed import signed
 
 region = App(name="region", help="Regulation: classes of channels that may not be used in a region, from a moment on.")
 app.command(region)
@@ -18,7 +19,7 @@ SHOP = 1
 def add(
     where: str, channel_class: str, reference: str, /, *, notice_zh: str, notice_en: str,
     in_flight: Literal["finish", "refund", "hold"],
-    author: str, goods: str = "*", begins: str = "", ends: str = "", urgent: bool = False, json: bool = False,
+    author: str, code: str = "", goods: str = "*", begins: str = "", ends: str = "", urgent: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Write a row. It holds once somebody else confirms it; an urgent one at once, for two days unless it is confirmed.
 
@@ -29,7 +30,8 @@ def add(
         notice_zh: what people read, with the alternatives that there are.
         notice_en: the same in English.
         in_flight: what becomes of money of orders that were there before: finish, refund or hold.
-        author: who writes it.
+        author: who writes it: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
         goods: * for everything, wallet for recharges of a balance, or a class of goods.
         begins: from when, such as 2026-12-01T00:00+08:00; now by default.
         ends: until when; until it is ended by default.
@@ -43,7 +45,11 @@ def add(
     draft = regulation.Draft(
         where, channel_class, goods, reference, notice_zh, notice_en, in_flight, from_at, _moment(ends), urgent=urgent
     )
-    number = on_database(lambda database, _vault, _settings: regulation.propose(database, SHOP, draft, author))
+
+    async def work(database: Any, vault: Any, _settings: Any) -> int:
+        return await regulation.propose(database, SHOP, draft, await signed(database, vault, author, "region.decide", code))
+
+    number = on_database(work)
     if json:
         say_json(id=number, urgent=urgent)
     else:
@@ -52,33 +58,41 @@ def add(
 
 
 @region.command
-def approve(rule_id: int, /, *, approver: str, json: bool = False) -> None:
+def approve(rule_id: int, /, *, approver: str, code: str = "", json: bool = False) -> None:
     """Confirm a row. The author alone has to wait a day.
 
     Args:
         rule_id: its number.
-        approver: who confirms it.
+        approver: who confirms it: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
         json: end with one JSON line.
     """
     from daozhang.policy import regulation
 
-    on_database(lambda database, _vault, _settings: regulation.approve(database, SHOP, rule_id, approver))
+    async def work(database: Any, vault: Any, _settings: Any) -> None:
+        await regulation.approve(database, SHOP, rule_id, await signed(database, vault, approver, "region.decide", code))
+
+    on_database(work)
     say_json(id=rule_id, approved=True) if json else say(f"row {rule_id} is confirmed")
 
 
 @region.command
-def end(rule_id: int, why: str = "", /, *, actor: str, json: bool = False) -> None:
+def end(rule_id: int, why: str = "", /, *, actor: str, code: str = "", json: bool = False) -> None:
     """Ask that a row ends; the same command by somebody else, or a day later, ends it.
 
     Args:
         rule_id: its number.
         why: for the record.
-        actor: who asks, or confirms.
+        actor: who asks, or confirms: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
         json: end with one JSON line.
     """
     from daozhang.policy import regulation
 
-    over = on_database(lambda database, _vault, _settings: regulation.end(database, SHOP, rule_id, actor, why))
+    async def work(database: Any, vault: Any, _settings: Any) -> bool:
+        return await regulation.end(database, SHOP, rule_id, await signed(database, vault, actor, "region.decide", code), why)
+
+    over = on_database(work)
     if json:
         say_json(id=rule_id, ended=over)
     else:

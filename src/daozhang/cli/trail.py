@@ -16,12 +16,16 @@ _WORD = re.compile(r"[a-z][a-z-]{0,24}", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}", re.ASCII)
 _NUMBER = re.compile(r"(?:RC|CA)-[0-9A-Z]{26}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{1,6}", re.ASCII)
 _PEOPLE = ("--actor", "--author", "--approver")
+_UNSAID = "--code"
+"""The option whose value stands nowhere: a code of a second factor."""
 
 
 def deed_of(words: list[str]) -> tuple[str, str, str] | None:
     """Action, subject and who was named, of a command line; None for one that only tells. Texts and files are left out of it."""
     depth = 3 if len(words) > 2 and words[1] in GROUPS_IN_GROUPS else 2
-    command, rest = words[:depth], words[depth:]
+    command = words[:depth]
+    told = pairwise(["", *words[depth:]])
+    rest = [word for before, word in told if _UNSAID not in (before, word) and not word.startswith(f"{_UNSAID}=")]
     if len(command) < 2 or not all(_WORD.fullmatch(word) for word in command) or command[-1] in READS:
         return None
     subject = next((word for word in rest if _NUMBER.fullmatch(word)), "")

@@ -22,7 +22,7 @@ from daozhang.identity.lockout import Place, at_network, give_up, return_try, ta
 from daozhang.identity.model import STAFF, LoggedIn, Visitor
 from daozhang.identity.opening import open_session
 from daozhang.identity.passwords import LONGEST
-from daozhang.identity.roles import ROLES, holders
+from daozhang.identity.roles import ROLES, holders, may
 from daozhang.identity.tokens import token_hash
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
@@ -34,6 +34,8 @@ PROVEN_S = 600
 """How long a second factor that was shown is enough for what moves money."""
 ALONE_WAITS = timedelta(hours=24)
 """How long somebody who is alone sleeps over the first half of what takes two."""
+TERMINAL = "cli:"
+"""What a name begins with that was typed at a terminal and proves nothing."""
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}", re.ASCII)
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 MOST = 200
@@ -192,6 +194,26 @@ class Staff:
 
         await self._database.transact(work)
 
+    async def signs(self, shop_id: int, name: str, permission: str, code: str) -> str:
+        """Somebody answers for a deed away from the desk, by a code of the second factor; how that person stands on the record.
+
+        Raises `staff.unknown`, `staff.forbidden`, `staff.code_wrong` (tries left), `account.locked`.
+        """
+        plain = name.strip().casefold()[:64]
+        line = next((each for each in await self.listed(shop_id) if each.name == plain and each.active), None)
+        if line is None:
+            raise Refusal("staff.unknown")
+        if not may(line.roles, permission):
+            raise Refusal("staff.forbidden", permission=permission)
+        place = at_network(shop_id, self._vault.blind("staff", plain), self._vault.blind("network", "terminal"))
+        left_count = await take_try(self._database, place)
+        person = await self._database.row(sql.staff_by_name, shop_id, plain)
+        step = self._step(person, code) if person else None
+        if step is None or not await self._take(line.id, step):
+            await give_up(self._database, place, left_count, "staff.code_wrong")
+        await self._database.transact(lambda tx: return_try(tx, place))
+        return f"staff:{line.id}"
+
     async def logout(self, token: str) -> None:
         """End the session of a cookie; one that is not living is no error."""
         digest = token_hash(token)
@@ -248,12 +270,18 @@ async def nobody_else(tx: Tx, shop_id: int, permission: str) -> bool:
     return bool(await tx.value(sql.nobody_else, shop_id, holders(permission), clock.now()))
 
 
+def same_person(first: str, actor: str) -> bool:
+    """Whether two deeds may be one person's. A name that was only typed at a terminal may be anybody's, also the other one's."""
+    one, other = first.strip().casefold(), actor.strip().casefold()
+    return one == other or one.startswith(TERMINAL) or other.startswith(TERMINAL)
+
+
 async def second_waits_s(tx: Tx, shop_id: int, permission: str, first: str, since_at: datetime, actor: str) -> int:
     """0 when `actor` may do the second half of what `first` began at `since_at`; else the seconds until then, at least 1.
 
     Another person may at once. The same one may where nobody else could, and only after a day to sleep over it.
     """
-    if actor.strip().casefold() != first.strip().casefold():
+    if not same_person(first, actor):
         return 0
     left_s = int((ALONE_WAITS - (clock.now() - since_at)).total_seconds()) + 1
     return 0 if left_s <= 0 and await nobody_else(tx, shop_id, permission) else max(1, left_s)

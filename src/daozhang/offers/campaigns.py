@@ -9,7 +9,7 @@ from uuid import UUID
 
 from daozhang import clock, ids
 from daozhang.events import log as events
-from daozhang.identity.staff import nobody_else, tell_alone
+from daozhang.identity.staff import nobody_else, same_person, tell_alone
 from daozhang.offers import codes
 from daozhang.offers.model import Campaign, Terms
 from daozhang.offers.quote import tiers_of
@@ -66,7 +66,7 @@ async def approve(database: Database, shop_id: int, campaign_id: int, actor: str
         if row["state"] != "proposed" or not actor.strip():
             raise Refusal("offers.not_proposed")
         waited = at - row["proposed_at"]
-        alone = actor.strip().casefold() == row["proposed_by"].strip().casefold()
+        alone = same_person(row["proposed_by"], actor)
         early = waited < ALONE_WAITS or row["budget_fen"] > ALONE_FEN
         if alone and (early or not await nobody_else(tx, shop_id, MAY)):
             raise Refusal("offers.second_person", wait_s=max(1, int((ALONE_WAITS - waited).total_seconds())), limit_fen=ALONE_FEN)

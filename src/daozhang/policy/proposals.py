@@ -14,7 +14,7 @@ import msgspec
 
 from daozhang import clock, ids
 from daozhang.events import log as events
-from daozhang.identity.staff import nobody_else, tell_alone
+from daozhang.identity.staff import nobody_else, same_person, tell_alone
 from daozhang.policy.book import Parameters, canonical, checked
 from daozhang.policy.books import Books
 from daozhang.postgres import Database, Tx, statements
@@ -84,7 +84,7 @@ async def approve(database: Database, books: Books, shop_id: int, proposal_id: U
     book = await books.current(shop_id)
     if proposal.base != book.version:
         raise Refusal("policy.overtaken")
-    if approver.strip().casefold() == proposal.author.strip().casefold():
+    if same_person(proposal.author, approver):
         waited = clock.now() - proposal.at
         held = {name: msgspec.to_builtins(getattr(book, name)) for name in _BOUNDED}
         wanted = proposal.parameters

@@ -19,7 +19,7 @@ import msgspec
 from daozhang import clock, ids, offers
 from daozhang.channels.catalogue import KINDS
 from daozhang.events import log as events
-from daozhang.identity.staff import ALONE_WAITS, alone, second_waits_s, tell_alone
+from daozhang.identity.staff import ALONE_WAITS, alone, same_person, second_waits_s, tell_alone
 from daozhang.identity.verify import Verifications
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.ledger.reserve import Hold, closing, reserve
@@ -194,7 +194,7 @@ class Payouts:
         target = PAYOUT_MOVES.get((row["state"], move))
         if target is None or not actor:
             raise Refusal("payout.not_now")
-        by_one = move == "approved" and actor.strip().casefold() == row["proposed_by"].strip().casefold()
+        by_one = move == "approved" and same_person(row["proposed_by"], actor)
         if by_one and (wait_s := await second_waits_s(tx, row["shop_id"], MAY, actor, row["created_at"], actor)):
             raise Refusal("payout.same_person", wait_s=wait_s, limit_fen=ALONE_FEN)
         at = clock.now()

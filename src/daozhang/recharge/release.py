@@ -47,17 +47,23 @@ async def reject(
 
 
 async def returned(
-    database: Database, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str, cases: Cases | None = None
-) -> None:
-    """Book that held or misfit money was returned by hand at the channel: nothing is asked of it any more. Raises `Refusal`."""
-    await _decide(database, ledger_accounts, order_id, actor, why, "returned", (), cases)
+    database: Database, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str, cases: Cases | None = None,
+    proposed: UUID | None = None,
+) -> None:  # fmt: skip
+    """Book that held or misfit money was returned by hand at the channel: nothing is asked of it any more. Raises `Refusal`.
+
+    `proposed` is the case in which somebody else proposed to send it back: `actor` is the second person.
+    """
+    await _decide(database, ledger_accounts, order_id, actor, why, "returned", (), cases, proposed)
 
 
 async def _decide(
     database: Database, ledger_accounts: Accounts, order_id: UUID, actor: str, why: str, how: How,
-    fulfilments: Sequence[Fulfilment], cases: Cases | None,
+    fulfilments: Sequence[Fulfilment], cases: Cases | None, proposed: UUID | None = None,
 ) -> None:  # fmt: skip
     async def work(tx: Tx) -> None:
+        if cases and proposed and not await cases.second(tx, proposed, actor, "rejected"):
+            raise Refusal("cases.not_waiting")
         order = await tx.row(sql.order_for_work, order_id)
         if cases and order:
             # The case first: it takes its user's lock, and its row stands before the order's everywhere.
