@@ -3,15 +3,17 @@
 import asyncpg
 import pytest
 from msgspec.structs import replace
-from tests.flows.conftest import enrolment, proved, shop, stranger  # noqa: F401 -- fixtures of the flows
-from tests.flows.shop import LICENSED, Shop
+from tests.flows.conftest import enrolment, let_time_pass, proved, shop, stranger  # noqa: F401 -- fixtures of the flows
+from tests.flows.shop import LICENSED, Shop, open_shop
 from tests.flows.test_eligibility import verify
 
+from daozhang import clock
 from daozhang.aml import retention
 from daozhang.policy.book import defaults
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
 from daozhang.settings import Settings
+from daozhang.simulators.merchant import Enrolment
 
 YEAR_S = 366 * 86_400
 
@@ -107,3 +109,73 @@ async def test_what_is_never_changed_is_changed_for_those_alone_who_were_let_go_
     ):
         with pytest.raises(asyncpg.RestrictViolationError):
             await owner_database.transact(lambda tx, attack=attack: tx.run(attack))  # type: ignore[misc]
+
+
+SEALED = {
+    ("case_messages", "text_sealed"), ("factors", "secret_sealed"), ("factors", "wanted_sealed"), ("notice_choices", "email_sealed"),
+    ("order_waits", "wish"), ("payouts", "payee"), ("phone_words", "text_sealed"), ("sessions", "address_sealed"),
+    ("supplies", "target_sealed"), ("users", "phone_sealed"), ("verifications", "name_sealed"), ("verifications", "number_sealed"),
+    ("verifications_wanted", "name_sealed"), ("verifications_wanted", "number_sealed"), ("case_evidence", "content_sealed"),
+}  # fmt: skip
+"""Everything that is kept sealed about a user. `pseudonymise` lets go of each; proof goes a month after the decision (`Cases.forget`)."""
+OURS = {
+    ("channel_keys", "sealed"), ("providers", "secret_sealed"), ("staff", "totp_sealed"), ("stock", "code_sealed"),
+    ("suspicions", "content_sealed"),
+}  # fmt: skip
+"""Sealed, and not a user's to be forgotten: keys of the shop, goods, and what is filed, which the law keeps secret and whole."""
+
+
+async def test_a_new_place_for_something_sealed_is_forgotten_too(owner_database: Database) -> None:
+    rows = await owner_database.rows(
+        """select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
+           join pg_namespace n on n.oid = c.relnamespace
+           where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition and a.attnum > 0 and not a.attisdropped
+             and a.atttypid = 'bytea'::regtype and (a.attname ~ 'sealed' or a.attname in ('wish', 'payee'))"""
+    )
+    assert {(row["relname"], row["attname"]) for row in rows} == SEALED | OURS
+    body = await owner_database.value(
+        "select pg_get_functiondef('pseudonymise'::regproc) || pg_get_functiondef('forget_beside'::regproc)"
+    )
+    assert {table for table, _ in SEALED if table not in body} == {"case_evidence"}
+
+
+@pytest.mark.parametrize(("mode", "years_count"), [("own_goods", 3), ("single_purpose_card", 5), ("licensed_psp", 10)])
+async def test_each_mode_keeps_as_long_as_its_law_says_and_then_no_word_is_left(
+    database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment, mode: str, years_count: int  # noqa: F811
+) -> None:  # fmt: skip
+    await let_time_pass(owner_database)
+    licence = "Z0000000000000" if mode == "licensed_psp" else ""
+    rules = replace(LICENSED, eligibility=replace(LICENSED.eligibility, mode=mode, licence=licence))  # type: ignore[arg-type]
+    async with open_shop(database, settings, enrolment=enrolment, rules=rules) as shop:  # noqa: F811
+        if mode == "own_goods":
+            await verify(shop, settings)  # it sells no balance
+        else:
+            await lived(shop, settings, closed=False)
+        at, user_id = clock.now(), shop.user_id
+        for sql in (
+            "insert into notice_choices values ($1, 1, true, true, decode(repeat('aa', 40), 'hex'), $2, $2)",
+            "insert into factors (user_id, shop_id, secret_sealed, since) values ($1, 1, decode(repeat('bb', 40), 'hex'), $2)",
+            "insert into recovery_codes (id, user_id, code_blind, made_at) values (gen_random_uuid(), $1, sha256('x'), $2)",
+        ):
+            await owner_database.transact(lambda tx, sql=sql: tx.run(sql, user_id, at))  # type: ignore[misc]
+        sql = "select set_standing($1, 'closed', 'asked', '', 'test', null, null)"
+        await database.transact(lambda tx: tx.run(sql, user_id))
+        await shop.later(years_count * YEAR_S - 86_400)
+        assert await retention.forget(database, 1) == 0, "the law holds it for another day"
+        assert await shop.program.house.identity.find(1, "13800138000") == user_id
+        await shop.later(2 * 86_400)
+        assert await retention.forget(database, 1) == 1
+        row = await owner_database.row("select years, mode from pseudonyms where user_id = $1", user_id)
+        assert row is not None
+        assert tuple(row) == (years_count, mode)
+        for table, column in SEALED - {
+            ("supplies", "target_sealed"),
+            ("case_messages", "text_sealed"),
+            ("case_evidence", "content_sealed"),
+        }:
+            own = "id" if table == "users" else "user_id"
+            left = f"select count(*) from {table} where {own} = $1 and {column} is not null and {column} <> decode(repeat('00', 34), 'hex')"
+            assert await owner_database.value(left, user_id) == 0, (table, column)
+        assert await owner_database.value("select count(*) from recovery_codes where user_id = $1", user_id) == 0
+        assert await owner_database.value("select count(*) from order_marks where payer is not null or device is not null") == 0
+        await proved(database)
