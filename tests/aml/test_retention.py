@@ -112,12 +112,13 @@ async def test_what_is_never_changed_is_changed_for_those_alone_who_were_let_go_
 
 
 SEALED = {
-    ("case_messages", "text_sealed"), ("factors", "secret_sealed"), ("factors", "wanted_sealed"), ("notice_choices", "email_sealed"),
+    ("case_messages", "text_sealed"),
+    ("factors", "secret_sealed"), ("factors", "wanted_sealed"), ("notice_choices", "email_sealed"),
     ("order_waits", "wish"), ("payouts", "payee"), ("phone_words", "text_sealed"), ("sessions", "address_sealed"),
     ("supplies", "target_sealed"), ("users", "phone_sealed"), ("verifications", "name_sealed"), ("verifications", "number_sealed"),
     ("verifications_wanted", "name_sealed"), ("verifications_wanted", "number_sealed"), ("case_evidence", "content_sealed"),
 }  # fmt: skip
-"""Everything that is kept sealed about a user. `pseudonymise` lets go of each; proof goes a month after the decision (`Cases.forget`)."""
+"""Everything that is kept sealed about a user. `pseudonymise` lets go of it; proof goes a month after its decision."""
 OURS = {
     ("channel_keys", "sealed"), ("providers", "secret_sealed"), ("staff", "totp_sealed"), ("stock", "code_sealed"),
     ("suspicions", "content_sealed"),
@@ -174,7 +175,7 @@ async def test_each_mode_keeps_as_long_as_its_law_says_and_then_no_word_is_left(
             ("case_evidence", "content_sealed"),
         }:
             own = "id" if table == "users" else "user_id"
-            left = f"select count(*) from {table} where {own} = $1 and {column} is not null and {column} <> decode(repeat('00', 34), 'hex')"
+            left = f"select count(*) from {table} where {own} = $1 and {column} <> decode(repeat('00', 34), 'hex')"
             assert await owner_database.value(left, user_id) == 0, (table, column)
         assert await owner_database.value("select count(*) from recovery_codes where user_id = $1", user_id) == 0
         assert await owner_database.value("select count(*) from order_marks where payer is not null or device is not null") == 0

@@ -139,8 +139,16 @@ async def test_statistics_and_rules_on_trial(database: Database, owner_database:
     )  # fmt: skip
     book = make_book(1, 1, msgspec.structs.replace(stricter(large_fen=50_000, large_count=2), shadows=(trial,)))
     (user_id,) = await people(owner_database, 1)
-    outcomes = [(await ordered(database, wish(user_id, channel_id, amount_fen=50_000), book))[1].admits for _ in range(3)]
-    assert outcomes == [True, False, False]
+    made = [await ordered(database, wish(user_id, channel_id, amount_fen=50_000), book) for _ in range(3)]
+    assert [decision.admits for _, decision in made] == [True, False, False]
+    # One of the two is let go, and so judged again: twice, without and with its pass. It is one order and its yuan are there once.
+    for _ in range(2):
+        again = [(made[1][0], wish(user_id, channel_id, amount_fen=50_000))]
+        await database.transact(lambda tx, again=again: enforce(tx, Stage.PLACE, again, book))  # type: ignore[misc]
     found = {each.key: each for each in await statistics(database, 1, days_ago(1))}
     assert (found["velocity.large"].hits, found["velocity.large"].stopped, found["velocity.large"].fen) == (2, 2, 100_000)
-    assert (found["trial.any"].tried, found["trial.any"].hits) == (3, 0)
+    assert (found["trial.any"].tried, found["trial.any"].hits) == (5, 0)
+    # By hand: without the rule that stopped them the second and the third would have gone on, 500 yuan each, once each.
+    milder = await backtest(database, make_book(1, 2, defaults()), days_ago(1))
+    assert (milder.looked_at, milder.newly_admitted.count, milder.newly_admitted.fen) == (5, 2, 100_000)
+    assert (milder.newly_stopped.count, milder.losses_caught.count, milder.same) == (0, 0, 1)

@@ -109,7 +109,10 @@ def _compare(found: Backtest, candidate: Book, row: Any, frauds: set[Any], seen:
 
 @dataclass(frozen=True, slots=True)
 class RuleStatistics:
-    """One rule since a moment: hits and their sum, how many orders it stopped, how many of those a person let go, trial hits."""
+    """One rule since a moment: orders it hit and their sum, how many it stopped, how many of those a person let go, trial hits.
+
+    An order counts once for each, however often it was judged: placed, let go, tried again, and when its money came.
+    """
 
     key: str
     hits: int
@@ -124,6 +127,7 @@ async def statistics(database: Database, shop_id: int, since: datetime) -> list[
     hits, fen, stopped, overturned, tried = Counter[str](), Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     let_go = {row["order_id"] for row in await database.rows(sql.let_go_since, ids.first_at(since))}
     after = ids.first_at(since)
+    hit, stops = set[tuple[str, Any]](), set[tuple[str, Any]]()
     while rows := await database.rows(sql.decisions_after, after, PAGE_ROWS):
         for row in rows:
             if row["shop_id"] != shop_id or row["stage"] not in _FELT or "rule." not in row["verdicts"]:
@@ -133,9 +137,13 @@ async def statistics(database: Database, shop_id: int, since: datetime) -> list[
                 if not verdict.check.startswith("rule.") or verdict.outcome in (None, Outcome.ADMIT):
                     continue
                 key = verdict.check.removeprefix("rule.")
-                hits[key] += 1
-                fen[key] += amount_fen
-                if verdict.outcome is not None and verdict.outcome.rank > Outcome.MONITOR.rank:
+                one = key, row["order_id"] or row["id"]
+                if one not in hit:
+                    hit.add(one)
+                    hits[key] += 1
+                    fen[key] += amount_fen
+                if verdict.outcome is not None and verdict.outcome.rank > Outcome.MONITOR.rank and one not in stops:
+                    stops.add(one)
                     stopped[key] += 1
                     overturned[key] += row["order_id"] in let_go
         after = rows[-1]["id"]

@@ -1,6 +1,7 @@
--- What came after the first letting-go (0053) and names a person as well goes with the rest: an address for e-mail, the second factor with its
--- recovery codes, a name that waited for people, whom codes were sent to, and which payer and browser an order came from.
+-- Tables that came after the first letting-go (0053) and name a person as well are let go of with the rest.
 
+-- An address for e-mail, the second factor with its recovery codes, a name that waited for people, whom codes were sent to, and by which
+-- payer and browser orders came.
 -- As in 0053, and of two more tables: by which payer and browser the orders came of a user who was let go of.
 create or replace function refuse_change() returns trigger
 language plpgsql as $$
