@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from tests.demo.lives import LIVED
+from tests.demo.otherwise import OTHERWISE, Way
 from tests.demo.story import ELSEWHERE, Story
 from tests.flows.shop import Shop, open_shop
 
@@ -61,3 +62,16 @@ async def test_the_cause_is_met_told_cured_and_then_the_recharge_succeeds(
     assert cause.says in reason.zh.cure, "the cure is the one that the table promises"
     await cure(story)
     await made.credit(person, 5_000)
+
+
+@pytest.mark.parametrize(("cause_id", "way"), OTHERWISE, ids=lambda each: each if isinstance(each, str) else each.__name__)
+async def test_what_the_cure_offers_besides_works_too(
+    world: tuple[Shop, World], owner_database: Database, settings: Settings, cause_id: str, way: Way
+) -> None:
+    shop, made = world
+    visitor = Visitor(ELSEWHERE if cause_id == "far_away" else HOME_IP, "198.51.100.0/24")
+    story = Story(shop, made, settings, (await made.stage(cause_id, visitor)).person, owner=owner_database)
+    assert await LIVED[cause_id][0](story) == next(each.reason for each in causes() if each.id == cause_id)
+    await way(story)
+    if cause_id not in ("unverified", "flagged_payer"):  # the one is at its ceiling, the other's payer stays flagged
+        await made.credit(story.person, 1_000)
