@@ -135,7 +135,7 @@ def windows_of(book: Any) -> tuple[int, int, int]:
 
 
 async def before(reader: Reader, wishes: Sequence[Wish], rows: Sequence[Any], stage: Stage, book: Any) -> list[Facts]:
-    """One `Facts` per wish from its row of `facts_of_wishes`, with what only some ask for."""
+    """One `Facts` per wish from its row of `read_wishes`, with what only some ask for."""
     return made(wishes, rows, await read_more(reader, wishes, rows, stage), stage, book)
 
 

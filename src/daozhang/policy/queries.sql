@@ -10,7 +10,7 @@ values ($1, $2, $3, $4, $5, $6, $7)
 on conflict do nothing
 
 -- name: facts_before
-select * from facts_of_wishes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+select * from read_wishes($1, $2, null, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 -- name: facts_paid
 -- Materialized: else the rules are read anew for every row.

@@ -55,7 +55,7 @@ async def begin(tx: Tx, book: Book, ready: Ready) -> list[Any]:
     """Part the requests, lock their users, look whether their keys were used before, and read the facts.
 
     One row per request, in order: its place among them from one (`ASKED`), whose order its key stands for and under which hash
-    (neither, where it is new), and the facts as `facts_of_wishes` has them. A request that shares its browser or its payer with an
+    (neither, where it is new), and the facts as `read_wishes` has them. A request that shares its browser or its payer with an
     earlier one has no row: it is for a later transaction, when the earlier one is written. Forty accounts of one browser that
     submit at once would else each be the first. The first of all always has its row.
     """
@@ -65,13 +65,13 @@ async def begin(tx: Tx, book: Book, ready: Ready) -> list[Any]:
         book.shop_id,
         [r.user_id for r in requests],
         [r.key for r in requests],
-        narrow([r.channel_id for r in requests]),
-        narrow([r.method for r in requests]),
-        narrow([r.bank for r in requests]),
-        narrow([r.instrument for r in requests]),
-        narrow(ready.devices),
-        narrow(ready.payers),
-        narrow(ready.provinces),
+        [r.channel_id for r in requests],
+        [r.method for r in requests],
+        [r.bank for r in requests],
+        [r.instrument for r in requests],
+        ready.devices,
+        ready.payers,
+        ready.provinces,
         *windows_of(book),
     )
     return sorted(rows, key=ASKED)

@@ -82,10 +82,7 @@ select lock_users($1);
 select wait_for_origin($1, $2);
 
 -- name: begin_orders
-select f.*
-from begin_orders($1, $2, $3, spread($4::bigint[], cardinality($2::bigint[])), spread($5::text[], cardinality($2::bigint[])),
-  spread($6::text[], cardinality($2::bigint[])), spread($7::text[], cardinality($2::bigint[])), spread($8::uuid[], cardinality($2::bigint[])),
-  spread($9::bytea[], cardinality($2::bigint[])), spread($10::text[], cardinality($2::bigint[])), $11, $12, $13) f;
+select f.* from read_wishes($1, $2, $3, $4, '{}', $5, $6, $7, $8, $9, $10, $11, $12, $13) f;
 
 -- name: write_orders
 select write_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], n), spread($8::bigint[], n), spread($9::text[], n), spread($10::text[], n),
