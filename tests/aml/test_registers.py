@@ -53,7 +53,7 @@ async def test_a_suspicion_is_drafted_filed_and_exported_and_each_step_is_on_rec
     ]  # fmt: skip
     told = msgspec.json.decode(await suspicions.exported(database, vault, AML))
     assert [each["reference"] for each in told["suspicions"]] == [None, "2026-0001"]
-    steps = await database.rows("select what from suspicion_steps order by id")
+    steps = await database.rows("select what from suspicion_steps order by at, id")
     assert [row["what"] for row in steps] == ["opened", "opened", "filed", "dropped", "read", "exported"]
     assert await database.value("select octet_length(sha256) from suspicion_steps where what = 'exported'") == 32
 

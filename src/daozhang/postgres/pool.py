@@ -8,7 +8,9 @@ takes too long its connection is cut and its outcome is *unknown*, which is an a
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from functools import partial
+from types import coroutine
 from typing import Any, Self, TypeVar
 
 import asyncpg
@@ -254,15 +256,32 @@ async def while_waiting(asked: Coroutine[Any, Any, T], work: Callable[[], None])
 
     Nothing else may be asked on the connection before this has ended, and it ends only with the answer.
     """
-    task = asyncio.create_task(asked)
+    # Up to its first wait at once: a task would need a turn of the loop to begin, and one more to be heard of.
+    waits = asked.send(None)
     try:
-        # A loop writes what a turn has to send when the turn ends: after the second one the server has it.
-        await asyncio.sleep(0)
+        # What is sent is written when a turn ends: from then on the server has it.
         await asyncio.sleep(0)
         work()
     finally:
-        answer = await task
+        answer = await _rest(asked, waits)
     return answer
+
+
+@coroutine
+def _rest(asked: Coroutine[Any, Any, T], waits: Any) -> Generator[Any, Any, T]:
+    """Go on with a coroutine from the wait that it has come to."""
+    while True:
+        try:
+            heard = yield waits
+        except BaseException as fault:  # noqa: BLE001 - it is the coroutine's to hear
+            step = partial(asked.throw, fault)
+        else:
+            step = partial(asked.send, heard)
+        try:
+            waits = step()
+        except StopIteration as done:
+            answer: T = done.value
+            return answer
 
 
 async def _undo(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", session: Session) -> None:
