@@ -1,9 +1,13 @@
 """Regulation on the pages: closed ways are gone, their notice with its reference is there, and saying where one lives cures."""
 
+import asyncio
+
 from tests.policy.test_regulation import draft, force
 from tests.web.stage import Stage
 from tests.web.test_recharge import fill
 from tests.web.test_sessions import Browser
+
+from daozhang.policy import regulation
 
 
 async def test_a_closed_way_is_gone_and_the_notice_says_by_which_reference(buyer: Browser, stage: Stage) -> None:
@@ -32,6 +36,21 @@ async def test_the_region_is_asked_for_once_and_cures(buyer: Browser, stage: Sta
     answer = await buyer.post("/recharge", await fill(buyer))
     assert "Scan with WeChat Pay" in (await buyer.get(answer.headers["location"])).text
     assert (await buyer.post("/region", csrf | {"region": "99"})).status_code == 422
+
+
+async def test_nobody_chooses_another_region_after_each_refusal(buyer: Browser, stage: Stage) -> None:
+    form = await fill(buyer)
+    await force(stage.house.database, draft("44"))
+    csrf = {"csrf": form["csrf"]}
+    many = [buyer.post("/region", csrf | {"region": code}) for code in ("44", "33", "31", "11")]
+    assert sorted(answer.status_code for answer in await asyncio.gather(*many)) == [303, 409, 409, 409], "at once, too: one stands"
+    chosen = await regulation.declared(stage.house.database, stage.shop.user_id)
+    assert (await buyer.post("/region", csrf | {"region": chosen})).status_code == 303, "the same again is no change"
+    other = "33" if chosen != "33" else "31"
+    answer = await buyer.post("/region", csrf | {"region": other})
+    assert (answer.status_code, "You chose your region a short while ago" in answer.text) == (409, True)
+    await regulation.declare(stage.house.database, 1, stage.shop.user_id, other, "staff:1")
+    assert await regulation.declared(stage.house.database, stage.shop.user_id) == other, "support puts it right"
 
 
 async def test_a_card_issued_abroad_is_refused_on_the_form(buyer: Browser) -> None:

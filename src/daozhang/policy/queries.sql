@@ -176,5 +176,11 @@ select o.id as order_id from orders o where o.shop_id = $1 and o.state = 'held' 
   and not exists (select from refunds r where r.order_id = o.id and r.origin = 'review')
 order by o.id limit $3
 
+-- name: lock_chooser
+select lock_users(array[$1::bigint])
+
+-- name: chosen_region
+select region, at from user_regions where user_id = $1 and actor = 'user:' || $1 order by id desc limit 1
+
 -- name: declared_region
 select region from user_regions where user_id = $1 order by id desc limit 1

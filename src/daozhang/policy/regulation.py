@@ -29,6 +29,8 @@ sql = statements("daozhang.policy")
 log = logging.getLogger(__name__)
 
 ALONE_WAITS = timedelta(hours=24)
+SETTLED = timedelta(days=30)
+"""How long a user's own word about where he lives stands before he may change it himself."""
 MAY = "region.decide"
 LOOK_S = 1.0
 MOST = 500
@@ -190,6 +192,26 @@ async def declare(database: Database, shop_id: int, user_id: int, region: str, a
     if region not in names("zh"):
         raise Refusal("regulation.malformed", field="region")
     await database.transact(lambda tx: tx.run(sql.declare_region, ids.new_id(), shop_id, user_id, region, actor, clock.now()))
+
+
+async def choose(database: Database, shop_id: int, user_id: int, region: str) -> None:
+    """A user says where he lives, once in `SETTLED`: a choice changed at every refusal would open what the law closed.
+
+    Raises `regulation.malformed`, `regulation.region_settled` (until when; support puts a wrong choice right).
+    """
+    if region not in names("zh"):
+        raise Refusal("regulation.malformed", field="region")
+
+    async def work(tx: Tx) -> None:
+        await tx.value(sql.lock_chooser, user_id)
+        at, before = clock.now(), await tx.row(sql.chosen_region, user_id)
+        if before is not None and before["region"] == region:
+            return
+        if before is not None and at - before["at"] < SETTLED:
+            raise Refusal("regulation.region_settled", until_at=before["at"] + SETTLED)
+        await tx.run(sql.declare_region, ids.new_id(), shop_id, user_id, region, f"user:{user_id}", at)
+
+    await database.transact(work)
 
 
 async def declared(database: Database, user_id: int) -> str:

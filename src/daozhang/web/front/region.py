@@ -52,12 +52,12 @@ async def show(request: AnyRequest) -> Response[bytes]:
 
 @post("/region", status_code=303)
 async def choose(request: AnyRequest) -> Response[Any]:
-    """Keep the choice. Raises `regulation.malformed` for a region that the form does not offer."""
+    """Keep the choice. Raises `regulation.malformed` for a region that the form does not offer, `regulation.region_settled`."""
     session, house = await sessions.require(request), house_of(request)
     form = await forms.read(request)
     await sessions.check_csrf(request, form)
     await house.limiter.demand("place.user", session.user_id)
-    await regulation.declare(house.database, session.shop_id, session.user_id, form.get("region", ""), f"user:{session.user_id}")
+    await regulation.choose(house.database, session.shop_id, session.user_id, form.get("region", ""))
     return Redirect("/region?done=1", status_code=303)
 
 
