@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
+WORKERS ?= 3
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -49,8 +49,9 @@ bench-pages: $(VENV)/.ready-dev ## what each page weighs, how soon it is painted
 crowd: $(VENV)/.ready-dev ## buyers who make mistakes, with rules and explanations and without (SEED=1 ORDERS=200)
 	@$(BIN)/daozhang bench crowd --seed $(or $(SEED),1) --orders $(or $(ORDERS),200) --json
 
-chaos: $(VENV)/.ready-dev ## the long counts: kills, races, random stories
-	@DAOZHANG_LONG=1 $(BIN)/pytest tests/chaos tests/flows tests/fuzz tests/postgres tests/policy/test_rules.py -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+chaos: $(VENV)/.ready-dev ## the long counts: kills, races, random stories, every page in every look
+	@tools/browser.sh
+	@DAOZHANG_LONG=1 $(BIN)/pytest tests/chaos tests/flows tests/fuzz tests/postgres tests/browser tests/policy/test_rules.py -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 pins: $(VENV)/.ready-dev ## pin every requirement again, with hashes
 	@tools/pins.sh $(BIN)/uv

@@ -12,7 +12,7 @@ from daozhang.bench.browse import Look
 from daozhang.simulators.stations import KNOWN
 
 SMALL: dict[str, dict[str, Any]] = {
-    "crowd": {"orders": 20, "obeys": ()},
+    "crowd": {"orders": 12, "obeys": ()},
     "decide": {"orders": 40, "yardstick_s": 0.1, "pure_s": 0.05},
     "notify": {"messages": 60, "singles": 5, "connections": 4, "users": 20, "empty_s": 0.1},
     "pages": {"looks": (Look("zh", 390, dark=False),), "only": "/recharge", "times": 1},

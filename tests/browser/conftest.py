@@ -1,17 +1,21 @@
 """A real browser in front of the real pages: the shop on a loopback port, the simulated phone beside it, Debian's Chromium."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from playwright.async_api import Error as PageError
 from tests.web.stage import Stage, open_stage
 
-from daozhang.bench.browse import AXE, FLAGS, audit, chromium_path, context_for
+from daozhang.bench.browse import AXE, FLAGS, PHONE_BELOW_PX, Look, audit, chromium_path
+from daozhang.bench.browse import context_for as moving_context_for
+from daozhang.bench.pages import LOOKS as EVERY_LOOK
 from daozhang.postgres import Database
 from daozhang.settings import Settings
 
@@ -19,7 +23,18 @@ HERE = Path(__file__).parent
 CHROMIUM = chromium_path()
 # What is waited for comes however slow the machine is, or it never does.
 expect.set_options(timeout=60_000)
-__all__ = ["CHROMIUM", "FLAGS", "Shop", "audit", "context_for", "log_in", "visit"]
+__all__ = ["CHROMIUM", "FLAGS", "Shop", "audit", "context_for", "fits", "in_every_look", "log_in", "visit"]
+
+LONG = bool(os.environ.get("DAOZHANG_LONG"))
+LOOKS = EVERY_LOOK if LONG else (Look("zh", 390, dark=False), Look("en", 1280, dark=True))
+"""The two show each language, each width and each colour once; `make chaos` pairs them in every way."""
+in_every_look = pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.shown)
+
+
+async def context_for(running: Browser, *, width: int = 1280, **more: Any) -> BrowserContext:
+    """A person's browser. At a desk he has asked for less motion: drawing it is a quarter of what a walk costs."""
+    still = width >= PHONE_BELOW_PX and not LONG
+    return await moving_context_for(running, width=width, reduced_motion="reduce" if still else "no-preference", **more)
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,16 @@ async def visit(page: Page, url: str, *, tries: int = 5, **more: str) -> None:
                 raise
         else:
             return
+
+
+async def fits(page: Page, *widths: int) -> None:
+    """The page is no wider than any of these screens: the markup and the style are the same in all of them."""
+    size = page.viewport_size
+    assert size is not None
+    for width in widths:
+        await page.set_viewport_size({"width": width, "height": size["height"]})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, (page.url, width)
+    await page.set_viewport_size(size)
 
 
 async def log_in(page: Page, shop: Shop, phone: str, password: str) -> None:

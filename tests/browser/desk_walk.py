@@ -20,7 +20,6 @@ from daozhang.postgres.migrate import migrate
 from daozhang.postgres.throwaway import throwaway
 from daozhang.settings import Settings
 
-MAIN = ("queue", "case-hold", "order-failed", "user-frozen", "rules", "failures")
 LOOKS = "zh-390-light,zh-1280-light,en-1280-dark,en-390-dark"
 
 
@@ -53,11 +52,8 @@ async def enter(page: Page, shop: Shop, telephone: Telephone) -> None:
     await page.wait_for_url("**/desk")
 
 
-async def walk(page: Page, shop: Shop, scene: Scene, *, short: bool = False) -> AsyncIterator[str]:
-    """Every page of somebody who may see all, one after the other; the name of each while it is open.
-
-    `short`: the pages where most of the day is spent.
-    """
+async def walk(page: Page, shop: Shop, scene: Scene) -> AsyncIterator[str]:
+    """Every page of somebody who may see all, one after the other; the name of each while it is open."""
     for name, path in (
         ("queue", "/desk"), ("queue-unfreeze", "/desk?kind=unfreeze"), ("case-hold", f"/desk/cases/{scene.held_case}"),
         ("case-unfreeze", f"/desk/cases/{scene.unfreeze_case}"), ("case-review", f"/desk/cases/{scene.asked_case}"),
@@ -69,12 +65,8 @@ async def walk(page: Page, shop: Shop, scene: Scene, *, short: bool = False) -> 
         ("regions", "/desk/regions"), ("register", "/desk/register"), ("audit", "/desk/audit"), ("staff", "/desk/staff"),
         ("again", "/desk/again"), ("nothing", "/desk/find?q=RC-0"), ("refusal", "/desk/orders/RC-1"),
     ):  # fmt: skip
-        if short and name not in MAIN:
-            continue
         await visit(page, shop.url + path)
         yield name
-    if short:
-        return
     await visit(page, f"{shop.url}/desk/rules/edit")
     text = await page.input_value("textarea[name=text]")
     await page.fill("textarea[name=text]", text.replace('"large_count": 5', '"large_count": 4'))

@@ -2,9 +2,11 @@
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.browser.conftest import Shop, audit, context_for, visit
+from tests.browser.conftest import Shop, audit, context_for, in_every_look, visit
 from tests.browser.desk_walk import Telephone, enter, hire, walk
 from tests.web.console.scene import furnish, seen
+
+from daozhang.bench.browse import Look
 
 WIDE = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
@@ -20,22 +22,17 @@ def listen(page: Page, shop: Shop) -> list[str]:
     return faults
 
 
-@pytest.mark.parametrize(
-    ("language", "width", "dark", "short"),
-    [("zh", 390, False, False), ("en", 1280, True, False), ("zh", 1280, False, True), ("en", 390, True, True)],
-)
-async def test_every_page_of_the_desk_is_sound(
-    chromium: Browser, shop: Shop, axe: str, language: str, width: int, *, dark: bool, short: bool
-) -> None:
+@in_every_look
+async def test_every_page_of_the_desk_is_sound(chromium: Browser, shop: Shop, axe: str, look: Look) -> None:
     scene = await furnish(shop.stage.shop)
     telephone = Telephone(await hire(shop, "chen", "owner", "aml"))
-    context = await context_for(chromium, language=language, width=width, dark=dark)
+    context = await context_for(chromium, **look._asdict())
     page = await context.new_page()
     faults = listen(page, shop)
     await visit(page, f"{shop.url}/desk/login")
     found = {"login": await audit(page, axe)}
     await enter(page, shop, telephone)
-    async for name in walk(page, shop, scene, short=short):
+    async for name in walk(page, shop, scene):
         await page.evaluate(UNFOLD)
         found[name] = await audit(page, axe)
         if await page.evaluate(WIDE):

@@ -5,10 +5,11 @@ import re
 import msgspec
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.browser.conftest import Shop, audit, context_for, log_in, visit
+from tests.browser.conftest import Shop, audit, context_for, fits, in_every_look, log_in, visit
 from tests.browser.test_flow import pay_on_the_phone
 from tests.web.stage import PASSWORD, PHONE
 
+from daozhang.bench.browse import PHONE_BELOW_PX, Look
 from daozhang.goods import demo, shelf
 from daozhang.providers import rows
 
@@ -48,14 +49,10 @@ def listen(page: Page, shop: Shop) -> list[str]:
     return faults
 
 
-@pytest.mark.parametrize(
-    ("language", "width", "dark"), [("zh", 390, False), ("en", 1280, False), ("en", 390, True), ("zh", 1280, True)]
-)
-async def test_a_buyer_looks_buys_with_one_tap_and_sees_the_code(
-    chromium: Browser, shop: Shop, axe: str, language: str, width: int, *, dark: bool
-) -> None:
-    said, goods = SAID[language], await stock(shop, 20_000)
-    context = await context_for(chromium, language=language, width=width, dark=dark)
+@in_every_look
+async def test_a_buyer_looks_buys_with_one_tap_and_sees_the_code(chromium: Browser, shop: Shop, axe: str, look: Look) -> None:
+    said, goods = SAID[look.language], await stock(shop, 20_000)
+    context = await context_for(chromium, **look._asdict())
     page = await context.new_page()
     faults = listen(page, shop)
     await visit(page, f"{shop.url}/shop")
@@ -84,25 +81,17 @@ async def test_a_buyer_looks_buys_with_one_tap_and_sees_the_code(
     await page.click("[data-buy]")
     await page.wait_for_url("**/shop/purchases/PU-*")
     await expect(page.locator(".answer .chip")).to_have_text(said["done"])
+    # Its own screen, and the narrower one of its kind: the narrowest phone, the upright tablet.
+    screens = (look.width, 320 if look.width < PHONE_BELOW_PX else 768)
     for path in (*MINE, *TRUTH):
         await visit(page, shop.url + path)
         assert await audit(page, axe) == [], path
-        await fits(page, width)
+        await fits(page, *screens)
     for path in ("/shop", f"/shop/{goods['phone_topup']}"):
         await visit(page, shop.url + path)
-        await fits(page, width)
+        await fits(page, *screens)
     assert faults == []
     await context.close()
-
-
-async def fits(page: Page, width: int) -> None:
-    """The page is no wider than its screen, nor than the narrower one of its kind: the narrowest phone, the upright tablet."""
-    size = page.viewport_size
-    assert size is not None
-    for narrow in (width, 320 if width < 500 else 768):
-        await page.set_viewport_size({"width": narrow, "height": size["height"]})
-        assert await page.evaluate("document.documentElement.scrollWidth") <= narrow, (page.url, narrow)
-    await page.set_viewport_size(size)
 
 
 @pytest.mark.parametrize(("language", "width"), [("zh", 390), ("en", 1280)])

@@ -7,12 +7,12 @@ import asyncio
 import os
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Browser, BrowserContext, Error, Page, expect
-from tests.browser.conftest import Shop, audit, context_for, log_in, visit
+from tests.browser.conftest import Shop, audit, context_for, in_every_look, log_in, visit
 from tests.cases.test_evidence import picture
 from tests.web.stage import PASSWORD, PHONE
 
+from daozhang.bench.browse import Look
 from daozhang.ids import parse26
 from daozhang.simulators.faults import Fault
 
@@ -34,8 +34,8 @@ SAID = {
 class Walk:
     """One person in one look: every stop is audited, no wider than the screen, and nothing goes wrong or elsewhere."""
 
-    def __init__(self, context: BrowserContext, page: Page, shop: Shop, axe: str, look: str, width: int) -> None:
-        self.context, self.page, self.shop, self.axe, self.look, self.width = context, page, shop, axe, look, width
+    def __init__(self, context: BrowserContext, page: Page, shop: Shop, axe: str, look: Look) -> None:
+        self.context, self.page, self.shop, self.axe, self.look = context, page, shop, axe, look
         self.faults: list[str] = []
         # A refusal is a page that comes with 4xx, of which the browser writes a line: that is no fault of the page.
         page.on(
@@ -62,11 +62,11 @@ class Walk:
         if SHOTS:
             Path(SHOTS).mkdir(parents=True, exist_ok=True)
             await self.page.wait_for_timeout(500)
-            await self.page.screenshot(path=Path(SHOTS) / f"{name}-{self.look}.png", full_page=True)
+            await self.page.screenshot(path=Path(SHOTS) / f"{name}-{self.look.shown}.png", full_page=True)
         for _ in range(3):
             try:
                 assert await audit(self.page, self.axe) == [], name
-                assert await self.page.evaluate("document.documentElement.scrollWidth") <= self.width, name
+                assert await self.page.evaluate("document.documentElement.scrollWidth") <= self.look.width, name
             except Error as fault:
                 # The page has renewed itself meanwhile, as it should.
                 if "context was destroyed" not in str(fault):
@@ -98,17 +98,11 @@ class Walk:
         await expect(self.page.locator("main")).to_contain_text(text, timeout=60_000)
 
 
-@pytest.mark.parametrize(
-    ("language", "width", "dark", "whole"),
-    [("zh", 390, False, True), ("en", 1280, True, True), ("zh", 1280, True, False), ("en", 390, False, False)],
-)
-async def test_from_a_failure_to_its_cure(
-    chromium: Browser, shop: Shop, axe: str, language: str, width: int, *, dark: bool, whole: bool
-) -> None:
-    """The whole way in both languages; the pages of the diagnosis in every pairing of language and width."""
-    said, stage = SAID[language], shop.stage
-    context = await context_for(chromium, language=language, width=width, dark=dark)
-    walk = Walk(context, await context.new_page(), shop, axe, f"{language}-{width}-{'dark' if dark else 'light'}", width)
+@in_every_look
+async def test_from_a_failure_to_its_cure(chromium: Browser, shop: Shop, axe: str, look: Look) -> None:
+    said, stage = SAID[look.language], shop.stage
+    context = await context_for(chromium, **look._asdict())
+    walk = Walk(context, await context.new_page(), shop, axe, look)
     page = walk.page
     await log_in(page, shop, PHONE, PASSWORD)
     await in_general(walk, said["clear"], said["frozen"])
@@ -131,12 +125,11 @@ async def test_from_a_failure_to_its_cure(
     await walk.says("NO_AUTH")
     await walk.says(said["loop"])
     await walk.stop("why-failed")
-    if whole:
-        await evidence(walk)
-        await walk.go(f"{path}/why")
-        await case(walk)
-        await another_amount(walk)
-        await claim(walk, said["done"])
+    await evidence(walk)
+    await walk.go(f"{path}/why")
+    await case(walk)
+    await another_amount(walk)
+    await claim(walk, said["done"])
     assert walk.faults == []
     await context.close()
 
@@ -170,7 +163,7 @@ async def evidence(walk: Walk) -> None:
         "rgb(27, 33, 31)",
     )
     if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"evidence-print-{walk.look}.png", full_page=True)
+        await page.screenshot(path=Path(SHOTS) / f"evidence-print-{walk.look.shown}.png", full_page=True)
     await page.emulate_media(media="screen")
 
 

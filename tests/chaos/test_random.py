@@ -24,7 +24,7 @@ from daozhang.recharge.settle import Arrival, Settle, Settled
 from daozhang.settings import Settings
 from daozhang.simulators.stations import KNOWN
 
-ORDERS = int(os.environ.get("DAOZHANG_ORDERS", "10000" if os.environ.get("DAOZHANG_LONG") else "2000"))
+ORDERS = int(os.environ.get("DAOZHANG_ORDERS", "10000" if os.environ.get("DAOZHANG_LONG") else "1000"))
 CONTROL_ORDERS = 200
 
 

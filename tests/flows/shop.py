@@ -1,6 +1,7 @@
 """A whole shop on loopback: the program with its doors, PostgreSQL behind it, simulated channels that really call back."""
 
 import asyncio
+import functools
 import re
 import secrets
 import socket
@@ -19,17 +20,23 @@ from msgspec.structs import replace
 from daozhang import __version__, app, clock, ids
 from daozhang.app import Program, open_program
 from daozhang.channels import console
-from daozhang.identity import Visitor
+from daozhang.identity import Hasher, Visitor
 from daozhang.policy.book import ConfirmRules, EligibilityRules, OpenRules, Parameters, defaults
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.model import OrderView, PlaceRequest
 from daozhang.settings import Settings
+from daozhang.simulators.alipay.enrolment import enrol as enrol_alipay
+from daozhang.simulators.alipay.station import AlipayStation
+from daozhang.simulators.epay.enrolment import enrol as enrol_epay
+from daozhang.simulators.epay.station import Epay
 from daozhang.simulators.merchant import Enrolment, Merchant, enrol
 from daozhang.simulators.prompt import PromptServer
 from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.station import Maker
+from daozhang.simulators.unionpay.enrolment import enrol as enrol_unionpay
+from daozhang.simulators.unionpay.station import UnionPay
 from daozhang.vault import Vault
 
 LICENSED = replace(
@@ -43,6 +50,14 @@ LICENSED = replace(
 )
 """The book of most stories: as the defaults, but asking for no name and nothing else, without a ceiling."""
 PHONE, PASSWORD = "13800138000", "correct horse 7 battery"
+
+# One merchant at each channel for all stories: a key takes 40 ms, and all of them half a second.
+_wechatpay, _alipay, _unionpay, _epay = (functools.cache(made) for made in (enrol, enrol_alipay, enrol_unionpay, enrol_epay))
+MAKERS: Mapping[str, Maker] = {
+    "alipay": lambda world: AlipayStation(world, _alipay()),
+    "unionpay": lambda world: UnionPay(world, _unionpay()),
+    "epay": lambda world: Epay(world, _epay()),
+}
 
 
 @dataclass
@@ -143,7 +158,7 @@ async def open_shop(
     was told of; it may ask for the others.
     `direct` is the DSN for listening, when that of the database is a pooler's.
     """
-    enrolment = enrolment or enrol()
+    enrolment, makers = enrolment or _wechatpay(), MAKERS | dict(makers or {})
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = replace(settings, port=listener.getsockname()[1])
@@ -157,6 +172,9 @@ async def open_shop(
             wanted = msgspec.convert(sim.stations[kind].card(), console.ChannelSettings)
             channels[kind] = await console.add(database, vault, settings, wanted)
             await console.enable(database, vault, settings, channels[kind])
+        # A password is hashed as always, but lightly: how heavily is the business of `tests/identity/test_hashing.py`.
+        for name, light in (("memory_kib", 256), ("passes", 1)):
+            patches.setitem(Hasher.__init__.__kwdefaults__, name, light)
         # `later` moves the clock for everybody at once; a look at the row that began before it would set it back for a moment.
         patches.setattr(app, "follow_clock", _stand_still)
         async with open_program(settings, database.dsn, direct or database.dsn, work=work, public_url=url) as program:

@@ -22,7 +22,7 @@ from daozhang.reasons import Disclosure, Layer, catalogue
 
 PARAMS = rule_params(defaults())
 LARGE = {"f": "amount", "op": ">=", "v": {"param": "large_fen"}}
-MANY = 10_000 if os.environ.get("DAOZHANG_LONG") else 2_000
+MANY = 10_000 if os.environ.get("DAOZHANG_LONG") else 1_000
 """Rules, each with an event of its own; `make chaos` judges all ten thousand."""
 
 
