@@ -32,9 +32,9 @@ in_every_look = pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.sho
 
 
 async def context_for(running: Browser, *, width: int = 1280, **more: Any) -> BrowserContext:
-    """A person's browser. At a desk he has asked for less motion: drawing it is a quarter of what a walk costs."""
-    still = width >= PHONE_BELOW_PX and not LONG
-    return await moving_context_for(running, width=width, reduced_motion="reduce" if still else "no-preference", **more)
+    """A person's browser. Drawing motion is a quarter of what a walk costs: phones show it, whoever is at a desk asked for less."""
+    motion = "reduce" if width >= PHONE_BELOW_PX and not LONG else "no-preference"
+    return await moving_context_for(running, width=width, **({"reduced_motion": motion} | more))
 
 
 @dataclass(frozen=True)

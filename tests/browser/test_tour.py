@@ -101,14 +101,15 @@ The doubt about a lost order ends after five seconds, maybe before this test has
 VISITS = [
     (cause, language) for n, cause in enumerate(causes()) for language in ("zh", "en") if LONG or language == ("zh", "en")[n % 2]
 ]
-"""Each situation in one language, the two in turn; `make chaos` enters each in both."""
+"""Each situation in one language, the two in turn; `make chaos` enters each in both, with motion."""
+MOTION = "no-preference" if LONG else "reduce"
 
 
 @pytest.mark.parametrize(("cause", "language"), VISITS, ids=[f"{cause.id}-{language}" for cause, language in VISITS])
 async def test_a_situation_is_entered_and_says_its_reason(
     chromium: Browser, fair: Booth, axe: str, cause: Cause, language: str
 ) -> None:
-    context = await context_for(chromium, language=language, width=390)
+    context = await context_for(chromium, language=language, width=390, reduced_motion=MOTION)
     page, faults = await context.new_page(), []
     # A refusal is a page that comes with 4xx, of which the browser writes a line: that is no fault of the page.
     page.on("console", lambda said: faults.append(said.text) if said.type == "error" and "status of 4" not in said.text else None)
