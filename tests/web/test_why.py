@@ -1,5 +1,6 @@
 """Why a recharge did not arrive, as its owner reads it: the answer, the question, the code, and nobody else's story."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -84,6 +85,13 @@ async def test_in_general_it_says_that_it_works_and_lists_past_freezes(buyer: Br
     text = (await buyer.get("/why")).text
     assert "over" in text
     assert "secret note" not in text
+
+
+async def test_published_rules_are_told_by_their_own_sentences(buyer: Browser, stage: Stage) -> None:
+    text = html.unescape((await buyer.get("/why")).text)
+    assert "Fewer than 5 orders of ¥2,000 or more within 10 minutes." in text
+    assert "Not a large amount from a device that is new." in text
+    assert "One more record" not in text
 
 
 async def test_whoever_asks_to_be_told_is_told(buyer: Browser, stage: Stage) -> None:

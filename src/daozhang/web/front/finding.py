@@ -7,6 +7,7 @@ from daozhang.policy.checks import CHECKS
 from daozhang.policy.model import Outcome, Verdict
 from daozhang.policy.sentences import line as sentence
 from daozhang.reasons import Told, catalogue
+from daozhang.reasons.catalogue import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,8 @@ _CHIPS = {
 }  # fmt: skip
 _GRAVITY = ("cross", "ask", "tick", "dash")
 _LAYER_OF = {check.name: check.layer for check in CHECKS}
+_RULE = "rule."
+"""What a line about a rule of the book begins with: the published ones have sentences like a check."""
 _OUTCOMES = {"passed": Outcome.ADMIT, "noted": Outcome.MONITOR, "failed": Outcome.REFUSE}
 
 
@@ -170,15 +173,15 @@ def point(line: "Line", kind: str, reader: "Locale") -> Point:
 
 
 def _sentence(line: "Line", kind: str, reader: "Locale") -> str:
-    if line.what in _LAYER_OF:
-        verdict = Verdict(
-            check=line.what, layer=_LAYER_OF[line.what], outcome=_OUTCOMES.get(line.mark), reason=line.reason, facts=line.facts
-        )
+    rule = line.what.startswith(_RULE) and line.reason is None
+    if rule or line.what in _LAYER_OF:
+        layer = _LAYER_OF.get(line.what, Layer.RISK)
+        verdict = Verdict(check=line.what, layer=layer, outcome=_OUTCOMES.get(line.mark), reason=line.reason, facts=line.facts)
         said = sentence(verdict, reader.code)
         return said.text if said else ""
     if line.reason is not None:
         told = catalogue().get(line.reason).told(reader.code, line.facts)
-        if line.what == "cause" or line.what.startswith("rule."):
+        if line.what == "cause" or line.what.startswith(_RULE):
             return told.title
         return reader.t(f"finding_line.{_word(line.what)}_why", kind=kind, why=told.title)
     return reader.either(f"finding_line.{_word(line.what)}", "finding_line.other", kind=kind)
