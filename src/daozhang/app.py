@@ -24,7 +24,7 @@ from daozhang.goods.buy import Purchases
 from daozhang.goods.fulfil import Fulfil
 from daozhang.goods.shelf import watch_stock
 from daozhang.goods.supply import Supply
-from daozhang.identity import Identity, Limiter
+from daozhang.identity import Identity, Limiter, reviews
 from daozhang.identity.by_code import ByCode
 from daozhang.identity.confirm import Confirmations
 from daozhang.identity.devices import Devices
@@ -278,6 +278,7 @@ def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts,
         Entry("retention", timedelta(hours=1), _forget),
         Entry("large values", timedelta(hours=6), _note_large),
         Entry("names soon", timedelta(hours=1), _tell_of_names),
+        Entry("freezes to review", timedelta(hours=1), _tell_of_freezes),
         Entry("regulation", timedelta(seconds=20), partial(_send_back, accounts, cases)),
         Entry("silent misfits", timedelta(minutes=10), _done(choice.lapse)),
         Entry("providers", timedelta(minutes=1), _tell_of_providers),
@@ -290,6 +291,10 @@ async def _forget(database: Database) -> None:
 
 async def _tell_of_names(database: Database) -> None:
     await name_soon.tell(database, Books(database), SHOP)
+
+
+async def _tell_of_freezes(database: Database) -> None:
+    await reviews.tell(database, SHOP)
 
 
 async def _tell_of_providers(database: Database) -> None:

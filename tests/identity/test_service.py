@@ -6,8 +6,8 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from daozhang import clock
-from daozhang.identity import Hasher, Identity, Limiter, LoggedIn, Visitor
+from daozhang import alarms, clock
+from daozhang.identity import Hasher, Identity, Limiter, LoggedIn, Visitor, reviews
 from daozhang.identity.model import BUYER, STAFF
 from daozhang.identity.opening import MOST_SESSIONS, open_session
 from daozhang.postgres import Database, Tx
@@ -348,3 +348,27 @@ async def test_what_happened_to_a_user_is_an_event(identity: Identity, database:
         ("user.frozen", "staff:1"),
     ]
     assert {(row["user_id"], row["data"]) for row in rows} == {(user_id, "{}")}
+
+
+async def test_the_review_that_a_frozen_user_was_promised_rings_when_its_day_has_come(
+    identity: Identity, database: Database, owner_database: Database, user_id: int
+) -> None:
+    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+    await identity.freeze(user_id, actor="staff:1", reason="risk_review")
+    try:
+        assert await reviews.tell(database, 1) == 0
+        clock.shift(timedelta(days=30, minutes=1).total_seconds())
+        await database.value("select shift_clock($1)", timedelta(days=30, minutes=1).total_seconds())
+        assert [await reviews.tell(database, 1) for _ in range(2)] == [1, 0], "once while it lasts"
+        (alarm,) = await alarms.open_alarms(database)
+        assert (alarm.kind, alarm.key, alarm.facts["user"]) == ("user.freeze_review", f"user:{user_id}", user_id)
+        await identity.freeze(user_id, actor="staff:2", reason="risk_review", review_at=clock.now() + timedelta(days=3))
+        assert await reviews.tell(database, 1) == 0
+        assert await alarms.open_alarms(database) == [], "it has another date"
+        clock.shift(timedelta(days=34).total_seconds())
+        assert await reviews.tell(database, 1) == 1
+        await identity.unfreeze(user_id, actor="staff:2", reason="looked at")
+        await reviews.tell(database, 1)
+        assert await alarms.open_alarms(database) == []
+    finally:
+        clock.shift(0)

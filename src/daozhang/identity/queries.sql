@@ -272,3 +272,8 @@ from users u join credentials c on c.user_id = u.id where u.id = $1
 
 -- name: people_viewed
 select count(distinct v.user_id) from personal_views v where v.id >= $3 and v.shop_id = $1 and v.actor = $2
+
+-- name: freezes_to_review
+select id as user_id, standing_review_at as review_at from users
+where shop_id = $1 and standing = 'frozen' and standing_review_at <= $2 and (standing_until is null or standing_until > $2)
+order by standing_review_at limit $3;
