@@ -17,6 +17,7 @@ import msgspec
 from daozhang import clock, ids
 from daozhang.bench import pgbench, seed
 from daozhang.bench.machine import machine
+from daozhang.bench.run_in import run_in
 from daozhang.bench.usage import cpu_s
 from daozhang.channels import console
 from daozhang.channels.port import Outcome, Report
@@ -48,6 +49,7 @@ BODY = b'{"id":"","create_time":"2026-11-22T14:02:10+08:00","resource":{"ciphert
 async def bench(*, seconds: int = 6, users: int = 5_000, at_once: int = 4_096, writers: int = 2) -> dict[str, Any]:
     """Measure; half of the yardstick before the figure and half after it, since a machine's pace drifts."""
     async with throwaway() as server:
+        await run_in(server)
         await migrate(server.dsn("owner"))
         await pgbench.prepare(server)
         with TemporaryDirectory() as folder:

@@ -18,6 +18,7 @@ from daozhang import ids
 from daozhang.bench import seed
 from daozhang.bench.child import Child, ChildTrouble, child
 from daozhang.bench.machine import machine
+from daozhang.bench.run_in import run_in
 from daozhang.bench.stage import Stage, stage
 from daozhang.bench.usage import cpu_s
 from daozhang.proof import prove
@@ -38,6 +39,7 @@ async def bench(
     """Measure: single messages first, then the two loads in turn, since a machine's pace drifts."""
     enrolment = enrol(seed.MERCHANT, seed.APP)
     async with stage(users) as set_up:
+        await run_in(set_up.server)
         channel_id = await set_up.add_channel(card_of(enrolment.merchant, NOBODY))
         port, file = _free_port(), set_up.settings.data / "requests"
         orders = await seed.make_orders(set_up.app, set_up.people, WARM_UP + singles + messages, channel_id)

@@ -57,13 +57,14 @@ class Outgoing:
         named = b"" if name is None else b"\0" + name.encode() + b"\0"
 
         def write(data: Any) -> None:
-            content = bytes(data)
+            # A view: a settlement's columns are more than a megabyte, and each copy of them costs as much as sending them.
+            content = memoryview(data)
             # A statement that is not prepared yet is, before its Bind comes; and the driver may have a question of its own.
-            if content[:1] != _BIND or not content.startswith(named, 5) or not content.endswith(_SYNC):
+            if content[:1] != _BIND or content[5 : 5 + len(named)] != named or content[-len(_SYNC) :] != _SYNC:
                 self._transport.write(data)
                 return
             self.part()
-            self._transport.write(b"".join((before, content[: -len(_SYNC)], after, _SYNC)))
+            self._transport.writelines([part for part in (before, content[: -len(_SYNC)], after + _SYNC) if part])
 
         self.write, self.waiting = write, True
 
