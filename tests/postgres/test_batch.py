@@ -134,6 +134,18 @@ async def test_two_writers_work_side_by_side() -> None:
     assert await asyncio.gather(*waiting) == [0, 10, 20, 30]
 
 
+async def test_another_writer_comes_for_as_many_as_are_worth_one() -> None:
+    press = Press()
+    batch: Batch[int, int] = Batch(press.work, writers=2, most=4, beside=2)
+    waiting = []
+    for n, seen in ((0, [[0]]), (1, [[0]]), (2, [[0], [1, 2]])):
+        waiting.append(asyncio.create_task(batch.put(n)))
+        await asyncio.sleep(0.01)
+        assert press.batches == seen
+    press.gate.set()
+    assert await asyncio.gather(*waiting) == [0, 10, 20]
+
+
 async def test_when_the_database_goes_away_nobody_waits_for_every_single_one() -> None:
     asked = 0
 

@@ -33,10 +33,14 @@ class Batch(Generic[Item, Result]):
         waiting: int = 20_000,
         key: Callable[[Item], Hashable] | None = None,
         deepest: int = 0,
+        beside: int = 0,
     ) -> None:
-        """`most` items make a batch, up to `deepest` when so many wait that every writer has more than one to take."""
+        """`most` items make a batch, up to `deepest` when so many wait that every writer has more than one to take.
+
+        `beside` waiting items are worth one more writer; without it a full batch is.
+        """
         self._work, self._most, self._writers, self._waiting, self._key = work, most, writers, waiting, key
-        self._deepest = max(most, deepest)
+        self._deepest, self._beside = max(most, deepest), beside or most
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._busy: set[asyncio.Task[None]] = set()
 
@@ -58,7 +62,7 @@ class Batch(Generic[Item, Result]):
 
     async def _write(self) -> None:
         try:
-            # No writer stays beside another for less than a full batch: few large commits cost less than many small ones.
+            # No writer stays beside another for a few items: few large commits cost less than many small ones.
             while self._queue and len(self._busy) <= self._wanted():
                 await self._do(self._take())
         finally:
@@ -77,7 +81,7 @@ class Batch(Generic[Item, Result]):
 
     def _wanted(self) -> int:
         """How many writers what waits is worth."""
-        return min(self._writers, 1 + len(self._queue) // self._most)
+        return min(self._writers, 1 + len(self._queue) // self._beside)
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         taken: list[tuple[Item, asyncio.Future[Result]]] = []

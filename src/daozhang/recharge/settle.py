@@ -101,7 +101,8 @@ class Settle:
         """`channel` finds a channel by its id; `fulfilments` hand over what recharges are for; `threads` ask about held money."""
         self._fulfilments, self._threads = fulfilments, threads
         self._database, self._books, self._vault, self._accounts, self._channel = database, books, vault, ledger_accounts, channel
-        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=256, writers=writers, deepest=512)
+        # From half a batch on: else the server waits for the judging of each batch, and the next one is read in vain meanwhile.
+        self._batch: Batch[Arrival, Settled] = Batch(self._work, most=256, writers=writers, deepest=512, beside=128)
 
     async def __call__(self, arrival: Arrival) -> Settled:
         """Settle one report; returns after the commit. Raises `Unavailable` or `OutcomeUnknown` when the database is lost."""
