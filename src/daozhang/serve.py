@@ -103,12 +103,17 @@ async def _opened(
             yield program
 
 
-async def prepare(settings: Settings, server: Server) -> None:
-    """Migrate when we may (our own server, or an owner's DSN was given), and let the clock be shifted in test mode only."""
+async def prepare(settings: Settings, server: Server, *, beside: bool = False) -> None:
+    """Migrate when we may (our own server, or an owner's DSN was given), and let the clock be shifted in test mode only.
+
+    A command `beside` a running program leaves that as it is: the mode is the program's.
+    """
     if settings.database and not settings.database_owner:
         return
     for done in await migrate(server.dsn("owner")):
         log.info("migrated %s", done.name)
+    if beside:
+        return
     owner = await Database.open(server.dsn("owner"), size=1)
     await owner.transact(lambda tx: tx.run(statements("daozhang.jobs").set_test_mode, settings.test_mode))
     await owner.close()

@@ -12,6 +12,7 @@ from tests.flows.test_hold import held
 
 from daozhang import clock
 from daozhang.identity import totp
+from daozhang.postgres import Database
 
 
 def hire(command: Command, name: str, role: str) -> str:
@@ -104,3 +105,11 @@ async def test_money_returned_by_hand_is_booked_by_a_second_person(command: Comm
     assert (status, "booked" in said) == (0, True), wrong
     assert (await shop.order(order.id)).state == "refunded"
     assert await shop.program.house.cases.open_about(1, "hold", order.shown) is None
+
+
+async def test_a_command_beside_a_demo_leaves_its_clock_and_its_channels_alone(command: Command, owner_database: Database) -> None:
+    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true, offset_s = 86400"))
+    await asyncio.to_thread(hire, command, "anna", "owner")
+    status, said, wrong = await asyncio.to_thread(command, "staff", "code", "anna")
+    assert (status, len(said.strip())) == (0, 6), wrong
+    assert tuple(await owner_database.row("select test_mode, offset_s from clock_offset") or ()) == (True, 86_400.0)

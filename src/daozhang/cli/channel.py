@@ -118,11 +118,13 @@ def retire(channel_id: int, before_version: int, /, *, json: bool = False) -> No
 
 def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
     """Do it on the database. A refusal becomes a sentence in both languages."""
+    from msgspec.structs import replace
+
     from daozhang.postgres.place import find_server
     from daozhang.postgres.pool import Database
     from daozhang.reasons.catalogue import catalogue
     from daozhang.reasons.refusal import Refusal
-    from daozhang.serve import prepare
+    from daozhang.serve import in_test_mode, prepare
     from daozhang.settings import read_settings
     from daozhang.vault import Vault
 
@@ -130,12 +132,13 @@ def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
 
     async def done() -> Any:
         async with find_server(settings) as server:
-            await prepare(settings, server)
+            await prepare(settings, server, beside=True)
+            same = replace(settings, test_mode=settings.test_mode or await in_test_mode(server))
             database = await Database.open(server.direct(), size=2)
             try:
-                vault = await Vault.open(database, settings)
+                vault = await Vault.open(database, same)
                 async with noted(database):
-                    return await work(database, vault, settings)
+                    return await work(database, vault, same)
             finally:
                 await database.close()
 
