@@ -17,6 +17,7 @@ import msgspec
 from daozhang import ids
 from daozhang.bench import seed
 from daozhang.bench.child import Child, ChildTrouble, child
+from daozhang.bench.floors import reading_us, signature_us
 from daozhang.bench.machine import machine
 from daozhang.bench.run_in import run_in
 from daozhang.bench.stage import Stage, stage
@@ -31,6 +32,8 @@ NOBODY = "http://127.0.0.1:9"
 """The channel's interface in this bench: callbacks are verified with keys of the row, so nobody is called."""
 PAUSE_MS = 4.0
 WARM_UP = 200
+READ = 2_000
+"""Messages that are read by themselves, for the floor of reading."""
 
 
 async def bench(
@@ -43,7 +46,7 @@ async def bench(
         channel_id = await set_up.add_channel(card_of(enrolment.merchant, NOBODY))
         port, file = _free_port(), set_up.settings.data / "requests"
         orders = await seed.make_orders(set_up.app, set_up.people, WARM_UP + singles + messages, channel_id)
-        _write_requests(file, enrolment, orders, port)
+        some = _write_requests(file, enrolment, orders, port)
         async with child("daozhang.bench.program", environment=_environment(set_up, port)) as program:
             await program.hear()
             async with child("daozhang.bench.generator", str(file)) as generator, child("daozhang.bench.sink") as sink:
@@ -54,6 +57,8 @@ async def bench(
                 ceiling = await load.ceiling((await sink.hear())["port"], empty_s)
         credited = await set_up.app.value("select count(*) from orders where state = 'credited'")
         commits = await set_up.app.value("select count(distinct xact) from events where kind = 'order.credited'")
+        async with set_up.channel(channel_id) as channel:
+            floors = signature_us(), reading_us(channel, some)
         proof = await prove(set_up.app)
     yardstick, figure = mean(load.empty_per_s), messages / load.credit_took_s
     below = max(yardstick, figure) <= MOST_OF_CEILING * ceiling
@@ -72,6 +77,8 @@ async def bench(
         "idle_p99_ms": _percentile(idle_ms, 99),
         "empty_cpu_us": load.empty_cpu_us,
         "program_cpu_us": round(load.program_cpu_s / messages * 1e6),
+        "signature_cpu_us": floors[0],
+        "reading_cpu_us": floors[1],
         "postgres_cpu_us": round(load.postgres_cpu_s / messages * 1e6),
         "proof_ok": proof.ok and credited == len(orders),
         "machine": machine(),
@@ -126,15 +133,25 @@ class Load:
         return run
 
 
-def _write_requests(file: Path, enrolment: Enrolment, orders: list[seed.Waiting], port: int) -> None:
-    """Sign a callback for each order, each user with a wallet of its own; the generator sends them behind a first line."""
+Message = tuple[dict[str, str], bytes]
+
+
+def _write_requests(file: Path, enrolment: Enrolment, orders: list[seed.Waiting], port: int) -> list[Message]:
+    """Sign a callback for each order, each user with a wallet of its own; the generator sends them behind a first line.
+
+    Answers some of them, as a door would hand them on.
+    """
+    some: list[Message] = []
     payments = [Payment(ids.text26(order.attempt_id), order.amount_fen, f"o{order.user_id:027d}") for order in orders]
     with file.open("wb") as out:
         for signed in presign_many(enrolment, payments):
             body = signed.body.encode()
+            if len(some) < READ:
+                some.append(({name.lower(): value for name, value in signed.headers.items()}, body))
             headers = {"host": f"127.0.0.1:{port}", **signed.headers, "content-length": str(len(body))}
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
             out.write(msgspec.json.encode((head + b"\r\n" + body).decode("latin-1")) + b"\n")
+    return some
 
 
 def _environment(set_up: Stage, port: int) -> dict[str, str]:

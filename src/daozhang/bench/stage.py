@@ -11,6 +11,8 @@ import msgspec
 
 from daozhang.bench import seed
 from daozhang.channels import console
+from daozhang.channels.port import Channel
+from daozhang.channels.registry import Registry
 from daozhang.postgres import Database
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.supervisor import Supervisor
@@ -35,6 +37,16 @@ class Stage:
         channel_id = await console.add(self.app, vault, self.settings, msgspec.convert(card, console.ChannelSettings))
         await console.enable(self.app, vault, self.settings, channel_id)
         return channel_id
+
+    @asynccontextmanager
+    async def channel(self, channel_id: int) -> AsyncIterator[Channel]:
+        """One of them as a program has it."""
+        registry = Registry(self.app, await Vault.open(self.app, self.settings), self.settings)
+        await registry.load()
+        found = registry.get(channel_id)
+        assert found is not None, channel_id
+        yield found
+        await registry.close()
 
 
 @asynccontextmanager
