@@ -87,7 +87,7 @@ async def test_proposed_by_one_approved_by_another_paid_and_booked(shop: Shop, p
         await shop.program.desk.refund(order.id, 1, "x", "staff:1")
     looks = await shop.program.database.rows("select actor, what from personal_views")
     assert [tuple(row) for row in looks] == [("anna", "identity")]
-    said = await shop.program.database.rows("select actor, kind from events where kind like 'payout.%' order by id")
+    said = await shop.program.database.rows("select actor, kind from events where kind like 'payout.%' order by xact, seq")
     assert [tuple(row) for row in said] == [
         ("anna", "payout.proposed"), ("ben", "payout.approved"), ("carl", "payout.viewed"), ("carl", "payout.paid"),
     ]  # fmt: skip

@@ -61,7 +61,7 @@ async def test_where_the_channel_once_said_that_it_took_money_a_second_person_co
     assert (await shop.order(order.id)).state == "awaiting_payment"
     assert await stalled.end(order.id, "looked as well", "ben") == "ended"
     assert (await shop.order(order.id)).reason == "operation.ended_by_hand"
-    said = await shop.program.database.rows("select actor, kind from events where kind like 'order.end%' order by id")
+    said = await shop.program.database.rows("select actor, kind from events where kind like 'order.end%' order by xact, seq")
     assert [tuple(row) for row in said] == [("anna", "order.ending_asked"), ("ben", "order.ended_by_hand")]
 
 

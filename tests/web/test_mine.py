@@ -203,6 +203,6 @@ async def test_pd_a_closed_account_keeps_no_key_of_its_person_and_the_fact_stays
     ended = await database.value("select ended_at from factors where user_id = $1", user_id)
     assert ended == await database.value("select standing_since from users where id = $1", user_id), "that there was one stays"
     assert await database.value("select count(*) from recovery_codes where void_at is null and used_at is null") == 0
-    told = await database.rows("select kind from events where user_id = $1 and kind like 'user.%' order by id", user_id)
+    told = await database.rows("select kind from events where user_id = $1 and kind like 'user.%' order by xact, seq", user_id)
     assert [row["kind"] for row in told][-2:] == ["user.email_proved", "user.closed"]
     assert not await factor.right(database, stage.shop.program.vault, user_id, phone.code())
