@@ -25,6 +25,7 @@ import msgspec
 from daozhang import __version__, clock, ids
 from daozhang.app import Program, open_program
 from daozhang.bench.machine import machine
+from daozhang.bench.run_in import run_in
 from daozhang.bench.stage import Stage as SetUp
 from daozhang.bench.stage import stage
 from daozhang.bench.usage import cpu_s
@@ -52,6 +53,7 @@ async def bench(*, orders: int = 6_000, yardstick_s: float = 2.0, pure_s: float 
     warm_up, single = max(CONNECTIONS, orders // 5), max(CONNECTIONS, orders // 2)
     pure = _pure(make_book(1, 1, defaults()), pure_s)
     async with stage(users=2 * warm_up + orders + single) as set_up:
+        await run_in(set_up.server)
         channel_id = await set_up.add_channel(card_of(enrol().merchant, "http://127.0.0.1:9"))
         devices = await _devices(set_up)
         await set_up.owner.rows("create table bench_rows (id uuid primary key, made_at timestamptz not null)")
