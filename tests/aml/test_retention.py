@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from tests.flows.conftest import enrolment, let_time_pass, proved, shop, stranger  # noqa: F401 -- fixtures of the flows
 from tests.flows.shop import LICENSED, Shop, open_shop
 from tests.flows.test_eligibility import verify
+from tests.patience import until
 
 from daozhang import clock
 from daozhang.aml import retention
@@ -35,6 +36,13 @@ async def test_the_longest_duty_of_every_mode_counts(database: Database) -> None
     assert await years(database) == 10, "what was once a payment institution keeps what it kept as one"
 
 
+async def refunded(shop: Shop) -> bool:  # noqa: F811
+    """Whether the money has gone back, a minute and a look later."""
+    await shop.later(61)
+    await shop.work()
+    return bool(await shop.program.database.value("select count(*) from refunds where state = 'done'"))
+
+
 async def lived(shop: Shop, settings: Settings, *, back: bool = True, closed: bool = True) -> None:  # noqa: F811
     """Verified and recharged; then, unless told otherwise, everything sent back, and closed."""
     await verify(shop, settings)
@@ -43,11 +51,7 @@ async def lived(shop: Shop, settings: Settings, *, back: bool = True, closed: bo
     await shop.reach(order.id, "credited")
     if back:
         await shop.program.desk.refund(order.id, 5_000, "asked", "anna")
-        for _ in range(20):
-            await shop.later(61)
-            await shop.work()
-            if await shop.program.database.value("select count(*) from refunds where state = 'done'"):
-                break
+        await until(lambda: refunded(shop))
     if closed:
         sql = "select set_standing($1, 'closed', 'asked', '', 'test', null, null)"
         await shop.program.database.transact(lambda tx: tx.run(sql, shop.user_id))
