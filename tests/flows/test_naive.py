@@ -28,7 +28,8 @@ async def test_rc_13_the_control_credits_duplicates_twice_and_the_judge_says_so(
 ) -> None:
     await make_tables(owner_database)
     numbers = [f"N{n:03}" for n in range(20)]
-    await asyncio.gather(*(settle_naively(database, number, 5_000) for number in numbers * 10))
+    # The ten of a number side by side, one for each connection: they look before any of them has booked.
+    await asyncio.gather(*(settle_naively(database, number, 5_000) for number in numbers for _ in range(10)))
     verdict = judge(numbers, await credited(database))
     assert verdict.double
     assert not verdict.holds
