@@ -81,6 +81,8 @@ async def visit(page: Page, url: str, *, tries: int = 5, **more: str) -> None:
         except PageError as error:
             if not left or not ("ERR_ABORTED" in error.message or "interrupted by another navigation" in error.message):
                 raise
+            # What overtook it may itself be on its way still.
+            await page.wait_for_timeout(200)
         else:
             return
 
