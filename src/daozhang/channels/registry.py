@@ -48,6 +48,7 @@ class Registry:
         self._rows: dict[int, ChannelRow] = {}
         self._channels: dict[int, Channel] = {}
         self._partings: set[asyncio.Task[None]] = set()
+        self._looking = asyncio.Lock()
 
     def get(self, channel_id: int) -> Channel | None:
         """A channel that can verify and be asked, whether or not new orders may use it."""
@@ -67,6 +68,11 @@ class Registry:
 
     async def load(self) -> None:
         """Take up every change since the last look. Raises `Unavailable`; then what was there stays."""
+        # One after the other: a look that began before a change and ends after the next look would take the change back.
+        async with self._looking:
+            await self._load()
+
+    async def _load(self) -> None:
         sql = statements("daozhang.channels")
         rows = {record["id"]: ChannelRow.of(record) for record in await self._database.rows(sql.all_channels)}
         for channel_id, row in rows.items():

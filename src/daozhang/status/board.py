@@ -86,6 +86,7 @@ class Board:
         self._snapshot = Snapshot(datetime.fromtimestamp(0, UTC), {}, (), ())
         self._feeds: list[Callable[[], Iterable[Suspension]]] = []
         self._heard: Callable[[int], bool | None] = lambda _: None
+        self._looking = asyncio.Lock()
 
     def feed(self, suspensions: Callable[[], Iterable[Suspension]]) -> None:
         """Take suspensions from another room too (the regions of policy), so that nobody keeps a second list. Asked each time."""
@@ -112,11 +113,13 @@ class Board:
 
     async def load(self) -> None:
         """Read the rows now. Raises `Unavailable`; then the board stays as it was and grows older."""
-        at = clock.now()
-        breakers = {(row["channel_id"], row["method"]): row for row in await self._database.rows(sql.breakers)}
-        planned = tuple(read_maintenance(row) for row in await self._database.rows(sql.planned, at - timedelta(hours=1)))
-        suspended = tuple(read_suspension(row) for row in await self._database.rows(sql.suspended))
-        self._snapshot = Snapshot(at, breakers, planned, suspended)
+        # One after the other: a look that began before a change and ends after the next look would take the change back.
+        async with self._looking:
+            at = clock.now()
+            breakers = {(row["channel_id"], row["method"]): row for row in await self._database.rows(sql.breakers)}
+            planned = tuple(read_maintenance(row) for row in await self._database.rows(sql.planned, at - timedelta(hours=1)))
+            suspended = tuple(read_suspension(row) for row in await self._database.rows(sql.suspended))
+            self._snapshot = Snapshot(at, breakers, planned, suspended)
 
     async def watch(self) -> None:
         """Read once a second until cancelled."""

@@ -112,6 +112,7 @@ class Sampler:
         self._counts: dict[Key, Count] = {}
         self._awake = asyncio.Event()
         self._failed = False
+        self._writing = asyncio.Lock()
 
     def answered(self, channel_id: int, method: str, word: Word, *, took_ms: float | None = None, bank: str = "") -> None:
         """An order was asked of a channel (or, without a method, anything else), and this is what came of it."""
@@ -139,7 +140,14 @@ class Sampler:
             await asyncio.sleep(HURRY_S)
 
     async def flush(self) -> int:
-        """Write what was counted; how many rows that was. A database that is away keeps it waiting here."""
+        """Write what was counted; how many rows that was. A database that is away keeps it waiting here.
+
+        What somebody else is just writing is written when this returns: whoever counts then misses nothing.
+        """
+        async with self._writing:
+            return await self._flush()
+
+    async def _flush(self) -> int:
         taken, self._counts = self._counts, {}
         failed, self._failed = self._failed, False
         if not taken:
