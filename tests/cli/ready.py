@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE_S = 120
+PATIENCE_S = 600
 """A command that is not done by then never is: it ends by SIGALRM."""
 
 

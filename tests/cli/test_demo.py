@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from daozhang.bench.ports import free_port
 from daozhang.simulators.stations import KNOWN
 
 
@@ -22,12 +22,6 @@ def place() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="dz-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def run(data: Path, ports: tuple[int, int], told: str) -> list[str]:

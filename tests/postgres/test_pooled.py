@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,9 +12,11 @@ import pytest
 from msgspec.structs import replace
 from tests.flows.conftest import let_time_pass, proved
 from tests.flows.shop import open_shop
+from tests.patience import until
 from tests.postgres.running import absent
 from tests.postgres.test_pool import through
 
+from daozhang.bench.ports import free_port
 from daozhang.postgres import Database, Tx
 from daozhang.postgres.pool import SESSION
 from daozhang.postgres.supervisor import Supervisor
@@ -60,8 +61,7 @@ async def bouncer(server: Supervisor, fresh: str) -> AsyncIterator[str]:
     if program is None:
         absent("pgbouncer is not on this machine; `make test` installs it")
     upstream = await asyncio.start_server(through(server), "127.0.0.1", 0)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     secret = server.home.password("app")
     folder = Path(tempfile.mkdtemp(prefix="dz-"))
     # It will not run as root, and whoever it becomes must be able to read this.
@@ -86,12 +86,16 @@ min_pool_size = 3
     process = await asyncio.create_subprocess_exec(
         program, "-q", *(("-u", "nobody") if os.geteuid() == 0 else ()), str(folder / "ini")
     )
-    for _ in range(3_000):
+
+    async def listens() -> bool:
+        assert process.returncode is None, "it has ended"
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
-            break
-        await asyncio.sleep(0.02)
+            return True
+        return False
+
+    await until(listens)
     yield f"postgresql://daozhang_app:{secret}@127.0.0.1:{port}/{fresh}?sslmode=disable"
     process.terminate()
     await process.wait()

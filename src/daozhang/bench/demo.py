@@ -5,8 +5,8 @@ Pages that several of them share count once. Processor time stands beside the cl
 """
 
 import asyncio
+import contextlib
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -15,6 +15,7 @@ from typing import Any
 
 from daozhang.bench import BenchTrouble
 from daozhang.bench.machine import machine
+from daozhang.bench.ports import free_port
 
 GOAL_S, GOAL_MIB = 5.0, 250.0
 """What a second start may take, and what the idle demo may hold."""
@@ -30,8 +31,8 @@ async def bench() -> dict[str, Any]:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DAOZHANG_")},
             "DAOZHANG_DATA": str(Path(folder) / "data"),
-            "DAOZHANG_PORT": str(_free_port()),
-            "DAOZHANG_SIMULATOR_PORT": str(_free_port()),
+            "DAOZHANG_PORT": str(free_port()),
+            "DAOZHANG_SIMULATOR_PORT": str(free_port()),
         }
         first_s, _, _ = await _start(environment, idle_s=0)
         second_s, second_cpu_s, idle_mib = await _start(environment, idle_s=IDLE_S)
@@ -87,11 +88,11 @@ def _tree(pid: int) -> list[int]:
     """A process and all that come from it."""
     found = [pid]
     for each in found:
-        for task in Path(f"/proc/{each}/task").glob("*/children"):
-            try:
-                found += [int(child) for child in task.read_text("ascii").split()]
-            except OSError:
-                continue
+        # A process may end while we look: then it has no children any more.
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{each}/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    found += [int(child) for child in task.read_text("ascii").split()]
     return found
 
 
@@ -117,10 +118,3 @@ def _cpu_s(pid: int) -> float:
     except OSError:
         return 0.0
     return (int(after_name[11]) + int(after_name[12])) * _TICK_S
-
-
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port

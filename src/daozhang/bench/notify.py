@@ -7,7 +7,6 @@ what that process can send, the ratio would measure the generator, and none is p
 
 import asyncio
 import os
-import socket
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -19,6 +18,7 @@ from daozhang.bench import seed
 from daozhang.bench.child import Child, ChildTrouble, child
 from daozhang.bench.floors import reading_us, signature_us
 from daozhang.bench.machine import machine
+from daozhang.bench.ports import free_port
 from daozhang.bench.run_in import run_in
 from daozhang.bench.stage import Stage, stage
 from daozhang.bench.usage import cpu_s
@@ -44,7 +44,7 @@ async def bench(
     async with stage(users) as set_up:
         await run_in(set_up.server)
         channel_id = await set_up.add_channel(card_of(enrolment.merchant, NOBODY))
-        port, file = _free_port(), set_up.settings.data / "requests"
+        port, file = free_port(), set_up.settings.data / "requests"
         orders = await seed.make_orders(set_up.app, set_up.people, WARM_UP + singles + messages, channel_id)
         some = _write_requests(file, enrolment, orders, port)
         async with child("daozhang.bench.program", environment=_environment(set_up, port)) as program:
@@ -162,12 +162,6 @@ def _environment(set_up: Stage, port: int) -> dict[str, str]:
         "DAOZHANG_TEST_MODE": "1",
     }
     return {name: value for name, value in os.environ.items() if not name.startswith("DAOZHANG_")} | ours
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _percentile(times_ms: list[float], percent: int) -> float:
