@@ -13,7 +13,7 @@ from daozhang.simulators.stations import KNOWN
 
 SMALL: dict[str, dict[str, Any]] = {
     "crowd": {"orders": 12, "obeys": ()},
-    "decide": {"orders": 40, "yardstick_s": 0.1, "pure_s": 0.05},
+    "decide": {"orders": 40, "yardstick_s": 0.5, "pure_s": 0.05},
     "notify": {"messages": 60, "singles": 5, "connections": 4, "users": 20, "empty_s": 0.1},
     "pages": {"looks": (Look("zh", 390, dark=False),), "only": "/recharge", "times": 1},
     **{f"place {kind}": {"channel": kind, "orders": 30, "at_once": 8, "sign_s": 0.05} for kind in KNOWN},
@@ -28,7 +28,7 @@ async def test_a_bench_says_what_it_measured_against_what(name: str) -> None:
     assert found["figure"] > 0
     assert found["yardstick"] > 0
     assert found["yardstick_is"]
-    assert found["ratio"] is None or found["ratio"] == pytest.approx(found["figure"] / found["yardstick"], abs=0.001)
+    assert found["ratio"] is None or found["ratio"] == pytest.approx(found["figure"] / found["yardstick"], rel=0.02, abs=0.001)
     assert {"cpu", "cores", "load", "python", "system"} <= found["machine"].keys()
     json.dumps(found)
     if name == "crowd":

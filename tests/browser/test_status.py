@@ -8,7 +8,7 @@ from tests.browser.conftest import LOOKS, audit, context_for, fits, visit
 from tests.flows.shop import Shop, open_shop
 from tests.patience import until
 from tests.web.status_scene import play
-from tests.web.test_status import closed
+from tests.web.test_status import closed, read_anew
 
 from daozhang.postgres import Database
 from daozhang.settings import Settings
@@ -25,7 +25,7 @@ async def told(database: Database, owner_database: Database, settings: Settings)
         await closed(shop, "44", "wallet")
         await until(lambda: len(shop.program.house.regulated()) == 1)
         await shop.program.board.load()
-        shop.program.house.history._readings.clear()
+        await read_anew(shop)
         yield shop
 
 

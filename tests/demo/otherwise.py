@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tests.demo.lives import LIVED
 from tests.demo.story import Story
+from tests.patience import until
 
 from daozhang import __version__, clock
 from daozhang.demo.world import HOME_IP, LARGE_FEN
@@ -97,11 +98,14 @@ async def a_person_looks_instead(story: Story) -> None:
 async def silence_sends_it_back(story: Story) -> None:
     assert story.order is not None
     await story.shop.later(timedelta(days=7, minutes=1).total_seconds())
-    for _ in range(10):
+
+    async def refunded() -> bool:
         await story.shop.work()
         await story.shop.sim.quiet()
         await story.shop.later(61)
-    assert (await story.seen()).state == "refunded"
+        return (await story.seen()).state == "refunded"
+
+    await until(refunded)
 
 
 async def wait_three_days(story: Story) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-LIMIT_S = 60.0
+LIMIT_S = 300.0
 
 
 class Beside:

@@ -9,7 +9,7 @@ from daozhang.identity import Bucket, Limiter
 from daozhang.postgres import Database, Unavailable
 from daozhang.reasons.refusal import Refusal
 
-SLOW = {"few": Bucket(5, 1 / 3_600), "quick": Bucket(2, 1)}
+SLOW = {"few": Bucket(5, 1 / 3_600), "quick": Bucket(2, 1 / 60)}
 
 
 async def test_rl_01_twenty_parallel_takes_find_exactly_what_is_there(database: Database) -> None:

@@ -235,7 +235,7 @@ async def test_partitions_reach_a_year_ahead(database: Database, owner_database:
 async def test_clock_moves_in_test_mode_only(database: Database) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="test mode"):
         await database.value("select shift_clock($1)", 60.0)
-    assert abs((await database.value("select clock_now()") - datetime.now(UTC)).total_seconds()) < 5
+    assert abs((await database.value("select clock_now()") - datetime.now(UTC)).total_seconds()) < 50
 
 
 async def test_only_what_is_known_is_booked(database: Database) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.postgres.running import Program, gone_within
+from tests.postgres.running import PATIENCE_S, Program, gone_within
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def data() -> Iterator[Path]:
     """A data folder below a folder that only its owner may enter, as a home often is."""
     folder = Path(tempfile.mkdtemp(prefix="dz-"))
     yield folder / "data"
-    gone_within(folder / "data", 30)
+    gone_within(folder / "data", PATIENCE_S)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -20,6 +20,8 @@ from daozhang.postgres.home import find_home
 from daozhang.postgres.predecessor import at_work
 
 PROGRAM = Path(__file__).with_name("program.py")
+PATIENCE_S = 300.0
+"""Nothing here takes so long, however slow the machine is: PostgreSQL makes a cluster, recovers or ends within seconds."""
 
 
 class Program:
@@ -48,7 +50,7 @@ class Program:
             self._lines.put(line)
         self._lines.put("")
 
-    def hear(self, limit_s: float = 120) -> dict[str, Any]:
+    def hear(self, limit_s: float = PATIENCE_S) -> dict[str, Any]:
         """The next line it says; fails with its last words when it ends or keeps silent instead."""
         try:
             line = self._lines.get(timeout=limit_s)
@@ -62,12 +64,12 @@ class Program:
     def kill(self) -> None:
         """`kill -9`, and let nothing of it linger here."""
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
 
     def end(self) -> int:
         """Ask it to end."""
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE_S)
 
 
 def gone_within(data: Path, limit_s: float) -> float:
@@ -98,14 +100,14 @@ async def answers(dsn: str, limit_s: float) -> float:
 async def lost(dsn: str, acks: Path) -> tuple[int, set[int]]:
     """How many commits were acknowledged, and which of them the database does not have."""
     noted = {int(line) for line in acks.read_text("ascii").splitlines() if line}
-    await answers(dsn, 60)
-    connection = await asyncpg.connect(dsn, timeout=30)
+    await answers(dsn, PATIENCE_S)
+    connection = await asyncpg.connect(dsn, timeout=PATIENCE_S)
     present = {row["n"] for row in await connection.fetch("select n from acks")}
     await connection.close()
     return len(noted), noted - present
 
 
-async def grows(acks: Path, by: int, limit_s: float = 60) -> None:
+async def grows(acks: Path, by: int, limit_s: float = PATIENCE_S) -> None:
     """Wait until that many more commits were acknowledged."""
     start = acks.read_bytes().count(b"\n") if acks.exists() else 0
     deadline = time.monotonic() + limit_s

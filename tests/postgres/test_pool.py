@@ -69,18 +69,22 @@ async def test_a_caller_cancelled_while_the_commit_is_under_way_takes_nothing_ba
 
 
 async def test_too_long_a_transaction_is_cut_and_its_outcome_unknown(tally: Database, database: Database) -> None:
-    pid = 0
+    pid, sleeps = 0, False
 
     async def work(tx: Tx) -> None:
-        nonlocal pid
+        nonlocal pid, sleeps
         pid = await tx.value("select pg_backend_pid()")
         await tx.run("insert into tally values (1)")
-        await tx.run("select pg_sleep(30)")
+        sleeps = True
+        await tx.run("select pg_sleep(3600)")
 
-    began = asyncio.get_running_loop().time()
-    with pytest.raises(OutcomeUnknown):
-        await database.transact(work, limit_s=0.3)
-    assert asyncio.get_running_loop().time() - began < 25
+    limit_s = 0.3
+    while not sleeps:
+        # On a busy machine it may be cut before it has come so far, and then maybe nothing happened: once more, with more time.
+        with pytest.raises((OutcomeUnknown, Unavailable)) as ended:
+            await database.transact(work, limit_s=limit_s)
+        limit_s *= 4
+    assert ended.type is OutcomeUnknown
     # The connection was closed, and no cancel was sent: the statement runs on until the server notices, and commits nothing.
     assert await database.value("select 1") == 1
     async with tally.pool.acquire() as connection:
@@ -153,9 +157,10 @@ async def test_transactions_are_read_committed_and_tell_how_many_rows(tally: Dat
 
 
 async def test_several_hosts_the_first_of_which_is_dead(server: Supervisor, fresh: str) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        dead = probe.getsockname()[1]
+    # Bound and never listened on: it refuses everybody, and nobody else can get it meanwhile.
+    probe = socket.socket()
+    probe.bind(("127.0.0.1", 0))
+    dead = probe.getsockname()[1]
     proxy = await asyncio.start_server(through(server), "127.0.0.1", 0)
     alive = proxy.sockets[0].getsockname()[1]
     secret = server.home.password("app")
@@ -165,6 +170,7 @@ async def test_several_hosts_the_first_of_which_is_dead(server: Supervisor, fres
     await opened.close()
     with pytest.raises(Unavailable):
         await Database.open(f"postgresql://daozhang_app:{secret}@127.0.0.1:{dead},127.0.0.1:{dead}/{fresh}?sslmode=disable")
+    probe.close()
     proxy.close()
     await proxy.wait_closed()
 

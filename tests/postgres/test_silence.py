@@ -42,11 +42,12 @@ async def wire(server: Supervisor, fresh: str) -> AsyncIterator[tuple[Wire, Data
 
 async def test_a_read_that_gets_no_answer_is_unavailable(wire: tuple[Wire, Database], monkeypatch: pytest.MonkeyPatch) -> None:
     line, database = wire
-    monkeypatch.setattr(pool, "READ_LIMIT_S", 0.3)
     assert await database.value("select 1") == 1
     line.silent = True
-    with pytest.raises(Unavailable):
-        await database.value("select 2")
+    with monkeypatch.context() as short:
+        short.setattr(pool, "READ_LIMIT_S", 0.3)
+        with pytest.raises(Unavailable):
+            await database.value("select 2")
     line.silent = False
     assert await database.value("select 3") == 3
 
@@ -59,8 +60,13 @@ async def test_a_transaction_that_gets_no_answer_is_unknown(wire: tuple[Wire, Da
         line.silent = True
         await tx.value("select 2")
 
-    with pytest.raises(OutcomeUnknown):
-        await database.transact(work, limit_s=0.3)
+    limit_s = 0.3
+    while not line.silent:
+        # On a busy machine it may be cut before anything was asked in it, and then nothing happened: once more, with more time.
+        with pytest.raises((OutcomeUnknown, Unavailable)) as ended:
+            await database.transact(work, limit_s=limit_s)
+        limit_s *= 4
+    assert ended.type is OutcomeUnknown
 
 
 async def test_giving_a_connection_back_is_bounded_too(wire: tuple[Wire, Database]) -> None:
@@ -76,4 +82,4 @@ async def test_giving_a_connection_back_is_bounded_too(wire: tuple[Wire, Databas
         await original(connection)  # type: ignore[arg-type]
 
     database._release = release  # type: ignore[method-assign]
-    await database.transact(work, limit_s=0.5)
+    await database.transact(work, limit_s=10)

@@ -8,6 +8,7 @@ import pytest
 from tests.flows.conftest import let_time_pass
 from tests.flows.shop import Shop, open_shop
 from tests.offers.test_offers import run, terms
+from tests.patience import until
 
 from daozhang import ids
 from daozhang.goods import shelf
@@ -56,11 +57,7 @@ async def lived(shop: Shop) -> dict[str, UUID]:
     await shop.program.desk.refund(orders["refunded"].id, 2_000, "test", "test")
     await _buy(shop)
     await shop.sim.quiet()
-    for _ in range(20):
-        await shop.later(61)
-        await shop.work()
-        if not await shop.program.database.value("select count(*) from refunds where state <> 'done'"):
-            break
+    await until(lambda: refunded(shop))
     shop.sim.fault("refund", "error", http=500, times=None)
     await shop.program.desk.refund(orders["asked"].id, 1_000, "test", "test")
     await shop.program.database.transact(
@@ -69,6 +66,13 @@ async def lived(shop: Shop) -> dict[str, UUID]:
     held = await shop.program.database.value("select standing from users where id = $1", shop.user_id)
     assert held == "frozen"
     return {name: order.id for name, order in orders.items()}
+
+
+async def refunded(shop: Shop) -> bool:
+    """Whether every refund is done, a minute and a look later."""
+    await shop.later(61)
+    await shop.work()
+    return not await shop.program.database.value("select count(*) from refunds where state <> 'done'")
 
 
 async def _buy(shop: Shop) -> None:

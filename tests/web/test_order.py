@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -121,9 +122,9 @@ async def test_a_number_that_is_none_is_not_found(buyer: Browser) -> None:
         assert answer.status_code == 404, shown
 
 
-async def test_the_stream_tells_a_change_and_ends_when_the_order_rests(buyer: Browser, stage: Stage, shop_app: Any) -> None:
-    path, order_id = await place(buyer)
-    first, over, lines = asyncio.Event(), asyncio.Event(), []
+async def streamed(app: Any, buyer: Browser, path: str, then: Callable[[], Awaitable[None]]) -> list[Any]:
+    """Listen to an order's stream until it ends; its headers and what it said. `then` is done once the first state was told."""
+    first, over, lines = asyncio.Event(), asyncio.Event(), list[Any]()
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -154,11 +155,16 @@ async def test_the_stream_tells_a_change_and_ends_when_the_order_rests(buyer: Br
         "server": ("127.0.0.1", 8420),
         "client": ("203.0.113.9", 5000),
     }
-    listening = asyncio.create_task(shop_app(scope, receive, send))
+    listening = asyncio.create_task(app(scope, receive, send))
     await first.wait()
-    await stage.pay(order_id)
+    await then()
     await listening
-    start, *bodies = lines
+    return lines
+
+
+async def test_the_stream_tells_a_change_and_ends_when_the_order_rests(buyer: Browser, stage: Stage, shop_app: Any) -> None:
+    path, order_id = await place(buyer)
+    start, *bodies = await streamed(shop_app, buyer, path, lambda: stage.pay(order_id))
     assert start[b"x-accel-buffering"] == b"no"
     assert start[b"cache-control"] == b"no-store, no-transform"
     assert start[b"content-type"].startswith(b"text/event-stream")
@@ -168,12 +174,15 @@ async def test_the_stream_tells_a_change_and_ends_when_the_order_rests(buyer: Br
     assert text.endswith("event: end\ndata: 0\n\n")
 
 
-async def test_a_stream_ends_when_the_program_is_asked_to_stop(buyer: Browser, stage: Stage) -> None:
+async def test_a_stream_ends_when_the_program_is_asked_to_stop(buyer: Browser, stage: Stage, shop_app: Any) -> None:
     path, _ = await place(buyer)
-    asyncio.get_running_loop().call_later(0.5, stage.house.closing.set)
-    answer = await buyer.get(f"{path}/stream")
-    assert "event: state" in answer.text
-    assert "event: end" not in answer.text
+
+    async def stop() -> None:
+        stage.house.closing.set()
+
+    _, *bodies = await streamed(shop_app, buyer, path, stop)
+    assert "event: state" in "".join(bodies)
+    assert "event: end" not in "".join(bodies)
 
 
 async def test_a_page_that_cannot_listen_asks_for_the_state(buyer: Browser, stage: Stage) -> None:

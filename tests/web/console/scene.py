@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tests.cases.test_evidence import picture
 from tests.flows.shop import Shop
+from tests.patience import until
 
 from daozhang import alarms, clock, ids
 from daozhang.cases.unfreeze import ask
@@ -85,11 +86,11 @@ async def seen(shop: Shop, order: OrderView) -> OrderView:
 
 async def reach(shop: Shop, order: OrderView, state: str) -> None:
     """Wait for a state of somebody else's order."""
-    for _ in range(400):
-        if (await seen(shop, order)).state == state:
-            return
-        await shop.sim.quiet()
-    raise AssertionError((await seen(shop, order)).state)
+
+    async def there() -> bool:
+        return (await seen(shop, order)).state == state
+
+    await until(there)
 
 
 async def campaign(shop: Shop) -> None:
