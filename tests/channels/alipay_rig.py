@@ -2,20 +2,23 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.channels.rig import Rig, Traits, open_door
+from tests.channels.rig import Patient, Rig, Traits, open_door
+from tests.patience import MOST_S
 
 from daozhang.channels.kinds.alipay.adapter import Alipay
 from daozhang.channels.kinds.alipay.keys import AlipayKeys, read_keys
 from daozhang.channels.port import Outcome
 from daozhang.channels.rows import ChannelRow
-from daozhang.outbound import Exchange, Transport
 from daozhang.simulators.alipay.enrolment import App, Enrolment, enrol
 from daozhang.simulators.alipay.station import AlipayStation, card_of
 from daozhang.simulators.faults import Fault
 from daozhang.simulators.simulator import Simulator
+
+if TYPE_CHECKING:
+    from daozhang.outbound import Exchange
 
 TRAITS = Traits(
     method="qr",
@@ -47,13 +50,13 @@ class AlipayRig(Rig):
         self.channel = self.make()
 
     def make(self, **changes: Any) -> Alipay:
-        keys, total_s = changes.pop("keys", [self.keys]), changes.pop("total_s", 8.0)
+        keys, total_s = changes.pop("keys", [self.keys]), changes.pop("total_s", MOST_S)
         app = self.station.app
         row = ChannelRow(
             7, 1, "alipay", "支付宝", app.seller_id, app.app_id, ("qr", "page", "h5"), (self.sim.url,), enabled=True, version=1
         )
         row = replace(row, **changes)
-        transport = Transport(row.hosts, loopback=True, recorder=self.exchanges.append, total_s=total_s)
+        transport = Patient(row.hosts, recorder=self.exchanges.append, total_s=total_s)
         self.made.append(Alipay(row, keys, transport))
         return self.made[-1]
 

@@ -6,14 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.channels.rig import Door, open_door
+from tests.channels.rig import Door, Patient, open_door
+from tests.patience import MOST_S
 
 from daozhang import clock, ids
 from daozhang.channels.kinds.wechatpay.adapter import WechatPay
 from daozhang.channels.kinds.wechatpay.keys import WechatKeys, read_keys
 from daozhang.channels.port import OrderRequest, RefundRequest
 from daozhang.channels.rows import ChannelRow
-from daozhang.outbound import Exchange, Transport
+from daozhang.outbound import Exchange
 from daozhang.simulators.merchant import Enrolment, Merchant, enrol
 from daozhang.simulators.simulator import Simulator
 
@@ -81,7 +82,9 @@ async def make(sim: Simulator, exchanges: list[Exchange], merchant_keys: WechatK
     """Makes adapters for the simulator's merchant; `hosts`, `keys` and `total_s` may differ."""
     made: list[WechatPay] = []
 
-    def build(keys: list[WechatKeys] | None = None, hosts: tuple[str, ...] = (), total_s: float = 8.0, **row: object) -> WechatPay:
+    def build(
+        keys: list[WechatKeys] | None = None, hosts: tuple[str, ...] = (), total_s: float = MOST_S, **row: object
+    ) -> WechatPay:
         base = ChannelRow(
             id=7,
             shop_id=1,
@@ -95,7 +98,7 @@ async def make(sim: Simulator, exchanges: list[Exchange], merchant_keys: WechatK
             version=1,
         )
         changed = replace(base, **row)
-        transport = Transport(changed.hosts, loopback=True, recorder=exchanges.append, total_s=total_s)
+        transport = Patient(changed.hosts, recorder=exchanges.append, total_s=total_s)
         made.append(WechatPay(changed, keys or [merchant_keys], transport))
         return made[-1]
 

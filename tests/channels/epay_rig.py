@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from tests.channels.rig import Rig, Traits, open_door
+from tests.channels.rig import Patient, Rig, Traits, open_door
+from tests.patience import MOST_S
 
 from daozhang.channels.kinds.epay import make
 from daozhang.channels.kinds.epay.keys import read_keys
 from daozhang.channels.port import Channel
 from daozhang.channels.rows import ChannelRow
-from daozhang.outbound import Exchange, Transport
+from daozhang.outbound import Exchange
 from daozhang.simulators.epay.enrolment import Enrolment
 from daozhang.simulators.epay.station import Epay
 from daozhang.simulators.simulator import Simulator
@@ -44,11 +45,11 @@ class EpayRig(Rig):
         self._made: list[Channel] = []
         self.channel = self.make()
 
-    def make(self, *, total_s: float = 8.0, card: dict[str, Any] | None = None, **changes: Any) -> Channel:
+    def make(self, *, total_s: float = MOST_S, card: dict[str, Any] | None = None, **changes: Any) -> Channel:
         card = card or self.station.card(**self._settings)
         keys = [read_keys(raw) for raw in changes.pop("keys", [card["keys"]])]
         row = replace(row_of(card), **changes)
-        transport = Transport(row.hosts, loopback=True, recorder=self.exchanges.append, total_s=total_s)
+        transport = Patient(row.hosts, recorder=self.exchanges.append, total_s=total_s)
         self._made.append(make(row, keys, transport))
         return self._made[-1]
 

@@ -6,18 +6,20 @@ takes the contract's tests by a star import.
 
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
+from tests.patience import MOST_S
 
 from daozhang import clock, ids
 from daozhang.channels.catalogue import KINDS
 from daozhang.channels.port import Channel, Invalid, Notification, OrderRequest, Outcome, RefundRequest
-from daozhang.outbound import Exchange
+from daozhang.outbound import Exchange, Reply, Request, Transport
+from daozhang.outbound.lines import Lines
 
 FACTS = ("subject", "number", "outcome", "amount_fen", "currency", "merchant", "app", "channel_txn", "happened_at", "payer")
 
@@ -178,8 +180,30 @@ class Rig(ABC):
         return order
 
 
+class Patient(Transport):
+    """Waits for a channel as long as a busy machine may need; with `total_s` it gives up so long after it asked.
+
+    To reach the channel it has all the time there is, so what is given up was asked for.
+    """
+
+    def __init__(self, bases: Iterable[str], *, total_s: float = MOST_S, **other: Any) -> None:
+        super().__init__(bases, loopback=True, connect_s=MOST_S, total_s=total_s, **other)
+
+    async def _send(self, base: str, request: Request) -> Reply:
+        if base not in self._lines:
+            self._lines[base] = Lines(base, self._most_bytes, MOST_S, self._tls)
+        lines = self._lines[base]
+        lines._give_back(await lines._take())
+        return await super()._send(base, request)
+
+
+_NOBODY: list[socket.socket] = []
+"""Ports that are taken and not listened on: whoever knocks is refused, and nobody else gets them."""
+
+
 def closed_port() -> str:
     """An address where nobody is at home."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    _NOBODY.append(taken)
+    return f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -91,7 +91,7 @@ async def test_a_good_message_is_read_in_full(channel: Alipay, ring: Keyring) ->
     assert (report.number, report.outcome, report.amount_fen, report.currency) == (NUMBER, Outcome.SUCCESS, 5000, "CNY")
     assert (report.merchant, report.app, report.payer) == (ring.app.seller_id, ring.app.app_id, "2088622147948061")
     assert report.happened_at is not None
-    assert abs((report.happened_at - clock.now()).total_seconds()) < 5
+    assert abs((report.happened_at - clock.now()).total_seconds()) < 60
     yes = channel.acknowledge(None)
     assert (yes.status, yes.body, yes.content_type) == (200, b"success", "text/plain")
 

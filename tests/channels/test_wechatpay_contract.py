@@ -357,7 +357,7 @@ async def test_cb_27_fetched_certificates_are_renewed_within_12_hours_beside_the
 
 @pytest.mark.parametrize("kind", ["forge", "garbage", "stale", "unsigned", "empty_503", "truncate", "unknown_serial"])
 async def test_cb_27_a_certificate_list_that_does_not_hold_is_not_taken(make, sim, kind: str) -> None:
-    channel = make([only_api_key(sim.merchant)], total_s=1.0)
+    channel = make([only_api_key(sim.merchant)])
     sim.fault("certificates", kind)
     assert (await channel.order(wish())).outcome is Outcome.UNKNOWN
     # Within the minute nothing is fetched again, so nothing verifies; after it everything does.

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.channels.rig import Door, Rig, Traits
+from tests.channels.rig import Door, Patient, Rig, Traits
+from tests.patience import MOST_S
 
 from daozhang.channels.kinds.unionpay.adapter import UnionPay
 from daozhang.channels.kinds.unionpay.keys import UnionKeys, read_keys
 from daozhang.channels.rows import ChannelRow
-from daozhang.outbound import Exchange, Transport
+from daozhang.outbound import Exchange
 from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.unionpay.enrolment import Enrolment, Merchant
 from daozhang.simulators.unionpay.station import UnionPay as Station
@@ -52,9 +53,9 @@ def row_of(whose: Merchant, *hosts: str, **changes: Any) -> ChannelRow:
 def maker(sim: Simulator, exchanges: list[Exchange], keys: UnionKeys, made: list[UnionPay]) -> Make:
     """Makes adapters for the simulator's merchant; `hosts`, `keys`, `total_s` and fields of the row may differ."""
 
-    def build(given: Sequence[UnionKeys] = (), hosts: tuple[str, ...] = (), total_s: float = 8.0, **row: Any) -> UnionPay:
+    def build(given: Sequence[UnionKeys] = (), hosts: tuple[str, ...] = (), total_s: float = MOST_S, **row: Any) -> UnionPay:
         changed = row_of(sim.station(Station).merchant, *(hosts or (sim.url,)), **row)
-        transport = Transport(changed.hosts, loopback=True, recorder=exchanges.append, total_s=total_s)
+        transport = Patient(changed.hosts, recorder=exchanges.append, total_s=total_s)
         made.append(UnionPay(changed, list(given) or [keys], transport))
         return made[-1]
 

@@ -48,6 +48,19 @@ def says(raw: bytes, then_s: float = 0.0):
     return answer
 
 
+def silent_after(*answers: bytes):
+    """Says these, one for each request, and nothing to the next one until the caller has gone."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for each in answers:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(each)
+            await writer.drain()
+        await reader.read()
+
+    return answer
+
+
 async def call(base: str, request: Request = GET, **options: object):
     seen: list[Exchange] = []
     transport = Transport([base], loopback=True, recorder=seen.append, **options)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from tests.outbound.servers import ABOUT, GET, OK, Counted, call, certificate, says, server
-from tests.patience import until
+from tests.patience import MOST_S, until
 
 from daozhang.outbound import ConnectFault, ReadFault, Request, Transport
 from daozhang.outbound.hosts import PublicResolver
@@ -90,13 +90,15 @@ async def test_who_finds_every_connection_in_use_has_sent_nothing_and_the_others
             writer.write(OK)
 
     async with server(answer) as base:
-        transport = Transport([base], loopback=True, connect_s=2, total_s=60)
+        transport = Transport([base], loopback=True, connect_s=MOST_S, total_s=MOST_S)
         early = [asyncio.create_task(transport.send(base, GET, ABOUT)) for _ in range(MOST_CONNECTIONS)]
         await until(lambda: asked == MOST_CONNECTIONS)
+        transport._lines[base]._connect_s = 0.2
         with pytest.raises(ConnectFault):
             await transport.send(base, GET, ABOUT)
         free.set()
         assert {reply.status for reply in await asyncio.gather(*early)} == {200}
+        transport._lines[base]._connect_s = MOST_S
         assert (await transport.send(base, GET, ABOUT)).status == 200
         await transport.close()
 
@@ -131,7 +133,7 @@ async def test_every_address_of_a_name_is_tried_and_the_certificate_has_to_be_th
     async with server(Counted(TWO, TWO), tls) as base:
         port = base.rsplit(":", 1)[1]
         for name in ("pay.example", "other.example"):
-            lines = Lines(f"https://{name}:{port}", 1_000, 3.0, trusted)
+            lines = Lines(f"https://{name}:{port}", 1_000, MOST_S, trusted)
             if name == "pay.example":
                 assert (await lines.exchange(GET)).body == b"hi"
             else:
