@@ -4,6 +4,8 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
+from daozhang import clock
+
 MOST_S = 60.0
 """Nothing here takes so long: who waits in vain for this is told that it did not happen."""
 
@@ -17,3 +19,9 @@ async def until(holds: Callable[[], bool | Awaitable[bool]], within_s: float = M
             return
         assert asyncio.get_running_loop().time() < end, f"not within {within_s:g} s: {inspect.getsource(holds).strip()}"
         await asyncio.sleep(0.005)
+
+
+async def next_moment() -> None:
+    """Wait until ids are made in a later millisecond: within one they have no order."""
+    began = clock.now_ms()
+    await until(lambda: clock.now_ms() > began)

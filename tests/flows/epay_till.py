@@ -103,7 +103,7 @@ async def asked(till: Till, order: OrderView) -> list[str]:
     await till.shop.program.interface_log.drain()
     rows = await till.shop.program.database.rows(
         """select operation, request from interface_log
-        where attempt_id in (select id from attempts where order_id = $1) order by id""",
+        where attempt_id in (select id from attempts where order_id = $1) order by at""",
         order.id,
     )
     keys = [merchant.key for merchant in till.station.enrolment.merchants]

@@ -58,7 +58,7 @@ async def book(database: Database) -> list[list[tuple[Any, ...]]]:
 
 async def kept(database: Database, state: str = "invalid") -> list[tuple[str, bytes]]:
     """The raw messages in a state: why, and the bytes."""
-    rows = await database.rows("select why, body from notifications where state = $1 order by id", state)
+    rows = await database.rows("select why, body from notifications where state = $1 order by at, id", state)
     return [(row["why"], row["body"]) for row in rows]
 
 

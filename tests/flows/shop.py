@@ -21,6 +21,7 @@ from daozhang import __version__, app, clock, ids
 from daozhang.app import Program, open_program
 from daozhang.channels import console
 from daozhang.identity import Hasher, Visitor
+from daozhang.outbound import Transport, transport
 from daozhang.policy.book import ConfirmRules, EligibilityRules, OpenRules, Parameters, defaults
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
@@ -49,6 +50,8 @@ LICENSED = replace(
     ),
 )
 """The book of most stories: as the defaults, but asking for no name and nothing else, without a ceiling."""
+CHANNEL_S = 60.0
+"""How long a shop waits for a channel: one that stands beside it answers, however busy the machine. Who tests how long says so."""
 PHONE, PASSWORD = "13800138000", "correct horse 7 battery"
 
 # One merchant at each channel for all stories: a key takes 40 ms, and all of them half a second.
@@ -175,6 +178,10 @@ async def open_shop(
         # A password is hashed as always, but lightly: how heavily is the business of `tests/identity/test_hashing.py`.
         for name, light in (("memory_kib", 256), ("passes", 1)):
             patches.setitem(Hasher.__init__.__kwdefaults__, name, light)
+        waits = Transport.__init__.__kwdefaults__
+        for name, usual_s in (("connect_s", transport.CONNECT_S), ("total_s", transport.TOTAL_S)):
+            if waits[name] == usual_s:
+                patches.setitem(waits, name, CHANNEL_S)
         # `later` moves the clock for everybody at once; a look at the row that began before it would set it back for a moment.
         patches.setattr(app, "follow_clock", _stand_still)
         async with open_program(settings, database.dsn, direct or database.dsn, work=work, public_url=url) as program:

@@ -13,6 +13,7 @@ from tests.flows.shop import Shop, open_shop
 from tests.patience import until
 from yarl import URL
 
+from daozhang import clock
 from daozhang.channels.catalogue import KINDS
 from daozhang.postgres import Database
 from daozhang.settings import Settings
@@ -45,17 +46,18 @@ async def test_cb_27_junk_makes_us_ask_a_channel_at_most_once_a_minute(street: S
     await pay_one(street, kind)
     true = await the_message(street, kind)
     junk = [each for _ in range(ROUNDS) for each in variations(dice, true)]
-    calls = street.sim.calls[kind]
+    calls, began = street.sim.calls[kind], clock.now_s()
     statuses = await send(street, kind, junk)
-    assert street.sim.calls[kind] - calls <= 1, f"seed {seed}: {street.sim.calls[kind] - calls} calls for {len(junk)} messages"
+    minutes = 1 + int((clock.now_s() - began) / 60)
+    assert street.sim.calls[kind] - calls <= minutes, f"seed {seed}: {street.sim.calls[kind] - calls} calls, {len(junk)} messages"
     assert 500 not in statuses
     assert len(set(statuses)) > 1, "the door took the true ones and refused the others"
     assert await street.program.database.value("select count(*) from notifications where state = 'invalid'") > 0
     assert await street.cash() == 5_000, "and none of it is money"
     await street.later(61)
-    calls = street.sim.calls[kind]
+    calls, began = street.sim.calls[kind], clock.now_s()
     await send(street, kind, junk)
-    assert street.sim.calls[kind] - calls <= 1
+    assert street.sim.calls[kind] - calls <= 1 + int((clock.now_s() - began) / 60)
 
 
 @pytest.mark.parametrize("kind", KNOWN)
@@ -82,7 +84,7 @@ async def pay_one(shop: Shop, kind: str) -> int:
 
 async def the_message(shop: Shop, kind: str) -> Message:
     """The callback of the payment, as it came."""
-    newest = "where channel_id = $1 and state = 'settled' order by id desc limit 1"
+    newest = "where channel_id = $1 and state = 'settled' order by at desc limit 1"
     row = await shop.program.database.row(
         f"select headers::text as headers, body from notifications {newest}",
         shop.channels[kind],

@@ -13,6 +13,7 @@ from tests.flows.knocks import knock, payment
 from tests.flows.shop import Shop, make_users
 from tests.fuzz.house import CHANNEL, House
 from tests.fuzz.house import payment as told
+from tests.patience import until
 
 from daozhang import clock, ids
 from daozhang.bench.seed import make_orders
@@ -179,7 +180,8 @@ async def test_rc_12_a_victim_of_a_deadlock_is_settled_again_by_itself(shop: Sho
         await transaction.start()
         await connection.execute("select id from attempts where id = $1 for no key update", ids.parse26(number))
         knocking = asyncio.create_task(knock(shop, message))
-        await asyncio.sleep(0.2)
+        # It has the user and wants the attempt.
+        await until(lambda: owner_database.value("select exists (select from pg_locks where not granted)"))
         locking = asyncio.create_task(connection.execute("select id from users where id = $1 for no key update", shop.user_id))
         await asyncio.wait([knocking, locking], return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait([locking])

@@ -95,7 +95,7 @@ async def test_an_owner_types_the_code_and_goes_on_without_a_person(shop: Shop, 
     await shop.pay(view)
     await shop.reach(order.id, "credited")
     assert await cases_of(shop) == []
-    decided = await shop.program.database.rows("select outcome, facts from decisions where order_id = $1 order by id", order.id)
+    decided = await shop.program.database.rows("select outcome, facts from decisions where order_id = $1 order by at", order.id)
     assert [row["outcome"] for row in decided][:2] == ["challenge", "monitor"], "asked, and then let go and watched"
 
 

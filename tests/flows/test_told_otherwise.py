@@ -31,7 +31,7 @@ async def test_am_a_false_answer_that_tells_just_what_was_asked_is_seen_when_the
             # The message makes us ask, and the answer is false.
             shop.sim.fault("query", "alter", channel=kind, number=number, amount_fen=5_000)
             shop.sim.phone.pay(number, trick="charged_otherwise", amount_fen=10_000)
-            await shop.reach(order.id, "credited", 20)
+            await shop.reach(order.id, "credited")
             await shop.sim.quiet()
         else:
             # The false answer comes first, and the message, several times, after it.

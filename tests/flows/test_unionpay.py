@@ -71,6 +71,7 @@ async def test_a_browser_brings_the_order_pays_and_is_credited_after_a_query(sho
         async with session.post(f"{shop.url}/back/{order.shown}", data=fields, allow_redirects=False) as returned:
             assert returned.status in (302, 303)
     assert (seen.money, seen.anomalies) == ("credited", ())
+    await shop.sim.quiet()
     assert station(shop).books.notice_counts().keys() <= {"acknowledged"}
 
 

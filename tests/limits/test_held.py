@@ -183,7 +183,7 @@ async def test_am_10_a_credit_card_where_none_is_taken_is_refused_before_the_cha
     debit = await place(shop, bank="cmb", instrument="debit")
     assert debit.state == "awaiting_payment"
     await shop.program.interface_log.drain()
-    said = await shop.program.database.value("select request from interface_log where operation = 'order' order by id desc limit 1")
+    said = await shop.program.database.value("select request from interface_log where operation = 'order' order by at desc limit 1")
     assert '"limit_pay"' in said
     assert "no_credit" in said
 
