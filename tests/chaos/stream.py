@@ -9,7 +9,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sys
 import time
 from collections import Counter
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from daozhang.bench.ports import free_port
 
 CHUNKS_AT_ONCE = 25
 READY_WITHIN_S = 240.0
@@ -180,13 +181,6 @@ async def open_channel(folder: Path, seed: int) -> Channel:
 def end_with_parent() -> None:
     """Ask the kernel to kill this child when its parent is gone."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 async def _pay(channel: Channel, numbers: Sequence[str]) -> None:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.chaos.stream import Channel, Served, free_port, open_channel, settled, stream
+from tests.chaos.stream import Channel, Served, open_channel, settled, stream
 from tests.flows.naive import credited, make_tables
 from tests.flows.shop import LICENSED, make_users
 from tests.flows.verdict import judge
 
 from daozhang import __version__, ids
 from daozhang.app import open_program
+from daozhang.bench.ports import free_port
 from daozhang.channels import console
 from daozhang.postgres import Database
 from daozhang.postgres.place import find_server

@@ -2,6 +2,7 @@
 
 import asyncpg
 import pytest
+from tests.patience import next_moment
 
 from daozhang.events.audit import Doer, doing, trail
 from daozhang.postgres import Database
@@ -24,6 +25,7 @@ async def test_a_refused_try_and_a_broken_one_are_lines_too(database: Database) 
     with pytest.raises(Refusal):
         async with doing(database, LIN, "case.confirm", "CA-1"):
             raise Refusal("cases.second_person")
+    await next_moment()
     with pytest.raises(RuntimeError):
         async with doing(database, LIN, "order.ask", "RC-1"):
             raise RuntimeError("the line was cut")
@@ -59,6 +61,7 @@ async def test_it_is_read_by_who_what_and_to_what(database: Database) -> None:
     ):
         async with doing(database, Doer(1, actor), action, subject):
             pass
+        await next_moment()
     assert [line.action for line in await trail(database, 1, actor="staff:1")] == ["order.ask", "case.ask"]
     assert [line.action for line in await trail(database, 1, action="case.")] == ["case.note", "case.ask"]
     assert [line.actor for line in await trail(database, 1, subject="RC-1")] == ["staff:1"]

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.patience import MOST_S
 
 from daozhang import ids
+from daozhang.events import interface_log
 from daozhang.events.interface_log import InterfaceLog
 from daozhang.outbound import Exchange, Reply, Subject
 from daozhang.postgres import Database
@@ -51,7 +53,8 @@ async def test_an_exchange_is_kept_without_its_secrets(log: InterfaceLog, databa
     assert "13812345678" not in whole
 
 
-async def test_who_reads_what_was_just_said_waits_until_it_is_written(log: InterfaceLog) -> None:
+async def test_who_reads_what_was_just_said_waits_until_it_is_written(log: InterfaceLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interface_log, "OWN_WORDS_S", MOST_S)
     order = ids.new_id()
     log.record(exchange(order_id=order))
     assert [entry.operation for entry in await log.of_order(order)] == ["query"]
