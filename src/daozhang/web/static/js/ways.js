@@ -43,6 +43,7 @@
   }
 
   function soon(wait) {
+    ++round; // What is answered to the form as it was does not take back what was chosen since.
     clearTimeout(timer);
     timer = setTimeout(ask, wait);
   }
