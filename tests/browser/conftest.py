@@ -1,8 +1,10 @@
 """A real browser in front of the real pages: the shop on a loopback port, the simulated phone beside it, Debian's Chromium."""
 
+import contextlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +13,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from playwright.async_api import Error as PageError
+from playwright.async_api import TimeoutError as PageTimeout
+from tests.patience import MOST_S
 from tests.web.stage import Stage, open_stage
 
-from daozhang.bench.browse import AXE, FLAGS, PHONE_BELOW_PX, Look, audit, chromium_path
+from daozhang.bench.browse import AXE, FLAGS, PATIENCE_MS, PHONE_BELOW_PX, Look, audit, chromium_path, overtaken
 from daozhang.bench.browse import context_for as moving_context_for
 from daozhang.bench.pages import LOOKS as EVERY_LOOK
 from daozhang.postgres import Database
@@ -23,7 +27,20 @@ HERE = Path(__file__).parent
 CHROMIUM = chromium_path()
 # What is waited for comes however slow the machine is, or it never does.
 expect.set_options(timeout=60_000)
-__all__ = ["CHROMIUM", "FLAGS", "Shop", "audit", "context_for", "fits", "in_every_look", "log_in", "visit"]
+__all__ = [
+    "CHROMIUM",
+    "FLAGS",
+    "Shop",
+    "asked",
+    "audit",
+    "context_for",
+    "fits",
+    "in_every_look",
+    "log_in",
+    "press",
+    "says_paid",
+    "visit",
+]
 
 LONG = bool(os.environ.get("DAOZHANG_LONG"))
 LOOKS = EVERY_LOOK if LONG else (Look("zh", 390, dark=False), Look("en", 1280, dark=True))
@@ -61,7 +78,7 @@ async def chromium() -> AsyncIterator[Browser]:
     if not CHROMIUM:
         pytest.fail("no Chromium on this machine: run `make test` as root, or install Debian's chromium-headless-shell")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE_MS)
         yield browser
         await browser.close()
 
@@ -73,18 +90,51 @@ async def shop(database: Database, settings: Settings) -> AsyncIterator[Shop]:
         yield Shop(stage, stage.shop.url)
 
 
-async def visit(page: Page, url: str, *, tries: int = 5, **more: str) -> None:
+@pytest.fixture
+async def resting(database: Database, settings: Settings) -> AsyncIterator[Shop]:
+    """The same, which does nothing by itself: what nobody asks about stays as it is, however long it takes to come to it."""
+    async with open_stage(database, settings) as stage:
+        yield Shop(stage, stage.shop.url)
+
+
+async def visit(page: Page, url: str, **more: str) -> None:
     """Go to an address. A page that shows itself anew in this very moment overtakes the first step; a person would press again."""
-    for left in reversed(range(tries)):
+    end = time.monotonic() + MOST_S
+    while True:
         try:
             await page.goto(url, **more)
         except PageError as error:
-            if not left or not ("ERR_ABORTED" in error.message or "interrupted by another navigation" in error.message):
+            known = "ERR_ABORTED" in error.message or "interrupted by another navigation" in error.message
+            if not known or time.monotonic() > end:
                 raise
             # What overtook it may itself be on its way still.
             await page.wait_for_timeout(200)
         else:
             return
+
+
+async def press(page: Page, button: str, to: str | None = None) -> None:
+    """Press, and be on the page that comes of it, with its scripts: what is done next is done there and on no earlier one."""
+    async with page.expect_navigation(url=to):
+        await page.click(button)
+
+
+async def says_paid(page: Page) -> None:
+    """Press "I have paid". Whoever waited long enough is told by the page itself, and then there is no such button any more."""
+    with contextlib.suppress(PageTimeout):
+        await page.click("form[action$='/check'] button", timeout=5_000)
+
+
+async def asked(page: Page, question: str) -> Any:
+    """What the page answers. One that shows itself anew in this very moment is asked again."""
+    end = time.monotonic() + MOST_S
+    while True:
+        try:
+            return await page.evaluate(question)
+        except PageError as error:
+            if not overtaken(error) or time.monotonic() > end:
+                raise
+            await page.wait_for_load_state()
 
 
 async def fits(page: Page, *widths: int) -> None:
@@ -93,7 +143,7 @@ async def fits(page: Page, *widths: int) -> None:
     assert size is not None
     for width in widths:
         await page.set_viewport_size({"width": width, "height": size["height"]})
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width, (page.url, width)
+        assert await asked(page, "document.documentElement.scrollWidth") <= width, (page.url, width)
     await page.set_viewport_size(size)
 
 

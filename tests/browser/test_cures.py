@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.browser.conftest import Shop, audit, context_for, log_in, visit
+from tests.browser.conftest import Shop, asked, audit, context_for, log_in, visit
 from tests.flows.conftest import let_time_pass
 from tests.web.stage import PASSWORD, PHONE
 from tests.web.test_funds import a_good
@@ -52,7 +52,7 @@ class Person:
         """Audit and measure are scripts themselves: where none runs, only faults and foreign requests are looked for."""
         if self._script:
             assert await audit(self.page, self._axe) == []
-            assert await self.page.evaluate(WIDER) is False
+            assert await asked(self.page, WIDER) is False
         assert self.faults == []
 
 

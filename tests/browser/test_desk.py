@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.browser.conftest import Shop, audit, context_for, in_every_look, visit
+from tests.browser.conftest import Shop, asked, audit, context_for, in_every_look, press, visit
 from tests.browser.desk_walk import Telephone, enter, hire, walk
 from tests.web.console.scene import furnish, seen
 
@@ -33,9 +33,9 @@ async def test_every_page_of_the_desk_is_sound(chromium: Browser, shop: Shop, ax
     found = {"login": await audit(page, axe)}
     await enter(page, shop, telephone)
     async for name in walk(page, shop, scene):
-        await page.evaluate(UNFOLD)
+        await asked(page, UNFOLD)
         found[name] = await audit(page, axe)
-        if await page.evaluate(WIDE):
+        if await asked(page, WIDE):
             found[name].append("wider than the screen")
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
     assert faults == []
@@ -52,7 +52,7 @@ async def test_two_people_decide_about_held_money_without_script(chromium: Brows
         context = await context_for(chromium, language=language, width=width, java_script_enabled=False)
         page = await context.new_page()
         await enter(page, shop, telephone)
-        await page.click(f"a[href='/desk/cases/{scene.held_case}']")
+        await press(page, f"a[href='/desk/cases/{scene.held_case}']", f"**/desk/cases/{scene.held_case}")
         pages.append(page)
     first, second = pages
     await first.check("input[value=approved]")

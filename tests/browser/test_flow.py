@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, expect
 from playwright.async_api import Error as PageError
-from tests.browser.conftest import LONG, Shop, audit, context_for, fits, in_every_look, log_in, visit
+from tests.browser.conftest import LONG, Shop, asked, audit, context_for, fits, in_every_look, log_in, press, says_paid, visit
 from tests.flows.conftest import let_time_pass
 from tests.patience import until
 from tests.web.stage import PASSWORD, PHONE
@@ -36,7 +36,8 @@ SAID = {
 }
 UNDER_THE_DOCK = """() => document.activeElement.getBoundingClientRect().bottom
   > document.querySelector('.dock').getBoundingClientRect().top"""
-OVERTAKE = "([one, another, ms]) => { location.href = one; setTimeout(() => location.href = another, ms); }"
+OVERTAKE = "([one, another, ms]) => { window.left = true; location.href = one; setTimeout(() => location.href = another, ms); }"
+ARRIVED = "!window.left && document.readyState === 'complete'"
 AHEAD = {
     "zh": {
         "no": "¥6,000.00 现在充不了", "yes": "¥60.00 现在可以充", "checking": "请勿重复付款",
@@ -65,7 +66,7 @@ async def test_a_newcomer_recharges_and_sees_the_money_arrive(chromium: Browser,
     assert await audit(page, axe) == []
     await page.fill("input[name=phone]", "13912345678")
     await page.fill("input[name=password]", "tea at four by the river")
-    await page.click("main button[type=submit]")
+    await press(page, "main button[type=submit]")
     await page.fill("input[name=password]", "tea at four by the river")
     await page.click("main button[type=submit]")
     await page.wait_for_url("**/recharge")
@@ -116,7 +117,7 @@ async def test_the_whole_way_works_without_script(chromium: Browser, shop: Shop,
     await page.wait_for_url("**/orders/RC-*")
     await expect(page.locator("h1")).to_have_text(said["link" if width < 500 else "qr"])
     await pay_on_the_phone(page)
-    await page.click("form[action$='/check'] button")
+    await says_paid(page)
     await expect(page.locator(".arrived")).to_have_text(said["done"])
     await context.close()
 
@@ -203,7 +204,7 @@ async def test_after_a_minute_of_silence_the_diagnosis_opens_beside_a_code_that_
     await log_in(page, shop, PHONE, PASSWORD)
     await page.click("[data-go]")
     await page.wait_for_url("**/orders/RC-*")
-    await page.click("form[action$='/check'] button")
+    await press(page, "form[action$='/check'] button")
     await expect(page.locator("[data-beside]")).to_have_attribute("data-after", "60")
     await still_to_be_paid(page)
     assert await page.locator("#beside").count() == 0
@@ -226,14 +227,14 @@ async def test_nothing_is_wider_than_the_screen(chromium: Browser, shop: Shop) -
         for width in (320, 390):
             await page.set_viewport_size({"width": width, "height": 844})
             await page.locator(".rail summary").last.focus()
-            assert await page.evaluate(UNDER_THE_DOCK) is False, "what has the focus can be seen (WCAG 2.2, 2.4.11)"
+            assert await asked(page, UNDER_THE_DOCK) is False, "what has the focus can be seen (WCAG 2.2, 2.4.11)"
         await context.close()
 
 
 async def test_a_password_can_be_looked_at_and_a_lost_network_is_said(chromium: Browser, shop: Shop, axe: str) -> None:
     context = await context_for(chromium, language="zh", width=390)
     page = await context.new_page()
-    await page.goto(f"{shop.url}/login")
+    await visit(page, f"{shop.url}/login")
     await page.fill("input[name=phone]", PHONE)
     await page.fill("input[name=password]", PASSWORD)
     await page.click(".reveal")
@@ -259,8 +260,8 @@ async def test_a_page_that_another_overtakes_calls_nothing_a_fault(chromium: Bro
         with contextlib.suppress(PageError):
             await page.evaluate(OVERTAKE, ["/register", "/login", pause_ms])
         await page.wait_for_timeout(120)
-        # The next haste begins on a page that has its scripts: before them nobody is there to tell noise from a fault.
-        await page.wait_for_load_state()
+        # The next haste begins on another page that has its scripts: before them nobody is there to tell noise from a fault.
+        await page.wait_for_function(ARRIVED)
     await visit(page, f"{shop.url}/login")
     assert faults == []
     await page.evaluate("() => { setTimeout(() => Promise.reject(new DOMException('ours was aborted', 'AbortError'))); }")

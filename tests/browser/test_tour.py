@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.browser.conftest import LONG, LOOKS, audit, context_for, fits, visit
+from tests.browser.conftest import LONG, LOOKS, asked, audit, context_for, fits, says_paid, visit
 
 from daozhang.bench.booth import Booth, booth
 from daozhang.demo.causes import Cause, causes
@@ -61,7 +61,7 @@ async def buy_from_the_balance(page: Page) -> None:
 
 
 async def say_that_it_is_paid(page: Page) -> None:
-    await page.click("form[action$='/check'] button")
+    await says_paid(page)
 
 
 async def press_the_old_button(page: Page) -> None:
@@ -126,7 +126,7 @@ async def test_a_situation_is_entered_and_says_its_reason(
     said = SAID.get(cause.id, {}).get(language, title)
     await expect(page.locator("main")).to_contain_text(said, timeout=60_000)
     assert await audit(page, axe) == []
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert await asked(page, "document.documentElement.scrollWidth") <= 390
     assert faults == []
     await context.close()
 

@@ -145,13 +145,13 @@ async def audit(page: Page, axe: str) -> list[str]:
             found = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']}).then((all) => all.violations)")
             break
         except PageError as error:
-            if not left or not _overtaken(error):
+            if not left or not overtaken(error):
                 raise
             await page.wait_for_load_state()
     return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
 
 
-def _overtaken(error: PageError) -> bool:
+def overtaken(error: PageError) -> bool:
     """Whether the page went away under the question."""
     return any(said in error.message for said in ("context was destroyed", "axe is not defined", "because of a navigation"))
 
