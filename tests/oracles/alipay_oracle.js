@@ -13,7 +13,7 @@ const client = ({ app, mode, url }) => {
     gateway: `${url || "http://127.0.0.1:9"}/gateway.do`,
     endpoint: url || "http://127.0.0.1:9",
     camelcase: false,
-    timeout: 10000,
+    timeout: 60000,
   };
   if (mode === "certificate") {
     config.appCertContent = app.app_certificate;

@@ -26,7 +26,7 @@ const doings = {
     });
     const headers = mode === "public_key" ? { "Wechatpay-Serial": merchant.public_key_id } : {};
     // The library wants paths without the leading slash.
-    const options = { headers, validateStatus: (status) => status < 300, timeout: 10000 };
+    const options = { headers, validateStatus: (status) => status < 300, timeout: 60000 };
     const answer = await client.request(path.slice(1), method, body, options);
     return { status: answer.status, content: answer.data === "" ? null : answer.data };
   },

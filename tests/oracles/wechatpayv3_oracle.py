@@ -24,7 +24,7 @@ def core(asked: dict[str, Any]) -> Core:
                 Path(folder, f"{serial}.pem").write_text(pem)
             options = {"cert_dir": folder}
         key = merchant["private_key"].replace("-----BEGIN PRIVATE KEY-----\n", "").replace("\n-----END PRIVATE KEY-----\n", "")
-        client = Core(merchant["mchid"], merchant["serial_no"], key, merchant["api_v3_key"], timeout=10, **options)
+        client = Core(merchant["mchid"], merchant["serial_no"], key, merchant["api_v3_key"], timeout=60, **options)
     client._cert_dir = None
     client._gate_way = asked.get("url", "http://127.0.0.1:9")
     return client
