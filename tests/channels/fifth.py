@@ -62,6 +62,7 @@ async def story(dsn: str, data: Path) -> dict[str, object]:
         await shop.pay(order)
         credited = await shop.reach(order.id, "credited")
         refund = await shop.program.desk.refund(order.id, 2_000, "test", "staff:1")
+        await shop.program.interface_log.drain()
         said = await shop.program.interface_log.of_order(order.id)
         told = {
             "kind": credited.kind,

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 
 from tests.flows.knocks import knock, payment
-from tests.flows.naive import credited, make_tables, settle_naively
+from tests.flows.naive import SideBySide, credited, make_tables, settle_naively
 from tests.flows.shop import Shop
 from tests.flows.verdict import judge
 
@@ -28,10 +28,10 @@ async def test_rc_13_the_control_credits_duplicates_twice_and_the_judge_says_so(
 ) -> None:
     await make_tables(owner_database)
     numbers = [f"N{n:03}" for n in range(20)]
-    # The ten of a number side by side, one for each connection: they look before any of them has booked.
-    await asyncio.gather(*(settle_naively(database, number, 5_000) for number in numbers for _ in range(10)))
+    beside = {number: SideBySide(database, 10) for number in numbers}
+    await asyncio.gather(*(settle_naively(beside[number], number, 5_000) for number in numbers for _ in range(10)))
     verdict = judge(numbers, await credited(database))
-    assert verdict.double
+    assert verdict.double == tuple(numbers)
     assert not verdict.holds
 
 
