@@ -151,9 +151,10 @@ async def test_a_rightly_signed_notice_is_not_believed_when_the_query_says_unpai
 async def test_cb_27_many_notices_about_one_number_ask_at_most_once_a_minute(shop: Shop) -> None:
     order = await place(shop)
     number, asked = await shop.number(order.id), calls(shop)
-    for _ in range(30):
-        assert (await knock(shop, claim(shop, number))).status == 200
-    assert calls(shop) == asked + 1
+    with shop.still("callback.ask"):
+        for _ in range(30):
+            assert (await knock(shop, claim(shop, number))).status == 200
+        assert calls(shop) == asked + 1
     assert (await shop.order(order.id)).state == "awaiting_payment"
 
 
