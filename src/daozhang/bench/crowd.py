@@ -35,7 +35,7 @@ PATIENCE = 5
 GUESS = 0.2
 """How often somebody who was told nothing happens upon the cure with his next try: an assumption, the same for every mistake."""
 EXPLAINED_WITHIN_S = 3.0
-_SETTLE_S = 30.0
+_SETTLE_S = 120.0
 
 
 @dataclass(slots=True)
