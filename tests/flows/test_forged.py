@@ -5,19 +5,24 @@ and the APIv3 key that a merchant could lose only opens what is inside. That is 
 """
 
 import asyncio
+import contextlib
 import gzip
 import json
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 from tests.flows.knocks import Message, book, kept, knock, payment, post, sealed, signed, told
 from tests.flows.shop import Shop
+from tests.patience import until
 
 from daozhang.identity.limits import BUCKETS
+from daozhang.postgres import Database
 from daozhang.simulators.merchant import Enrolment
+from daozhang.web.patience import Patience
 
 REFUSED = (400, 401, 413, 503)
 
@@ -154,14 +159,57 @@ async def test_cb_24_the_channel_itself_signs_nonsense(attack: Attack, name: str
     await attack.bounces(message, 400, 401, why="malformed|undecipherable")
 
 
-async def test_cb_24_ten_megabytes_are_not_even_read(attack: Attack) -> None:
-    before = await book(attack.shop.program.database)
+@pytest.mark.parametrize("length", [65_536, 65_537, 10_000_000])
+async def test_cb_24_no_more_than_64_kib_are_read_and_kept(attack: Attack, length: int) -> None:
+    """Up to the limit a message is refused for what it is, beyond for its length; its first 64 KiB are kept with why either way."""
+    too_long = length > 65_536
+    database, body = attack.shop.program.database, b"{" + b" " * (length - 2) + b"}"
+    before, junk = await book(database), len(await kept(database))
     try:
-        heard = await knock(attack.shop, Message({"Content-Type": "application/json"}, b"{" + b" " * 10_000_000 + b"}"))
+        heard = await knock(attack.shop, Message({"Content-Type": "application/json"}, body))
     except aiohttp.ClientError:
-        return  # The door closed while we were still talking.
-    assert heard.status == 413
-    assert await book(attack.shop.program.database) == before
+        assert too_long  # The door closed while we were still talking.
+    else:
+        assert (heard.status, json.loads(heard.body)["message"]) == (
+            (413, "body too long") if too_long else (401, "signature missing")
+        )
+    await until(lambda: _grown(database, junk))
+    why, stored = (await kept(database))[-1]
+    assert (stored, why.partition(":")[0]) == (body[:65_536], "oversize" if too_long else "unsigned")
+    assert await book(database) == before
+
+
+async def test_cb_24_a_long_body_in_pieces_tells_no_length_and_is_kept_as_far_as_it_was_read(attack: Attack) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(6):
+            yield b"y" * 16_384
+
+    database = attack.shop.program.database
+    before, junk = await book(database), len(await kept(database))
+    url = f"{attack.shop.url}/notify/wechatpay/{attack.shop.channel_id}"
+    with contextlib.suppress(aiohttp.ClientError):
+        async with aiohttp.ClientSession() as session, session.post(url, data=pieces()) as answer:
+            assert answer.status == 413
+    await until(lambda: _grown(database, junk))
+    assert (await kept(database))[-1] == ("oversize: over 65536 bytes", b"y" * 65_536)
+    assert await book(database) == before
+
+
+async def test_cb_33_what_came_of_a_slow_body_is_kept_with_why(attack: Attack) -> None:
+    attack.shop.program.asgi._patience = Patience(0.2, look_s=0.1)  # type: ignore[attr-defined]
+    database, parts = attack.shop.program.database, urlsplit(attack.shop.url)
+    junk = len(await kept(database))
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    head = f"POST /notify/wechatpay/{attack.shop.channel_id} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 99\r\n\r\n"
+    writer.write(head.encode() + b'{"id":')
+    assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+    writer.close()
+    await until(lambda: _grown(database, junk))
+    assert (await kept(database))[-1] == ("slow: 6 bytes in 5 s", b'{"id":')
+
+
+async def _grown(database: Database, junk: int) -> bool:
+    return len(await kept(database)) > junk
 
 
 async def test_cb_25_xml_with_a_declaration(attack: Attack) -> None:

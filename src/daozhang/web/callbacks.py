@@ -33,10 +33,6 @@ _GONE = Acknowledgement(404)
 _VERBS = {"POST": ("POST",), "GET": ("GET",), "EITHER": ("GET", "POST")}
 
 
-class _TooLarge(Exception):
-    """The body is longer than any message of a channel."""
-
-
 class Callbacks:
     """Routes channels' messages to the door, everything else to the pages. `changed` is called after each message taken in."""
 
@@ -66,18 +62,14 @@ class Callbacks:
         if scope["method"] not in verbs:
             return Acknowledgement(405, content_type=", ".join(verbs))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        body = b""
+        body = bytearray()
         no: Invalid
         try:
-            body = await self._patience.bounded(_body(headers, receive)) if scope["method"] == "POST" else _query(scope)
-            answer = await self._door.knock(row.shop_id, channel, headers, body)
+            await self._hear(scope, receive, body)
+            answer = await self._door.knock(row.shop_id, channel, headers, bytes(body))
         except Invalid as invalid:
-            await self._keep_junk(row.shop_id, channel, headers, body, invalid, scope)
+            await self._keep_junk(row.shop_id, channel, headers, bytes(body[:MAX_BODY]), invalid, scope)
             no = invalid
-        except _TooLarge:
-            no = Invalid("oversize", http=413)
-        except TimeoutError:
-            no = Invalid("slow", http=408)
         except (Unavailable, OutcomeUnknown, Full) as fault:
             log.warning("a message was not taken in (%s); the channel sends it again", type(fault).__name__)
             no = Invalid("unavailable", http=503)
@@ -88,6 +80,17 @@ class Callbacks:
             self._changed()
             return answer
         return channel.acknowledge(no)
+
+    async def _hear(self, scope: HTTPScope, receive: Receive, body: bytearray) -> None:
+        """Fill `body` with what is said. Raises `Invalid`; what came until then is in it all the same, to be kept with why."""
+        if scope["method"] != "POST":
+            body += scope["query_string"]
+            _bounded(body)
+            return
+        try:
+            await self._patience.bounded(_read(receive, body))
+        except TimeoutError:
+            raise Invalid("slow", f"{len(body)} bytes in {BODY_WAIT_S:.0f} s", 408) from None
 
     async def _keep_junk(
         self, shop_id: int, channel: Channel, headers: dict[str, str], body: bytes, invalid: Invalid, scope: Scope
@@ -115,25 +118,16 @@ def _head(answer: Acknowledgement) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _query(scope: HTTPScope) -> bytes:
-    """The raw query string. Raises `_TooLarge`."""
-    if len(scope["query_string"]) > MAX_BODY:
-        raise _TooLarge
-    return scope["query_string"]
+def _bounded(body: bytearray) -> None:
+    if len(body) > MAX_BODY:
+        raise Invalid("oversize", f"over {MAX_BODY} bytes", 413)
 
 
-async def _body(headers: dict[str, str], receive: Receive) -> bytes:
-    """The raw body. Raises `_TooLarge`, and `TimeoutError` when the sender leaves."""
-    length = headers.get("content-length", "0")
-    if not length.isascii() or not length.isdigit() or int(length[:12]) > MAX_BODY:
-        raise _TooLarge
-    parts, size = [], 0
+async def _read(receive: Receive, body: bytearray) -> None:
+    """Append the raw body. Raises `Invalid` when it is longer than any message of a channel, or ends too early."""
     while (message := await receive())["type"] == "http.request":
-        part = message.get("body", b"")
-        size += len(part)
-        if size > MAX_BODY:
-            raise _TooLarge
-        parts.append(part)
+        body += message.get("body", b"")
+        _bounded(body)
         if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
-    raise TimeoutError
+            return
+    raise Invalid("cut_off", f"{len(body)} bytes", 400)

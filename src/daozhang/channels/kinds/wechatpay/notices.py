@@ -29,6 +29,9 @@ _NO = {
     "stale": b'{"code":"FAIL","message":"timestamp out of range"}',
     "malformed": b'{"code":"FAIL","message":"malformed"}',
     "undecipherable": b'{"code":"FAIL","message":"resource cannot be opened"}',
+    "oversize": b'{"code":"FAIL","message":"body too long"}',
+    "slow": b'{"code":"FAIL","message":"body too slow"}',
+    "unavailable": b'{"code":"FAIL","message":"unavailable, send again"}',
 }
 
 
