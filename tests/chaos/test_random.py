@@ -19,8 +19,9 @@ from daozhang.channels.port import Outcome
 from daozhang.outbound import Transport
 from daozhang.postgres import Database
 from daozhang.proof import prove
+from daozhang.recharge.case import Arrival, Settled
 from daozhang.recharge.judgement import Effect
-from daozhang.recharge.settle import Arrival, Settle, Settled
+from daozhang.recharge.settle import Settle
 from daozhang.settings import Settings
 from daozhang.simulators.stations import KNOWN
 

@@ -5,11 +5,9 @@ A batch is first collapsed by (channel, transaction), holds at most one order pe
 users, orders, attempts, fact keys, accounts, each sorted by id.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -19,7 +17,7 @@ from daozhang import clock, ids
 from daozhang.cases import Cases
 from daozhang.channels.port import Channel, Report
 from daozhang.events import log as events
-from daozhang.ledger import Accounts, Line, Transfer, accounts, post
+from daozhang.ledger import Accounts, Transfer, post
 from daozhang.limits.model import OVERSEAS
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
@@ -30,13 +28,13 @@ from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge import inbox, moves
+from daozhang.recharge.case import Arrival, Case, Settled, undelivered
 from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
 from daozhang.recharge.hold import MISFIT, Held, open_cases
 from daozhang.recharge.judgement import BOOKED, Effect, Row, is_unpaid, judge
 from daozhang.recharge.plain import Plain, credit
 from daozhang.recharge.plain import settle as settle_plain
 from daozhang.recharge.send_back import send_back
-from daozhang.recharge.states import ENDED_UNPAID
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
@@ -45,42 +43,6 @@ SCHEMES = frozenset({"visa", "mastercard", "jcb", "amex", "diners", "discover"})
 """What a channel calls the bank of a card that was issued abroad: the scheme's name."""
 
 ACTOR = "channel"
-
-
-class Arrival(msgspec.Struct, frozen=True):
-    """A report at the door, with the raw message when it came as one."""
-
-    shop_id: int
-    report: Report
-    raw: inbox.Raw | None = None
-
-
-class Settled(NamedTuple):
-    """What became of a report."""
-
-    effect: Effect
-    why: str
-    order_id: UUID | None = None
-
-
-@dataclass(slots=True)
-class Case:
-    """One report under judgement: the locked row it is about, and what follows from it."""
-
-    arrival: Arrival
-    attempt: Row | None
-    effect: Effect
-    why: str
-    found: bool = False
-    """The money stands in suspense already."""
-
-    def is_plain(self) -> bool:
-        """Whether it is credited as it was asked: an open attempt of an unpaid order, with money that is new here."""
-        return self.effect is Effect.CREDITED and not self.found and self.attempt is not None and self.attempt["state"] != "paid"
-
-    def settled(self) -> Settled:
-        """The answer to whoever brought the report."""
-        return Settled(self.effect, self.why, self.attempt["order_id"] if self.attempt else None)
 
 
 class Settle:
@@ -116,7 +78,7 @@ class Settle:
         results: dict[int, Settled] = {}
         leaders: dict[tuple[object, ...], int] = {}
         for place, arrival in enumerate(arrivals):
-            leaders.setdefault(_fact(place, arrival.report), place)
+            leaders.setdefault(arrival.fact(place), place)
         waiting = list(leaders.values())
         while waiting:
             shop_id = arrivals[waiting[0]].shop_id
@@ -133,7 +95,7 @@ class Settle:
         if followers:
             await self._again(arrivals, followers)
         for place in followers:
-            first = results[leaders[_fact(place, arrivals[place].report)]]
+            first = results[leaders[arrivals[place].fact(place)]]
             results[place] = first._replace(effect=Effect.AGAIN, why="settled in this batch") if first.effect in BOOKED else first
         return [results[place] for place in range(len(arrivals))]
 
@@ -207,12 +169,12 @@ class Settle:
         made, stopped = await self._decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
         named = list(zip(ids.new_ids(len(booked)), booked, strict=True))
         plain = [each for each in named if each[1].is_plain()]
-        await moves.note_anomalies(tx, shop_id, at, _anomalies(booked))
+        await moves.note_anomalies(tx, shop_id, at, [anomaly for case in booked for anomaly in case.anomalies()])
         for case in cases:
             if case.effect is Effect.AGAIN and case.attempt and case.arrival.report.amount_fen != case.attempt["amount_fen"]:
                 await moves.note_other_amount(tx, shop_id, at, case.attempt["id"], case.arrival.report)
         messages = [inbox.Stored(c.arrival.raw, "settled", c.effect) for c in cases if c.arrival.raw]
-        if plain and len(plain) == len(named) and not (self._fulfilments and any(_for_something(case) for _, case in plain)):
+        if plain and len(plain) == len(named) and not (self._fulfilments and any(case.is_for_something() for _, case in plain)):
             found = await settle_plain(tx, shop_id, at, ACTOR, self._plain(plain), made, book, messages, self._accounts)
         else:
             if made:
@@ -222,7 +184,7 @@ class Settle:
             if plain:
                 await credit(tx, shop_id, at, ACTOR, self._plain(plain))
             await inbox.store(tx, shop_id, at, messages)
-            transfers = [_transfer(each, case, at) for each, case in odd + plain]
+            transfers = [case.transfer(each, at) for each, case in odd + plain]
             transfers += await self._hand_over(tx, shop_id, at, booked)
             found = await self._accounts.ids(tx, shop_id, {line.address for t in transfers for line in t.lines})
             await post(tx, shop_id, at, ACTOR, transfers, found)
@@ -241,7 +203,7 @@ class Settle:
             Credited(a["order_id"], a["user_id"], a["amount_fen"], paid_at, a["purpose"] == "purchase") for a, paid_at in credited
         ]
         finished = await finish_all(self._fulfilments, tx, at, handed)
-        await moves.note_anomalies(tx, shop_id, at, _undelivered([a for a, _ in credited], finished.undelivered))
+        await moves.note_anomalies(tx, shop_id, at, undelivered([a for a, _ in credited], finished.undelivered))
         return finished.transfers
 
     async def _write_odd(
@@ -250,11 +212,11 @@ class Settle:
         """What is held, misfit, paid twice, of nobody's number, or stood in suspense: statement by statement."""
         if not cases:
             return
-        await tx.copy("fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(_fact_key(c) for c in cases if not c.found))
+        await tx.copy("fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(c.fact_key() for c in cases if not c.found))
         if held:
             await tx.run(sql.give_reasons, *map(list, zip(*held, strict=True)))
         _expect(await moves.pay_attempts(tx, at, ACTOR, steps := self._payments(cases)), steps)
-        _expect(await moves.move_orders(tx, at, ACTOR, turns := _order_steps(cases)), turns)
+        _expect(await moves.move_orders(tx, at, ACTOR, turns := [step for case in cases if (step := case.step())]), turns)
         stopped = [
             Held(a["order_id"], a["user_id"], c.arrival.report.amount_fen or 0, c.why if c.effect is Effect.HELD else MISFIT)
             for c in cases
@@ -265,7 +227,7 @@ class Settle:
         for case in cases:
             if case.effect is Effect.TWICE and case.attempt and case.attempt["state"] != "paid":
                 await send_back(tx, shop_id, at, case.attempt, case.arrival.report)
-        await events.append(tx, shop_id, at, ACTOR, [_event(case) for case in cases])
+        await events.append(tx, shop_id, at, ACTOR, [case.event() for case in cases])
 
     async def _decide(self, tx: Tx, book: Book, cases: Sequence[Case]) -> tuple[list[Judged], list[tuple[UUID, str, str]]]:
         """Ask the policy again now that the money is here; what it says is to be stored with what it saw.
@@ -348,97 +310,6 @@ async def _take_out(tx: Tx, at: datetime, cases: Sequence[Case]) -> None:
             )
 
 
-def _fact_key(case: Case) -> tuple[int, str, UUID | None]:
-    report = case.arrival.report
-    return report.channel_id, report.channel_txn, case.attempt["id"] if case.attempt else None
-
-
-def _fact(place: int, report: Report) -> tuple[object, ...]:
-    """What makes two reports of a batch the same: the channel's transaction, told about the same number in the same words."""
-    if not report.channel_txn:
-        return (place,)
-    return report.channel_id, report.channel_txn, report.subject, report.number, report.amount_fen, report.outcome
-
-
-def _for_something(case: Case) -> bool:
-    """Whether a credit is for something besides the wallet, or something was promised on top of it."""
-    return case.attempt is not None and (case.attempt["promised"] or case.attempt["purpose"] == "purchase")
-
-
-_LAST_MOVE = {Effect.CREDITED: "credited", Effect.HELD: "held", Effect.MISFIT: "misfit"}
-_TARGET = {Effect.CREDITED: accounts.cash, Effect.HELD: accounts.review}
-
-
-def _order_steps(booked: Sequence[Case]) -> list[moves.Step]:
-    steps = []
-    for case in booked:
-        last = _LAST_MOVE.get(case.effect)
-        if last and case.attempt:
-            order_id, version, state = case.attempt["order_id"], case.attempt["order_version"], case.attempt["order_state"]
-            why = "" if case.effect is Effect.CREDITED else case.why
-            steps.append(moves.Step(order_id, version, state, "paid", case.arrival.report.witness, then=last, then_reason=why))
-    return steps
-
-
 def _expect(moved: set[UUID], steps: Sequence[moves.Step | moves.Paid]) -> None:
     """Everything was read under its lock, so everything moves: anything else is our own bug, and nothing is booked."""
     assert moved == {step.id for step in steps}, "a locked row did not move"
-
-
-def _anomalies(booked: Sequence[Case]) -> list[moves.Anomaly]:
-    found: list[moves.Anomaly] = []
-    for case in booked:
-        report, attempt = case.arrival.report, case.attempt
-        if case.effect is Effect.CREDITED and attempt and attempt["order_state"] not in ENDED_UNPAID:
-            continue
-        kinds = [kind] if (kind := _ANOMALY.get(case.effect)) else []
-        if attempt and case.effect is Effect.TWICE and report.amount_fen != attempt["amount_fen"]:
-            # It goes back as told; that it is not what this number asked for is for a person to see.
-            kinds.append("amount")
-        if attempt and attempt["order_state"] in ENDED_UNPAID and case.effect is not Effect.TWICE:
-            kinds.append("late")
-        order_id, attempt_id = (attempt["order_id"], attempt["id"]) if attempt else (None, None)
-        if attempt and case.effect is Effect.TWICE and attempt["state"] == "paid":
-            # A second transaction of the same number: the attempt itself stands for the first one, which was rightly credited. No
-            # refund can name it, so it does not go back by itself: a person sends it back, and says so.
-            attempt_id = None
-            kinds = [kind if kind != "twice" else "unresolved" for kind in kinds]
-        facts = {"channel_txn": report.channel_txn, "number": report.number[:64], "witness": report.witness, "why": case.why}
-        found.extend(
-            moves.Anomaly(kind, order_id, attempt_id, report.channel_id, report.amount_fen, msgspec.json.encode(facts).decode())
-            for kind in kinds
-        )
-    return found
-
-
-_ANOMALY = {Effect.MISFIT: "amount", Effect.TWICE: "twice", Effect.UNKNOWN_ORDER: "unknown_order"}
-
-
-def _undelivered(attempts: Sequence[Row], why: Mapping[UUID, str]) -> list[moves.Anomaly]:
-    """Goods that were gone when the money came: it stays in the balance."""
-    return [
-        moves.Anomaly(
-            "undelivered", a["order_id"], a["id"], a["channel_id"], a["amount_fen"],
-            msgspec.json.encode({"why": why[a["order_id"]]}).decode(),
-        )
-        for a in attempts if a["order_id"] in why
-    ]  # fmt: skip
-
-
-def _event(case: Case) -> events.Event:
-    report, attempt = case.arrival.report, case.attempt
-    data = f'{{"amount_fen":{report.amount_fen},"channel_id":{report.channel_id},"witness":"{report.witness}"}}'
-    kind = f"order.{case.effect}"
-    return events.Event(kind, attempt["order_id"], attempt["user_id"], data) if attempt else events.Event(kind, None, None, data)
-
-
-def _transfer(transfer_id: UUID, case: Case, at: datetime) -> Transfer:
-    report, attempt = case.arrival.report, case.attempt
-    assert report.amount_fen is not None
-    if attempt and case.effect in _TARGET:
-        kind, source, target = "recharge", attempt["order_id"], _TARGET[case.effect](attempt["user_id"])
-    else:
-        kind, source, target = f"recharge.{case.effect}", transfer_id, accounts.SUSPENSE
-    origin = accounts.SUSPENSE if case.found else accounts.receivable(report.channel_id)
-    lines = (Line(origin, -report.amount_fen), Line(target, report.amount_fen))
-    return Transfer(transfer_id, kind, source, report.happened_at or at, lines, report.channel_txn)
