@@ -54,7 +54,7 @@ async def shop(database: Database, settings: Settings, enrolment: Enrolment) -> 
         yield opened
 
 
-async def test_an_extra_zero_is_asked_about_once_and_goes_on_when_it_is_right(shop: Shop) -> None:
+async def test_am_09_an_extra_zero_is_asked_about_once_and_goes_on_when_it_is_right(shop: Shop) -> None:
     for _ in range(2):
         await credited(shop, await shop.place(6_600))
     asked = await shop.place(66_000)

@@ -63,7 +63,7 @@ def test_what_can_be_no_codes_is_refused_whole(text: str, code: str) -> None:
         shelf.read_codes(text)
 
 
-async def test_the_database_lets_no_card_be_sold_twice_or_vanish(
+async def test_rc_14_the_database_lets_no_card_be_sold_twice_or_vanish(
     owner_database: Database, database: Database, vault: Vault
 ) -> None:
     goods_id = await add(database)

@@ -74,7 +74,7 @@ async def test_the_tier_that_the_amount_reaches_is_given_with_the_credit(shop: S
     assert await used_fen(shop, number) == 10_000
 
 
-async def test_a_coupon_or_the_bonus_and_choosing_one_cures_it(shop: Shop) -> None:  # noqa: F811
+async def test_am_05_a_coupon_or_the_bonus_and_choosing_one_cures_it(shop: Shop) -> None:  # noqa: F811
     database = shop.program.database
     bonus = await run(database, terms())
     coupons = await run(database, terms("coupon", Tier(5_000, 500)))
@@ -107,7 +107,7 @@ async def test_forty_at_once_never_exceed_a_budget(shop: Shop, server: Superviso
     assert await used_fen(shop, number) == 7_000
 
 
-async def test_forty_users_at_once_use_a_coupon_once(shop: Shop, server: Supervisor, fresh: str) -> None:  # noqa: F811
+async def test_rc_09_forty_users_at_once_use_a_coupon_once(shop: Shop, server: Supervisor, fresh: str) -> None:  # noqa: F811
     number = await run(shop.program.database, terms("coupon", Tier(5_000, 500)))
     (issued,) = await campaigns.issue(shop.program.database, 1, number, 1, "anna")
     users = await make_users(server.dsn("owner", fresh), 40)
@@ -153,7 +153,7 @@ async def _orders(database: Database, users: list[int]) -> Any:
         yield await database.value("select gen_random_uuid()"), user
 
 
-async def test_what_was_promised_is_kept_when_the_campaign_has_ended_meanwhile(shop: Shop) -> None:  # noqa: F811
+async def test_am_05_what_was_promised_is_kept_when_the_campaign_has_ended_meanwhile(shop: Shop) -> None:  # noqa: F811
     number = await run(shop.program.database, terms(lasts=timedelta(minutes=5)))
     order = await place(shop, offer=number)
     await campaigns.stop(shop.program.database, 1, number, "anna", "over")
@@ -163,7 +163,7 @@ async def test_what_was_promised_is_kept_when_the_campaign_has_ended_meanwhile(s
     assert (await wallet(shop))[1] == 1_000
 
 
-async def test_an_order_that_dies_gives_budget_and_coupon_back(shop: Shop) -> None:  # noqa: F811
+async def test_rc_09_an_order_that_dies_gives_budget_and_coupon_back(shop: Shop) -> None:  # noqa: F811
     database = shop.program.database
     bonus = await run(database, terms("bonus", Tier(1_000, 100), budget_fen=100))
     coupons = await run(database, terms("coupon", Tier(1_000, 500)))

@@ -1,10 +1,12 @@
 """One's own: messages, limits, the statement as a file, a copy of the data, the unused money back, closing the account."""
 
 import asyncio
+import csv
+import io
 import json
 import re
 import secrets
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from tests.flows.conftest import let_time_pass
@@ -19,6 +21,7 @@ from daozhang.mine import Unused
 from daozhang.postgres import Database
 from daozhang.proof import prove
 from daozhang.recharge.model import Basket
+from daozhang.web.locale import Code, load
 
 
 async def fund(stage: Stage, amount_fen: int) -> None:
@@ -63,6 +66,20 @@ async def test_the_statement_is_filtered_and_taken_along(buyer: Browser, stage: 
     assert len(lines) == 3
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,.+,70\.00,120\.00,RC-[0-9A-Z]{26}", lines[1]), lines[1]
     assert (await buyer.get("/wallet/statement.csv?only=out")).content.decode("utf-8-sig").splitlines()[1:] == []
+
+
+async def test_in_03_no_cell_of_the_statement_is_a_formula(buyer: Browser, stage: Stage) -> None:
+    """A spreadsheet runs what begins with one of these; ours are the shop's own words, numbers and times, and nobody's input."""
+    await fund(stage, 5_000)
+    for code in get_args(Code):
+        words = load(code).texts
+        ours = [text for name, text in words.items() if name.startswith(("statement.", "statement_file."))]
+        assert len(ours) > 10
+        assert [text for text in ours if text.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
+    rows = list(csv.reader(io.StringIO((await buyer.get("/wallet/statement.csv")).content.decode("utf-8-sig"))))
+    assert len(rows) == 2
+    for cell in (cell for row in rows for cell in row):
+        assert re.fullmatch(r"-?\d+\.\d\d", cell) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")), cell
 
 
 async def test_orders_are_found_by_group_amount_and_number_and_every_try_is_there(buyer: Browser, stage: Stage) -> None:
