@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from playwright.async_api import Error as PageError
 from playwright.async_api import TimeoutError as PageTimeout
-from tests.patience import MOST_S
+from tests.patience import MOST_S, until
 from tests.web.stage import Stage, open_stage
 
 from daozhang.bench.browse import AXE, FLAGS, PATIENCE_MS, PHONE_BELOW_PX, Look, audit, chromium_path, overtaken
@@ -33,6 +33,7 @@ __all__ = [
     "Shop",
     "asked",
     "audit",
+    "comes_true",
     "context_for",
     "fits",
     "in_every_look",
@@ -135,6 +136,15 @@ async def asked(page: Page, question: str) -> Any:
             if not overtaken(error) or time.monotonic() > end:
                 raise
             await page.wait_for_load_state()
+
+
+async def comes_true(page: Page, question: str) -> None:
+    """Wait until the page says yes. The driver's own waiting for this asks by `eval`, which our pages forbid."""
+
+    async def yes() -> bool:
+        return bool(await asked(page, question))
+
+    await until(yes)
 
 
 async def fits(page: Page, *widths: int) -> None:

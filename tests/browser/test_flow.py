@@ -6,7 +6,20 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, expect
 from playwright.async_api import Error as PageError
-from tests.browser.conftest import LONG, Shop, asked, audit, context_for, fits, in_every_look, log_in, press, says_paid, visit
+from tests.browser.conftest import (
+    LONG,
+    Shop,
+    asked,
+    audit,
+    comes_true,
+    context_for,
+    fits,
+    in_every_look,
+    log_in,
+    press,
+    says_paid,
+    visit,
+)
 from tests.flows.conftest import let_time_pass
 from tests.patience import until
 from tests.web.stage import PASSWORD, PHONE
@@ -261,7 +274,7 @@ async def test_a_page_that_another_overtakes_calls_nothing_a_fault(chromium: Bro
             await page.evaluate(OVERTAKE, ["/register", "/login", pause_ms])
         await page.wait_for_timeout(120)
         # The next haste begins on another page that has its scripts: before them nobody is there to tell noise from a fault.
-        await page.wait_for_function(ARRIVED)
+        await comes_true(page, ARRIVED)
     await visit(page, f"{shop.url}/login")
     assert faults == []
     await page.evaluate("() => { setTimeout(() => Promise.reject(new DOMException('ours was aborted', 'AbortError'))); }")

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.browser.conftest import Shop, audit, context_for, fits, in_every_look, log_in, press, says_paid, visit
+from tests.browser.conftest import Shop, audit, comes_true, context_for, fits, in_every_look, log_in, press, says_paid, visit
 from tests.browser.test_flow import pay_on_the_phone
 from tests.web.stage import PASSWORD, PHONE
 
@@ -81,7 +81,7 @@ async def test_a_buyer_looks_buys_with_one_tap_and_sees_the_code(chromium: Brows
     # The word stands on the button for two seconds: it is noted when it comes.
     await page.evaluate(NOTE_WORDS, "#codes [data-copy]")
     await page.click("#codes [data-copy]")
-    await page.wait_for_function("word => window.words.includes(word)", arg=said["copied"])
+    await comes_true(page, f"window.words.includes('{said['copied']}')")
 
     await visit(page, f"{shop.url}/shop/{goods['phone_topup']}")
     await page.fill("#target", "13800138001")

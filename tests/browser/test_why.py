@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Page, expect
-from tests.browser.conftest import Shop, asked, audit, context_for, in_every_look, log_in, press, visit
+from tests.browser.conftest import Shop, asked, audit, comes_true, context_for, in_every_look, log_in, press, visit
 from tests.cases.test_evidence import picture
 from tests.web.stage import PASSWORD, PHONE
 
@@ -160,7 +160,7 @@ async def case(walk: Walk) -> None:
     await expect(page.locator(".talk .mine")).to_have_count(1)
     await expect(page.locator(".proofs img")).to_be_visible()
     await page.locator(".proofs img").scroll_into_view_if_needed()
-    await page.wait_for_function("document.querySelector('.proofs img').naturalWidth > 0")
+    await comes_true(page, "document.querySelector('.proofs img').naturalWidth > 0")
     await walk.stop("case-answered")
 
 
