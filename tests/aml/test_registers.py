@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from tests.daytime import within_one_day
 from tests.flows.conftest import enrolment, shop, stranger  # noqa: F401 -- fixtures of the flows
 from tests.flows.shop import Shop, refuses
 
@@ -83,6 +84,7 @@ async def test_large_values_are_noted_once_and_only_in_the_mode_that_reports_the
 ) -> None:
     database = shop.program.database
     monkeypatch.setattr(large, "FROM_FEN", 9_000)
+    await within_one_day(shop)
     for _ in range(2):
         order = await shop.place(5_000)
         await shop.pay(order)

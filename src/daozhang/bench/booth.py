@@ -57,6 +57,12 @@ class Booth:
         while clock.now_s() < before_s + seconds:  # noqa: ASYNC110 -- the clock tells it no other way
             await asyncio.sleep(0.02)
 
+    async def by_day(self) -> None:
+        """Leave the hours around midnight: in the demo's limits UnionPay rests then, and what happens here is not about that."""
+        hour = clock.now().astimezone(clock.SHANGHAI).hour
+        if hour in (22, 23, 0):
+            await self.later((3 - hour) % 24 * 3_600)
+
     async def read_only(self, *, on: bool) -> None:
         """Our database can only be read, or can be written again."""
         name = await self.owner.value("select current_database()")
@@ -86,7 +92,9 @@ async def booth(*, work: bool = True) -> AsyncIterator[Booth]:
                     await equip(settings, program, {"channels": simulator.cards(), "providers": simulator.services.cards()})
                     guide.world = World(program, settings, simulator.url, SCENES)
                     async with _open_doors(program, listener):
-                        yield Booth(program, guide.world, simulator, settings, owner, settings.url())
+                        opened = Booth(program, guide.world, simulator, settings, owner, settings.url())
+                        await opened.by_day()
+                        yield opened
             finally:
                 places.use_places(())
                 clock.shift(0)
