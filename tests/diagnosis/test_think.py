@@ -60,6 +60,17 @@ def test_what_happened_inside_a_wallet_is_not_told_and_is_asked_for() -> None:
     assert marks(finding)["channel"] is Mark.UNKNOWN
 
 
+def test_who_cancelled_is_not_asked_what_the_phone_showed() -> None:
+    called_off = order("cancelled", reason="operation.cancelled")
+    finding = find(evidence(called_off, attempts=(tried(answered=True),)))
+    assert finding.cause is not None
+    assert finding.cause.reason == "operation.cancelled"
+    assert "wallet.untold" not in lines(finding)
+    assert marks(finding)["channel"] is not Mark.UNKNOWN
+    unsure = find(evidence(called_off, attempts=(tried("unknown"),)))
+    assert marks(unsure)["channel"] is Mark.UNKNOWN, "until the channel has confirmed it, it is an open question"
+
+
 @pytest.mark.parametrize(
     ("pick", "reason", "layer"),
     [

@@ -86,9 +86,15 @@ def _beyond(evidence: Evidence, cause: Cause | None) -> Iterable[tuple[str, Line
             newest.state != "prepared"
             and order.money in ("none", "checking")
             and not (cause and cause.source in ("channel", "query"))
+            and not _called_off(evidence, newest, cause)
         ):
             yield _wallet(evidence, cause)
     yield "platform", _told(evidence, order.money)
+
+
+def _called_off(evidence: Evidence, newest: Tried, cause: Cause | None) -> bool:
+    """Whether its owner cancelled it and the channel confirmed that: what the phone showed is no open question then."""
+    return cause is not None and cause.reason == "operation.cancelled" and newest.state == "closed" and not evidence.heard
 
 
 def _answer(newest: Tried | None, cause: Cause | None) -> Line:
