@@ -19,6 +19,7 @@ from daozhang.postgres.migrate import migrate
 from daozhang.postgres.place import Server, find_server
 from daozhang.settings import Settings
 from daozhang.web.house import Tour
+from daozhang.web.wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ async def serve(
         config = uvicorn.Config(
             around(program.asgi),
             loop="none",
-            http="httptools",
+            http=Wire,
             ws="none",
             lifespan="off",
             log_config=None,

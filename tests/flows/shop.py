@@ -40,6 +40,7 @@ from daozhang.simulators.station import Maker
 from daozhang.simulators.unionpay.enrolment import enrol as enrol_unionpay
 from daozhang.simulators.unionpay.station import UnionPay
 from daozhang.vault import Vault
+from daozhang.web.wire import Wire
 
 LICENSED = replace(
     defaults(),
@@ -203,6 +204,7 @@ async def open_shop(
             config = uvicorn.Config(
                 program.asgi,
                 loop="none",
+                http=Wire,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

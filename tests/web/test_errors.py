@@ -46,6 +46,26 @@ async def test_a_database_that_is_away_is_said_to_be_ours(buyer: Browser, stage:
     assert "ConnectionRefused" not in page.text
 
 
+async def test_who_hangs_up_within_a_form_is_no_fault_of_ours(shop_app: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Strangers would fill the log with traces, and staff would look for a bug."""
+    head = [(b"host", b"shop.localhost"), (b"content-type", b"application/x-www-form-urlencoded"), (b"accept", b"text/html")]
+    scope = {"type": "http", "method": "POST", "path": "/login", "raw_path": b"/login", "query_string": b"", "headers": head,
+             "client": ("192.0.2.9", 1), "server": ("shop.localhost", 80), "scheme": "http", "http_version": "1.1", "root_path": "",
+             "asgi": {"version": "3.0"}}  # fmt: skip
+    said = iter([{"type": "http.request", "body": b"phone=1", "more_body": True}, {"type": "http.disconnect"}])
+    answers: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(said)
+
+    async def send(message: dict[str, Any]) -> None:
+        answers.append(message)
+
+    await shop_app(scope, receive, send)
+    assert answers[0]["status"] == 400
+    assert not [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
+
+
 async def test_every_answer_carries_the_headers_of_the_house(buyer: Browser) -> None:
     for path in ("/recharge", "/nothing-here", "/healthz", "/static/none.css", "/orders/RC-0"):
         headers = (await buyer.get(path)).headers

@@ -25,6 +25,7 @@ from daozhang.postgres.throwaway import throwaway
 from daozhang.settings import Settings
 from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.stations import KNOWN
+from daozhang.web.wire import Wire
 
 sql = statements("daozhang.jobs")
 
@@ -104,7 +105,7 @@ async def booth(*, work: bool = True) -> AsyncIterator[Booth]:
 @asynccontextmanager
 async def _open_doors(program: Program, listener: socket.socket) -> AsyncIterator[None]:
     config = uvicorn.Config(
-        program.asgi, loop="none", http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
+        program.asgi, loop="none", http=Wire, ws="none", lifespan="off", log_config=None, access_log=False,
         server_header=False, timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = _Server(config)

@@ -22,6 +22,7 @@ from daozhang.recharge.inbox import MAX_BODY
 from daozhang.settings import Settings
 from daozhang.web.client import client
 from daozhang.web.patience import Patience
+from daozhang.web.wire import BROKEN
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,8 @@ class Callbacks:
 
     async def _hear(self, scope: HTTPScope, receive: Receive, body: bytearray) -> None:
         """Fill `body` with what is said. Raises `Invalid`; what came until then is in it all the same, to be kept with why."""
-        if scope["method"] != "POST":
+        state = scope.get("state", {})
+        if scope["method"] != "POST" and BROKEN not in state:
             body += scope["query_string"]
             _bounded(body)
             return
@@ -91,6 +93,9 @@ class Callbacks:
             await self._patience.bounded(_read(receive, body))
         except TimeoutError:
             raise Invalid("slow", f"{len(body)} bytes in {BODY_WAIT_S:.0f} s", 408) from None
+        if BROKEN in state:
+            # No message at all: what came in its place breaks HTTP, or its bounds (`wire.py`).
+            raise Invalid(*state[BROKEN])
 
     async def _keep_junk(
         self, shop_id: int, channel: Channel, headers: dict[str, str], body: bytes, invalid: Invalid, scope: Scope

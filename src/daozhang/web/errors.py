@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.response import Redirect
 from litestar.types import Receive, Scope, Send
 
@@ -72,6 +72,9 @@ def fault(request: AnyRequest, error: Exception) -> Response[Any]:
 def http(request: AnyRequest, error: HTTPException) -> Response[Any]:
     """What the router or the parser refused before any of our doors was reached."""
     status = error.status_code
+    if _hung_up(error):
+        log.info("whoever asked %s %s was gone before the request was", request.method, request.url.path)
+        return Response(b"", status_code=HTTPStatus.BAD_REQUEST)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return fault(request, error)
     key = _BY_STATUS.get(status, "bad")
@@ -80,6 +83,11 @@ def http(request: AnyRequest, error: HTTPException) -> Response[Any]:
         said = {"title": reader.t(f"error.{key}_title"), "detail": reader.t(f"error.{key}_text")}
         return Response({"type": "about:blank", "status": status, **said}, status_code=status, media_type=MEDIA_TYPE)
     return Later(request, lambda: _page(request, "front/lost.html", status, key=key))
+
+
+def _hung_up(error: HTTPException) -> bool:
+    """Whether the connection ended within a body: the framework calls that a fault of the server's."""
+    return isinstance(error, InternalServerException) and error.detail == "client disconnected prematurely"
 
 
 def _explain(request: AnyRequest, refusal: Refusal, *, trace: str = "") -> Response[Any]:
