@@ -70,3 +70,8 @@ def test_nobody_notifies_within_a_transaction() -> None:
     users = [named(path) for path in files(".py", below=SOURCE) if re.search(r"\bsql\.wake\b", text(path))]
     assert users == ["src/daozhang/events/hub.py"]
     assert "tx." not in text(SOURCE / "events" / "hub.py")
+
+
+async def test_a_wake_up_does_not_wait_for_the_disk_and_everything_else_does(database: Database) -> None:
+    assert [row["set_config"] for row in await database.rows(sql.wake)] == ["off"]
+    assert [await database.value("show synchronous_commit") for _ in range(10)] == ["on"] * 10

@@ -31,7 +31,8 @@ order by id desc
 limit $2;
 
 -- name: wake
-select pg_notify('daozhang', '');
+-- Nothing is kept by it, so its commit need not wait for the disk, nor keep a settlement's waiting there. It is for this statement alone.
+select pg_notify('daozhang', ''), set_config('synchronous_commit', 'off', true);
 
 -- name: append_events
 insert into events (id, shop_id, kind, order_id, user_id, actor, data, at)
