@@ -1,5 +1,6 @@
 """A code instead of a password: it opens once, and tells nobody which numbers are known."""
 
+import asyncio
 import re
 
 import pytest
@@ -42,6 +43,25 @@ async def test_in_an_unknown_number_reads_the_same_and_gets_no_message(stage: St
         seen.append((sent.status_code, wrong.status_code, sent.text.replace(number, "N").count("<input")))
     assert seen[0] == seen[1]
     assert [each.to for each in stage.shop.sim.services.messages] == [PHONE]
+
+
+@pytest.mark.usefixtures("services")
+@pytest.mark.parametrize("fault", ["refuse", "hang"])
+async def test_az_07_a_messenger_that_sends_nothing_tells_nobody_which_numbers_are_known(
+    stage: Stage, shop_app: object, fault: str
+) -> None:
+    """A refusal, or a wait, would come for known numbers alone."""
+    stage.shop.sim.services.turn(fault)
+    seen, took = [], []
+    for number in (PHONE, "13700000001"):
+        browser, began = Browser(shop_app, ip="198.51.100.9"), asyncio.get_running_loop().time()
+        sent = await browser.submit("/reset", "/reset", phone=number, send="1")
+        again = await browser.submit("/reset", "/reset", phone=number, send="1")
+        took.append(asyncio.get_running_loop().time() - began)
+        texts = [re.sub(r"[0-9a-f]{64}", "TOKEN", each.text.replace(number, "N")) for each in (sent, again)]
+        seen.append((sent.status_code, again.status_code, texts))
+    assert seen[0] == seen[1]
+    assert took[0] < 5, "what hangs is not waited for"
 
 
 @pytest.mark.usefixtures("services")

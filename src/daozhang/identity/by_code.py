@@ -40,7 +40,8 @@ class ByCode:
     async def send(self, shop_id: int, purpose: Purpose, phone: str, visitor: Visitor, locale: str) -> None:
         """Send a code, or another one. It takes a while whatever is sent: nobody learns from a clock which numbers are known.
 
-        Raises `account.phone_*`, `operation.too_many`, `provider.missing`, `confirmation.unsent`.
+        Nor from a messenger that is slow or sends nothing: the message is handed over beside the answer.
+        Raises `account.phone_*`, `operation.too_many`, `provider.missing`.
         """
         await asyncio.gather(self._send(shop_id, purpose, phone, visitor, locale), asyncio.sleep(AT_LEAST_S))
 

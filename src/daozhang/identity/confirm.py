@@ -5,6 +5,7 @@ again where it was left. For somebody who is not logged in (login by code, a for
 known one.
 """
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from daozhang.identity.consent import FACE, has_consent
 from daozhang.identity.limits import Limiter
 from daozhang.money import yuan
 from daozhang.postgres import Database, Tx, statements
-from daozhang.providers.port import FaceRequest, Sms
+from daozhang.providers.port import FaceRequest, Sms, SmsProvider
 from daozhang.providers.rows import Providers
 from daozhang.reasons.refusal import Refusal
 from daozhang.vault import Vault
@@ -29,10 +30,13 @@ log = logging.getLogger(__name__)
 
 Purpose = Literal["order", "login", "reset", "unbind", "unfreeze", "refund", "codes", "name"]
 Means = Literal["sms", "face"]
+Delivery = Literal["success", "failure", "unknown"]
 
 TRIES, SENDS = 5, 3
 CODE_LIVES = timedelta(minutes=5)
 FACE_LIVES = timedelta(minutes=10)
+BY_STRANGERS: frozenset[Purpose] = frozenset({"login", "reset"})
+"""What anybody may ask a code for, whoever's number it is."""
 PASS_LIVES = timedelta(minutes=10)
 """How long a pass may wait for its operation."""
 
@@ -83,6 +87,7 @@ class Confirmations:
     ) -> None:
         self._database, self._vault, self._limiter = database, vault, limiter
         self._providers, self._shop_name = providers, shop_name
+        self._sending: set[asyncio.Task[Delivery]] = set()
 
     def subject_of(self, phone: str) -> bytes:
         """Whom a confirmation is about: the blind index of a number, known or not."""
@@ -101,10 +106,10 @@ class Confirmations:
     ) -> Confirmation:
         """Send a code. For a number that is not `known` nothing is sent, and nobody who asks can tell.
 
-        Raises `operation.too_many`, `provider.missing`, `confirmation.unsent`.
+        Raises `operation.too_many`, `provider.missing`, and `confirmation.unsent` except for what strangers may ask for.
         """
         subject = self.subject_of(phone)
-        await self._limiter.demand("confirm.subject", subject.hex())
+        await self._limiter.demand(_bucket(operation), subject.hex())
         await self._limiter.demand("confirm.network", network)
         provider = await self._providers.sms()
         confirmation_id, at, code = ids.new_id(), clock.now(), new_code()
@@ -117,8 +122,7 @@ class Confirmations:
         )  # fmt: skip
         if known:
             message = Sms(f"{ids.text26(confirmation_id)}-1", phone, self.wording(operation, code, locale))
-            if await provider.send(message) == "failure":
-                raise Refusal("confirmation.unsent")
+            await self._deliver(provider, message, operation)
         return Confirmation(confirmation_id, "sms", False, TRIES, SENDS - 1, at, expires)  # noqa: FBT003 - its field's place
 
     async def resend(
@@ -126,7 +130,7 @@ class Confirmations:
     ) -> Confirmation:
         """Send another code for the same confirmation; the one before is void. Raises `confirmation.over`, `operation.too_many`."""
         subject = self.subject_of(phone)
-        await self._limiter.demand("confirm.subject", subject.hex())
+        await self._limiter.demand(_bucket(operation), subject.hex())
         provider, at, code = await self._providers.sms(), clock.now(), new_code()
         row = await self._database.transact(
             lambda tx: tx.row(
@@ -137,9 +141,23 @@ class Confirmations:
             raise Refusal("confirmation.over")
         if known:
             message = Sms(f"{ids.text26(confirmation_id)}-{row['sends']}", phone, self.wording(operation, code, locale))
+            await self._deliver(provider, message, operation)
+        return _read(row)
+
+    async def _deliver(self, provider: SmsProvider, message: Sms, operation: Operation) -> None:
+        """Hand a message over. Strangers hear neither whether it left nor how long that took: both would tell a known number."""
+        if operation.purpose not in BY_STRANGERS:
             if await provider.send(message) == "failure":
                 raise Refusal("confirmation.unsent")
-        return _read(row)
+            return
+        sending = asyncio.create_task(provider.send(message))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sent)
+
+    def _sent(self, sending: asyncio.Task[Delivery]) -> None:
+        self._sending.discard(sending)
+        if sending.cancelled() or sending.exception() or sending.result() == "failure":
+            log.warning("a code that somebody asked for was not sent")
 
     async def send_or_again(
         self, shop_id: int, user_id: int | None, phone: str, operation: Operation, network: str, locale: str = "zh", *,
@@ -241,6 +259,11 @@ class Confirmations:
 
     def _hash(self, confirmation_id: UUID, code: str) -> bytes:
         return self._vault.blind("code", f"{confirmation_id.hex} {code}")
+
+
+def _bucket(operation: Operation) -> str:
+    """Where a sending is counted: strangers who ask for codes to a number do not use up those that its owner needs."""
+    return "confirm.asked" if operation.purpose in BY_STRANGERS else "confirm.subject"
 
 
 def new_code() -> str:

@@ -43,6 +43,7 @@ BUCKETS = {
     "email.user": Bucket(5, 5 / 86_400),
     "verify.user": Bucket(5, 5 / 86_400),
     "confirm.subject": Bucket(5, 5 / 3_600),
+    "confirm.asked": Bucket(5, 5 / 3_600),
     "confirm.network": Bucket(60, 60 / 3_600),
     "callback.ask": Bucket(1, 1 / 60),
     "callback.ask.unknown": Bucket(1, 1 / 60),

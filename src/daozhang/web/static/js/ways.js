@@ -6,7 +6,7 @@
   const form = box && box.closest("form");
   if (!form) return;
   let timer = 0;
-  let round = 0;
+  let round = 0, asked = 0;
   let touched = false;
 
   function put(text) {
@@ -30,7 +30,7 @@
   }
 
   function ask() {
-    const mine = ++round;
+    const mine = asked = ++round;
     const slow = setTimeout(function () { busy(true); }, 400);
     const fields = new URLSearchParams(new FormData(form));
     // What the page itself had marked gives way to what fits better; what the person chose does not.
@@ -39,7 +39,7 @@
       .then(function (response) { return response.ok ? response.text() : ""; })
       .then(function (text) { if (mine === round && text) put(text); })
       .catch(function () {})
-      .finally(function () { clearTimeout(slow); if (mine === round) busy(false); });
+      .finally(function () { clearTimeout(slow); if (mine === asked) asked = 0; if (mine === round) busy(false); });
   }
 
   function soon(wait) {
@@ -48,11 +48,10 @@
     timer = setTimeout(ask, wait);
   }
 
-  // A tap on what was marked already changes nothing, and chooses it all the same.
-  form.addEventListener("click", function (event) { if (event.target.name === "method") touched = true; });
+  // A tap on what was marked already changes nothing, and chooses it all the same. An answer under way does not know of it.
+  form.addEventListener("click", function (event) { if (event.target.name === "method") { touched = true; if (asked) soon(0); } });
   form.addEventListener("change", function (event) {
-    if (event.target.name === "method") touched = true;
-    else if (/^(amount|card|offer|own_coupon|coupon)$/.test(event.target.name)) soon(0);
+    if (/^(amount|card|offer|own_coupon|coupon)$/.test(event.target.name)) soon(0);
   });
   form.addEventListener("input", function (event) { if (event.target.name === "other_amount") soon(250); });
 })();
