@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from litestar import Request, Response, get, post
-from litestar.datastructures import UploadFile
-from litestar.exceptions import ClientException
 from litestar.params import FromPath
 from litestar.response import Redirect
 
@@ -103,21 +101,7 @@ async def read_pictures(request: AnyRequest) -> tuple[dict[str, str], list[bytes
     """The fields and pictures of a multipart form. Raises `operation.form_malformed` for anything else."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return await forms.read(request), []
-    try:
-        given = await request.form()
-    except (ClientException, ValueError):
-        raise Refusal("operation.form_malformed") from None
-    fields: dict[str, str] = {}
-    pictures: list[bytes] = []
-    for name, value in given.multi_items():
-        if isinstance(value, UploadFile):
-            content = await value.read()
-            if content:
-                pictures.append(content)
-        elif name in fields or len(str(value)) > 4_096:
-            raise Refusal("operation.form_malformed")
-        else:
-            fields[name] = str(value)
+    fields, pictures = await forms.read_with_files(request, MOST_BYTES)
     if len(pictures) > MOST_PICTURES:
         raise Refusal("cases.evidence_count", limit_count=MOST_PICTURES)
     return fields, pictures
