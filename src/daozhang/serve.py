@@ -15,7 +15,7 @@ from litestar.types import ASGIApp
 
 from daozhang.app import Program, open_program
 from daozhang.postgres import Database, statements
-from daozhang.postgres.migrate import migrate
+from daozhang.postgres.migrate import check_shape, migrate
 from daozhang.postgres.place import Server, find_server
 from daozhang.settings import Settings
 from daozhang.web.house import Tour
@@ -107,9 +107,16 @@ async def _opened(
 async def prepare(settings: Settings, server: Server, *, beside: bool = False) -> None:
     """Migrate when we may (our own server, or an owner's DSN was given), and let the clock be shifted in test mode only.
 
+    Where we may not, it has been done already, or `MigrationTrouble` says that it has to be.
+
     A command `beside` a running program leaves that as it is: the mode is the program's.
     """
     if settings.database and not settings.database_owner:
+        database = await Database.open(server.direct(), size=1)
+        try:
+            await check_shape(database)
+        finally:
+            await database.close()
         return
     for done in await migrate(server.dsn("owner")):
         log.info("migrated %s", done.name)

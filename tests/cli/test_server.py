@@ -1,5 +1,6 @@
 """The commands of the database from outside: real processes, exit codes, one JSON line."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -14,10 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+from tests.cli.ready import Ready
 
+from daozhang import ids
 from daozhang.bench.ports import free_port
 from daozhang.postgres.home import find_home
+from daozhang.postgres.supervisor import Supervisor
 
 
 @pytest.fixture
@@ -86,6 +91,8 @@ def test_from_nothing_to_a_restored_backup(place: Path) -> None:
         (("backup",), {}, 2),
         (("restore", "/nowhere/at/all"), {}, 1),
         (("nonsense",), {}, 2),
+        (("channel", "add", "/dev/zero"), {}, 1),
+        (("prove",), {}, 1),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence_and_a_status(
@@ -96,6 +103,33 @@ def test_what_cannot_be_done_is_a_sentence_and_a_status(
     assert said + wrong
     assert "Traceback" not in said + wrong
     assert "hidden" not in said + wrong
+
+
+async def test_a_database_without_its_shape_is_a_sentence(server: Supervisor, place: Path) -> None:
+    """Nobody has migrated it, and we were not told who may: whatever needs the tables says so, and does not trip over them."""
+    admin = await asyncpg.connect(server.dsn("superuser", "postgres"))
+    name = f"bare{os.getpid()}"
+    await admin.execute(f"create database {name} owner daozhang_owner")
+    try:
+        for words in (("prove", "--json"), ("channel", "list"), ("order", "show", f"RC-{ids.text26(ids.new_id())}"), ("work",)):
+            told = await asyncio.to_thread(daozhang, place / "data", *words, DAOZHANG_DATABASE=server.dsn("app", name))
+            assert told[0] == 1, words
+            assert "run `daozhang migrate`" in told[2], words
+            assert "Traceback" not in told[2], words
+    finally:
+        await admin.execute(f"drop database {name} with (force)")
+        await admin.close()
+
+
+@pytest.mark.parametrize("content", ["", "kind = ", 'kind = "wechatpay"\nnonsense = 1', "[" * 100_000, "\0", "{}", "\ufeff"])
+def test_a_channels_file_that_is_none_is_a_sentence(ready: Ready, place: Path, content: str) -> None:
+    """Neither a trace nor anything of the file, which may hold a key."""
+    file = place / "channel.toml"
+    file.write_text(content, "utf-8")
+    status, said, wrong = ready.run(place / "data", "channel", "add", str(file))
+    assert (status, said) == (1, "")
+    assert wrong.startswith("daozhang: channel.malformed: ")
+    assert "Traceback" not in wrong
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])

@@ -52,7 +52,7 @@ async def test_a_healthy_installation_has_no_red_light(patient: tuple[Settings, 
     assert [reading for reading in readings if reading.light is Light.RED and reading.name != "disk"] == []
     names = [reading.name for reading in readings]
     assert len(names) == len(set(names))
-    assert {"fsync", "role", "migrations", "pooler", "channels", "PostgreSQL runs as", "master key"} <= set(names)
+    assert {"fsync", "role", "migrations", "partitions", "pooler", "channels", "PostgreSQL runs as", "master key"} <= set(names)
     secrets = [patient[1].home.password(role) for role in ("app", "owner", "superuser")]
     assert not any(secret in reading.says for reading in readings for secret in secrets)
 
@@ -115,6 +115,45 @@ async def test_the_database_is_read_truly(
     finally:
         await superuser(server, undo or "insert into migrations select * from kept on conflict do nothing; drop table kept")
     assert (await light(settings, name)).light is Light.GREEN
+
+
+@pytest.mark.parametrize(
+    ("months", "expected"), [(0, Light.RED), (1, Light.RED), (2, Light.AMBER), (11, Light.AMBER), (12, Light.GREEN)]
+)
+async def test_months_that_are_not_made_ahead_are_seen(patient: tuple[Settings, Supervisor], months: int, expected: Light) -> None:
+    """Without its month a table takes no row. The twelfth comes into view with a new month and is made within hours."""
+    settings, server = patient
+    owner = await asyncpg.connect(server.dsn("superuser"))
+    leaf = await owner.fetchval(
+        "select 'orders_' || to_char(clock_now() at time zone 'UTC' + make_interval(months => $1), 'YYYYMM')", months
+    )
+    await owner.execute(f"alter table orders detach partition {leaf}; alter table {leaf} rename to aside")
+    try:
+        seen = await light(settings, "partitions")
+        assert seen.light is expected
+        assert expected is Light.GREEN or f"orders has no month {leaf[-6:-2]}-{leaf[-2:]}" in seen.says
+    finally:
+        await owner.fetchval("select ensure_partitions_of('orders')")
+        await owner.execute("drop table aside")
+        await owner.close()
+    assert (await light(settings, "partitions")).light is Light.GREEN
+
+
+async def test_a_month_that_was_detached_is_not_there(patient: tuple[Settings, Supervisor]) -> None:
+    """Its table stands beside the large one under the same name, and no row finds it."""
+    settings, server = patient
+    owner = await asyncpg.connect(server.dsn("superuser"))
+    leaf, first, last = await owner.fetchrow(
+        """select 'events_' || to_char(clock_now() at time zone 'UTC', 'YYYYMM'), id_floor(m), id_floor(m + interval '1 month')
+        from (select date_trunc('month', clock_now() at time zone 'UTC') at time zone 'UTC' as m) n"""
+    )
+    await owner.execute(f"alter table events detach partition {leaf}")
+    try:
+        assert (await light(settings, "partitions")).light is Light.RED
+    finally:
+        await owner.execute(f"alter table events attach partition {leaf} for values from ('{first}') to ('{last}')")
+        await owner.close()
+    assert (await light(settings, "partitions")).light is Light.GREEN
 
 
 @pytest.mark.parametrize(

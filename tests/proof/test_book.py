@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from tests.flows.conftest import let_time_pass
+from tests.flows.knocks import knock, payment
 from tests.flows.shop import Shop, open_shop
 from tests.offers.test_offers import run, terms
 from tests.patience import until
@@ -132,6 +133,39 @@ SABOTAGE: dict[str, tuple[str, str]] = {
     "a bonus that grew": ("bonuses_given", "update bonus_promises set bonus_fen = bonus_fen + 1"),
     "a budget that was forgotten": ("budgets_kept", "update campaigns set used_fen = 0"),
     "an order that stands elsewhere": ("moves_are_states", "update orders set state = 'held' where state = 'credited'"),
+    "a way between states that does not exist": (
+        "moves_are_states",
+        "update order_moves set from_state = 'failed' where move = 'credited'",
+    ),
+    "a step that came from elsewhere": (
+        "moves_are_states", "update attempt_moves set from_state = 'unknown' where move = 'paid'",
+    ),
+    "an order that is gone, but for its moves": (
+        "moves_are_states",
+        "delete from orders where id = (select order_id from refunds where state <> 'done' limit 1)",
+    ),
+    "a refund's first step lost": ("moves_are_states", "delete from refund_moves where version = 1"),
+    "an attempt of another order": (
+        "papers_agree", "update attempts set order_id = (select max(id::text)::uuid from orders where id <> order_id)",
+    ),
+    "an attempt that asked for another sum": ("papers_agree", "update attempts set amount_fen = amount_fen + 1"),
+    "a payment without its sum": ("papers_agree", "update attempts set paid_fen = null where state = 'paid'"),
+    "an attempt of another user": ("papers_agree", "update attempts set user_id = user_id + 1"),
+    "an order that was credited at no time": ("papers_agree", "update orders set credited_at = null"),
+    "a payment at another channel": ("papers_agree", "update attempts set channel_id = channel_id + 1"),
+    "a refund of another payment": (
+        "papers_agree",
+        "update refunds set attempt_id = (select max(id::text)::uuid from attempts where id <> attempt_id)",
+    ),
+    "a refund of another total": ("papers_agree", "update refunds set total_fen = total_fen + 1"),
+    "a hold of another account": (
+        "holds_booked", "update holds set account_id = reserved_account_id, reserved_account_id = account_id",
+    ),
+    "a hold of another sum, and so its refund": (
+        "holds_booked",
+        "with r as (update refunds set amount_fen = amount_fen - 1) update holds set amount_fen = amount_fen - 1",
+    ),
+    "a message that is gone": ("messages_accounted", "delete from notifications where state = 'settled'"),
     "a message that nobody tries again": (
         "messages_accounted", "update notifications set state = 'stored', report = '{}' where state = 'settled'",
     ),
@@ -165,6 +199,14 @@ async def test_a_broken_law_is_named(shop: Shop, hand: "asyncpg.Connection[async
     tag = await hand.execute(sabotage)
     assert int(tag.rsplit(" ", 1)[-1]) > 0, tag
     assert law in await wrong(shop)
+
+
+async def test_money_for_nobody_whose_sum_was_altered_is_named(shop: Shop, hand: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """No attempt says what a stray payment was; the anomaly that waits for a person does."""
+    assert (await knock(shop, payment(shop.enrolment, ids.text26(ids.new_id()), 700))).status == 204
+    assert await wrong(shop) == set()
+    await hand.execute("update anomalies set amount_fen = 701")
+    assert await wrong(shop) == {"channels_accounted"}
 
 
 async def test_a_held_order_without_booking_is_named(shop: Shop, hand: "asyncpg.Connection[asyncpg.Record]") -> None:

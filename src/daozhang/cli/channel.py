@@ -2,7 +2,8 @@
 
 import json as jsonlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from daozhang.cli.trail import noted
 channel = App(name="channel", help="Channels: merchant accounts at payers' systems.")
 app.command(channel)
 
+MOST_BYTES = 8 << 20
+"""More than any file that a command reads: a stock of a hundred thousand codes is two MiB."""
+
 
 @channel.command
 def add(file: Path, /, *, json: bool = False) -> None:
@@ -26,7 +30,8 @@ def add(file: Path, /, *, json: bool = False) -> None:
     """
     from daozhang.channels import console
 
-    wanted = console.read_channel(content_of(file))
+    with refusals():
+        wanted = console.read_channel(content_of(file))
     channel_id = on_database(lambda database, vault, settings: console.add(database, vault, settings, wanted))
     _said(json, f"channel {channel_id} added; its notifications come to /notify/{wanted.kind}/{channel_id}", id=channel_id)
 
@@ -94,7 +99,7 @@ def rotate(channel_id: int, file: Path, /, *, json: bool = False) -> None:
 
     try:
         keys = jsonlib.loads(content_of(file))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Failed("the file is not JSON") from None
     keys = keys.get("keys", keys) if isinstance(keys, dict) else {}
     version = on_database(lambda database, vault, _settings: console.rotate(database, vault, channel_id, keys))
@@ -117,13 +122,11 @@ def retire(channel_id: int, before_version: int, /, *, json: bool = False) -> No
 
 
 def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
-    """Do it on the database. A refusal becomes a sentence in both languages."""
+    """Do it on the database. A refusal becomes a sentence."""
     from msgspec.structs import replace
 
     from daozhang.postgres.place import find_server
     from daozhang.postgres.pool import Database
-    from daozhang.reasons.catalogue import catalogue
-    from daozhang.reasons.refusal import Refusal
     from daozhang.serve import in_test_mode, prepare
     from daozhang.settings import read_settings
     from daozhang.vault import Vault
@@ -142,8 +145,18 @@ def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
             finally:
                 await database.close()
 
-    try:
+    with refusals():
         return settle(done())
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What is refused becomes a sentence."""
+    from daozhang.reasons.catalogue import catalogue
+    from daozhang.reasons.refusal import Refusal
+
+    try:
+        yield
     except Refusal as refusal:
         told = catalogue().get(refusal.reason).told("en", refusal.facts)
         raise Failed(f"{refusal.reason}: {told.title}. {told.cure}") from None
@@ -152,7 +165,11 @@ def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
 def content_of(file: Path) -> str:
     """The text of a file, or of standard input for `-`. Raises `Failed`."""
     try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as opened:
+            text = opened.read(MOST_BYTES + 1)
+            if len(text) > MOST_BYTES:
+                raise Failed(f"{file} is larger than {MOST_BYTES >> 20} MiB")
+            return text.decode("utf-8").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as fault:
         raise Failed(f"{file} cannot be read: {fault}") from None
 

@@ -333,13 +333,14 @@ def on_program(work: Callable[[Any], Awaitable[Any]]) -> Any:
     from daozhang.postgres.place import find_server
     from daozhang.reasons.catalogue import catalogue
     from daozhang.reasons.refusal import Refusal
-    from daozhang.serve import in_test_mode
+    from daozhang.serve import in_test_mode, prepare
     from daozhang.settings import read_settings
 
     settings = read_settings()
 
     async def done() -> Any:
         async with find_server(settings) as server:
+            await prepare(settings, server, beside=True)
             same = replace(settings, test_mode=settings.test_mode or await in_test_mode(server))
             async with open_program(same, server.dsn("app"), server.direct(), work=False) as program, noted(program.database):
                 return await work(program)

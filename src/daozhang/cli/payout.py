@@ -39,7 +39,7 @@ def propose(number: str, amount: str, file: Path, why: str, /, *, actor: str, co
         amount_fen = parse_yuan(amount)
     except OSError as fault:
         raise Failed(f"{file} cannot be read: {fault.strerror}") from None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise Failed('the account is JSON such as {"name": ..., "bank": ..., "number": ...}') from None
     except MalformedAmount:
         raise Failed("the amount is yuan with at most two decimals, such as 12.50") from None

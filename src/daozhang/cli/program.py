@@ -63,6 +63,7 @@ def prove(*, json: bool = False) -> None:
         json: end with one JSON line.
     """
     from daozhang.money import yuan
+    from daozhang.postgres.migrate import check_shape
     from daozhang.postgres.place import find_server
     from daozhang.postgres.pool import Database
     from daozhang.proof import prove as recompute
@@ -72,6 +73,7 @@ def prove(*, json: bool = False) -> None:
         async with find_server(read_settings()) as server:
             database = await Database.open(server.direct(), size=1)
             try:
+                await check_shape(database)
                 return await recompute(database)
             finally:
                 await database.close()

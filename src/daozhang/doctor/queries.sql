@@ -26,3 +26,17 @@ select count(*) as many, count(*) filter (where enabled) as enabled,
   count(*) filter (where enabled and not exists (
     select from channel_keys k where k.channel_id = c.id and k.retired_at is null)) as keyless
 from channels c
+
+-- name: months_missing
+-- The first month, from this one on, for which a table has no leaf. A leaf that was detached is none, though it is still there.
+with months as (
+  select i, date_trunc('month', clock_now() at time zone 'UTC') at time zone 'UTC' + make_interval(months => i) as month
+  from generate_series(0, coalesce(nullif(current_setting('daozhang.months_ahead', true), '')::integer, 12)) i
+)
+select p.name, min(m.i) as ahead, to_char(min(m.month) at time zone 'UTC', 'YYYY-MM') as month,
+  (select max(i) from months) as wanted
+from partitioned_tables p cross join months m
+where not exists (
+  select from pg_inherits h where h.inhparent = to_regclass('public.' || p.name)
+    and h.inhrelid = to_regclass('public.' || p.name || '_' || to_char(m.month at time zone 'UTC', 'YYYYMM')))
+group by p.name order by ahead, p.name

@@ -38,6 +38,7 @@ async def examine_database(database: Database, settings: Settings) -> list[Readi
     )
     readings.append(await _role(database))
     readings.append(await _migrations(database))
+    readings.append(await _partitions(database))
     readings.append(await _clock(database))
     readings.append(await _pooler(database, settings))
     readings.append(await _channels(database))
@@ -82,6 +83,23 @@ async def _migrations(database: Database) -> Reading:
     if max(applied, default=0) > files[-1].number:
         return amber(name, "the database is newer than this program")
     return green(name, f"at {files[-1].number:04}_{files[-1].name}")
+
+
+async def _partitions(database: Database) -> Reading:
+    name = "partitions"
+    if not await database.value(sql.has_table, "partitioned_tables"):
+        return amber(name, "unknown before the first migration")
+    rows: list[Any] = await database.rows(sql.months_missing)
+    # The month that has just come into view is made within hours; until then it is no fault.
+    short = [row for row in rows if row["ahead"] < row["wanted"] or row["ahead"] <= 1]
+    if not short:
+        return green(name, "every large table has its months ahead")
+    first = short[0]
+    says = f"{first['name']} has no month {first['month']}" + (
+        f", nor have {len(short) - 1} more tables all theirs" if short[1:] else ""
+    )
+    says += ": `daozhang work` makes them, and logs what keeps it from doing so"
+    return red(name, says) if first["ahead"] <= 1 else amber(name, says)
 
 
 async def _clock(database: Database) -> Reading:

@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 
 from daozhang import clock
+from daozhang.postgres.pool import Database
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,17 @@ def missing(migrations: list[Migration], applied: dict[int, tuple[str, str]]) ->
     if late:
         raise MigrationTrouble(f"{late[0].number:04}_{late[0].name} comes before {head:04}, which is applied already")
     return rest
+
+
+async def check_shape(database: Database) -> None:
+    """Raises `MigrationTrouble`, with what to do, when a database is older than this program. A newer one is let be."""
+    if not await database.value("select to_regclass('public.migrations') is not null"):
+        raise MigrationTrouble("nothing has been made in this database yet: run `daozhang migrate`")
+    rows = await database.rows("select number, name, checksum from migrations")
+    rest = missing(read_migrations(), {row["number"]: (row["name"], row["checksum"]) for row in rows})
+    if rest:
+        first = f"{rest[0].number:04}_{rest[0].name}"
+        raise MigrationTrouble(f"{len(rest)} migrations are to be applied, from {first}: run `daozhang migrate`")
 
 
 async def _queue(connection: "asyncpg.Connection[Any]") -> None:

@@ -33,8 +33,10 @@ CHECKS: dict[str, str] = {
     "lots_whole": "what is left in the lots of an account, with credits not followed yet, is its balance, and each use is whole",
     "bonuses_given": "each bonus given belongs to a credited order of its user and is booked once, and what went back is in holds",
     "budgets_kept": "no campaign gave or promised more than its budget or a user's share, no coupon was used twice",
-    "moves_are_states": "each order, attempt and refund stands where its last move left it, moves without a gap",
-    "messages_accounted": "each notification is settled, stored for a next try, or refused with why",
+    "moves_are_states": "each order, attempt and refund stands where its moves led it, each legal, without a gap",
+    "papers_agree": "each order is its user's, each attempt its order's, each refund its attempt's, for the sums they say",
+    "holds_booked": "each hold is booked once from its account, and its end as it says, and nothing else is booked as a hold",
+    "messages_accounted": "each notification is settled, stored for a next try, or refused with why, and none that came is gone",
 }
 DECISIONS = "each decision is what its hash says"
 """Whether its facts decide the same again under today's rules is counted beside it: a new rule is no fault of the books."""

@@ -127,6 +127,8 @@ with received as (
   select coalesce(p.channel_txn, r.id::text) as culprit
   from received r full join paid p on p.channel_id = r.channel_id and p.channel_txn = r.channel_txn
   where r.id is null or p.channel_txn is null or r.amount_fen <> p.paid_fen
+    or (p.paid_fen is null and not exists (select from anomalies n
+      where n.channel_id = r.channel_id and n.facts ->> 'channel_txn' = r.channel_txn and n.amount_fen = r.amount_fen))
   union
   select channel_id || ' ' || channel_txn from received group by channel_id, channel_txn having count(*) > 1
 )
@@ -258,33 +260,80 @@ with kept as (
 select (select count(*) from transfers) as looked_at, w.culprit from (select 1) one left join wrong w on true;
 
 -- name: moves_are_states
-with last_order as (
-  select distinct on (order_id) order_id, version, to_state from order_moves order by order_id, version desc
-), last_attempt as (
-  select distinct on (attempt_id) attempt_id, version, to_state from attempt_moves order by attempt_id, version desc
-), last_refund as (
-  select distinct on (refund_id) refund_id, version, to_state from refund_moves order by refund_id, version desc
+with steps as (
+  select 'order ' || order_id as what, version, from_state, to_state, (from_state, move, to_state) in (
+    select from_state, move, to_state from legal_order_moves) as legal, 'created' as began from order_moves
+  union all
+  select 'attempt ' || attempt_id, version, from_state, to_state, (from_state, move, to_state) in (
+    select from_state, move, to_state from legal_attempt_moves), 'prepared' from attempt_moves
+  union all
+  select 'refund ' || refund_id, version, from_state, to_state, (from_state, move, to_state) in (
+    select from_state, move, to_state from legal_refund_moves), 'reserved' from refund_moves
+), chained as (
+  select *, lag(to_state, 1, began) over w as before, lag(version, 1, 0) over w as last, lead(version) over w is null as newest
+  from steps window w as (partition by what order by version)
+), machines as (
+  select 'order ' || id as what, state, version, 'created' as began from orders
+  union all
+  select 'attempt ' || id, state, version, 'prepared' from attempts
+  union all
+  select 'refund ' || id, state, version, 'reserved' from refunds
 ), wrong as (
-  select 'order ' || o.id as culprit from orders o left join last_order l on l.order_id = o.id
-  where coalesce(l.to_state, 'created') <> o.state or coalesce(l.version, 0) <> o.version
-  union all
-  select 'attempt ' || a.id from attempts a left join last_attempt l on l.attempt_id = a.id
-  where coalesce(l.to_state, 'prepared') <> a.state or coalesce(l.version, 0) <> a.version
-  union all
-  select 'refund ' || r.id from refunds r left join last_refund l on l.refund_id = r.id
-  where coalesce(l.to_state, 'reserved') <> r.state or coalesce(l.version, 0) <> r.version
-  union all
-  select 'order ' || order_id from order_moves group by order_id having count(*) <> max(version)
-  union all
-  select 'attempt ' || attempt_id from attempt_moves group by attempt_id having count(*) <> max(version)
+  select what as culprit from chained where not legal or from_state <> before or version <> last + 1
+  union
+  select coalesce(m.what, c.what) from machines m full join (select * from chained where newest) c on c.what = m.what
+  where m.what is null or m.state <> coalesce(c.to_state, m.began) or m.version <> coalesce(c.version, 0)
 )
 select (select count(*) from orders) + (select count(*) from attempts) + (select count(*) from refunds) as looked_at, w.culprit
 from (select 1) one left join wrong w on true;
+
+-- name: papers_agree
+-- An order is its user's, an attempt its order's and a refund its attempt's, for the sums and at the channels that they say.
+with wrong as (
+  select 'order ' || o.id as culprit from orders o left join users u on u.id = o.user_id
+  where u.shop_id is distinct from o.shop_id or (o.state = 'credited') <> (o.credited_at is not null)
+  union all
+  select 'attempt ' || a.id from attempts a left join orders o on o.id = a.order_id left join channels c on c.id = a.channel_id
+  where (o.shop_id, o.user_id, o.amount_fen, o.currency) is distinct from (a.shop_id, a.user_id, a.amount_fen, a.currency)
+    or (c.shop_id, c.kind) is distinct from (a.shop_id, a.kind)
+    or (a.state = 'paid') <> (a.paid_fen is not null) or (a.state = 'paid') <> (a.channel_txn is not null)
+  union all
+  select 'transaction ' || f.channel_txn from fact_keys f join attempts a on a.id = f.attempt_id where a.channel_id <> f.channel_id
+  union all
+  select 'refund ' || r.id from refunds r left join attempts a on a.id = r.attempt_id
+  where (a.shop_id, a.channel_id, a.paid_fen) is distinct from (r.shop_id, r.channel_id, r.total_fen)
+    or (r.order_id is not null and r.order_id is distinct from a.order_id)
+)
+select (select count(*) from orders) + (select count(*) from attempts) + (select count(*) from refunds) as looked_at, w.culprit
+from (select 1) one left join wrong w on true;
+
+-- name: holds_booked
+with lines as (
+  select t.kind, t.source_id as hold_id, t.shop_id, p.amount_fen, p.account_id
+  from transfers t join postings p on p.transfer_id = t.id where t.kind in ('hold.reserve', 'hold.released', 'hold.captured')
+), sides as (
+  select hold_id, kind, min(shop_id) as shop_id, sum(amount_fen) filter (where amount_fen > 0) as fen,
+    min(account_id) filter (where amount_fen < 0) as source_id, min(account_id) filter (where amount_fen > 0) as target_id
+  from lines group by hold_id, kind
+), wrong as (
+  select coalesce(h.id, s.hold_id)::text as culprit
+  from holds h full join (select * from sides where kind = 'hold.reserve') s on s.hold_id = h.id
+  where (h.shop_id, h.amount_fen, h.account_id, h.reserved_account_id) is distinct from (s.shop_id, s.fen, s.source_id, s.target_id)
+  union
+  select coalesce(h.id, s.hold_id)::text
+  from (select * from holds where state <> 'reserved') h full join (select * from sides where kind <> 'hold.reserve') s on s.hold_id = h.id
+  where (h.shop_id, h.amount_fen, h.reserved_account_id) is distinct from (s.shop_id, s.fen, s.source_id) or s.kind <> 'hold.' || h.state
+    or (h.state = 'released' and s.target_id <> h.account_id)
+)
+select (select count(*) from holds) as looked_at, w.culprit from (select 1) one left join wrong w on true;
 
 -- name: messages_accounted
 with wrong as (
   select n.id::text as culprit from notifications n
   where (n.state = 'stored' and n.next_try_at is null) or (n.state <> 'stored' and n.next_try_at is not null) or n.why = ''
+  union
+  select k.channel_id || ' ' || k.key from notification_keys k left join notifications n on n.id = k.notification_id
+  where n.channel_id is distinct from k.channel_id
 )
 select (select count(*) from notifications) as looked_at, w.culprit from (select 1) one left join wrong w on true;
 

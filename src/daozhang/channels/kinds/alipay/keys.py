@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -67,7 +67,7 @@ class AlipayKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         if not self.app_certificate:
             return Signer(key)
         own = _certificates(self.app_certificate, "app_certificate")[0]
-        if own.public_key() != key.public_key():
+        if _key_of(own, "app_certificate") != key.public_key():
             raise Refusal("channel.malformed", field="app_certificate")
         return Signer(key, certificate_serial(own), root_serial(_certificates(self.root_certificate, "root_certificate")))
 
@@ -78,7 +78,7 @@ class AlipayKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             theirs = _certificates(self.alipay_certificate, "alipay_certificate")
             _must_fit(theirs, _certificates(self.root_certificate, "root_certificate"))
             leaf = theirs[0]
-            key = _strong(leaf.public_key(), "alipay_certificate")
+            key = _strong(_key_of(leaf, "alipay_certificate"), "alipay_certificate")
             keys.append(Verifier(key, certificate_serial(leaf), leaf.not_valid_after_utc.timestamp()))
         if self.alipay_public_key:
             keys.append(Verifier(_public(self.alipay_public_key)))
@@ -123,7 +123,7 @@ def _private(text: str) -> RSAPrivateKey:
     try:
         pem = "-----BEGIN" in text
         key = load_pem_private_key(_lines(text), None) if pem else load_der_private_key(_bare(text), None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Refusal("channel.malformed", field="private_key") from None
     if not isinstance(key, RSAPrivateKey):
         raise Refusal("channel.malformed", field="private_key")
@@ -134,7 +134,7 @@ def _private(text: str) -> RSAPrivateKey:
 def _public(text: str) -> RSAPublicKey:
     try:
         key = load_pem_public_key(_lines(text)) if "-----BEGIN" in text else load_der_public_key(_bare(text))
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise Refusal("channel.malformed", field="alipay_public_key") from None
     return _strong(key, "alipay_public_key")
 
@@ -168,6 +168,13 @@ def _certificates(text: str, field: str) -> list[x509.Certificate]:
     return found
 
 
+def _key_of(certificate: x509.Certificate, field: str) -> object:
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise Refusal("channel.malformed", field=field) from None
+
+
 def _must_fit(chain: list[x509.Certificate], roots: list[x509.Certificate]) -> None:
     """No certificate claims an issuer that is here and did not issue it. What Alipay hands out may leave the one between away."""
     known = [*chain, *roots]
@@ -180,7 +187,7 @@ def _must_fit(chain: list[x509.Certificate], roots: list[x509.Certificate]) -> N
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 

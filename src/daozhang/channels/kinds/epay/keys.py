@@ -9,6 +9,7 @@ from base64 import b64decode
 from typing import Any, Literal
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
@@ -59,7 +60,7 @@ class EpayKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """The merchant's private key (V2). Raises `Refusal`."""
         try:
             key = load_der_private_key(_der(self.private_key), None)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             raise Refusal("channel.malformed", field="private_key") from None
         if not isinstance(key, RSAPrivateKey):
             raise Refusal("channel.malformed", field="private_key")
@@ -71,7 +72,7 @@ class EpayKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """The operator's public key (V2). Raises `Refusal`."""
         try:
             key = load_der_public_key(_der(self.platform_public_key))
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm):
             raise Refusal("channel.malformed", field="platform_public_key") from None
         if not isinstance(key, RSAPublicKey):
             raise Refusal("channel.malformed", field="platform_public_key")

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 from cryptography.x509.oid import NameOID
@@ -87,7 +88,7 @@ class UnionKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             key, certificate, _ = pkcs12.load_key_and_certificates(
                 b64decode("".join(self.pfx.split()), validate=True), self.pfx_password.encode() or None
             )
-        except (ValueError, TypeError, binascii.Error):
+        except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm):
             raise Refusal("channel.malformed", field="pfx") from None
         if not isinstance(key, RSAPrivateKey) or certificate is None:
             raise Refusal("channel.malformed", field="pfx")
@@ -96,7 +97,7 @@ class UnionKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def _from_pem(self) -> RSAPrivateKey:
         try:
             key = load_pem_private_key(_pem(self.private_key), None)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             raise Refusal("channel.malformed", field="private_key") from None
         if not isinstance(key, RSAPrivateKey):
             raise Refusal("channel.malformed", field="private_key")
@@ -140,7 +141,7 @@ def _certificate(text: str, field: str) -> x509.Certificate:
     try:
         certificate = x509.load_pem_x509_certificate(_pem(text))
         key = certificate.public_key()
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise Refusal("channel.malformed", field=field) from None
     if not isinstance(key, RSAPublicKey):
         raise Refusal("channel.malformed", field=field)

@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from daozhang import clock
 from daozhang.channels.kinds.wechatpay.caller import Caller
-from daozhang.channels.kinds.wechatpay.ring import NoCertificates, NotFetched
+from daozhang.channels.kinds.wechatpay.ring import NoCertificates, NotFetched, bare
 from daozhang.channels.kinds.wechatpay.signing import Verifier, decrypt, read_seal, verify
 from daozhang.channels.port import Invalid
 from daozhang.channels.strict import Unclear, object_of, read_object, text_of
@@ -41,7 +42,7 @@ def fetcher(caller: Caller, ciphers: tuple[AESGCM, ...], subject: Subject) -> Ca
                 if invalid.code != "signtest":
                     raise
                 return await once()
-        except (Invalid, Unclear, ValueError) as fault:
+        except (Invalid, Unclear, ValueError, UnsupportedAlgorithm) as fault:
             raise NotFetched(str(fault)) from None
 
     return fetch
@@ -64,13 +65,14 @@ def _read(reply: Reply, ciphers: tuple[AESGCM, ...], caller: Caller) -> dict[str
         )
         certificate = x509.load_pem_x509_certificate(pem)
         key, serial = certificate.public_key(), f"{certificate.serial_number:X}"
-        if not isinstance(key, RSAPublicKey) or serial != text_of(entry, "serial_no", 64):
+        if not isinstance(key, RSAPublicKey) or serial != bare(text_of(entry, "serial_no", 64)):
             raise Unclear("a certificate that is not what its entry says")
         if certificate.not_valid_before_utc <= clock.now() < certificate.not_valid_after_utc:
             found[serial] = Verifier(key, certificate.not_valid_after_utc.timestamp())
     # The signature proves that this list is whole and new; that each certificate is genuine the APIv3 key has shown already.
     seal = read_seal(reply.headers, clock.now_s())
-    known = caller.ring.known(seal.serial) or (found[seal.serial].key if seal.serial in found else None)
+    own = found.get(bare(seal.serial))
+    known = caller.ring.known(seal.serial) or (own.key if own else None)
     if known is None:
         raise Invalid("unknown_serial", seal.serial[:64])
     verify(seal, reply.body, known)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
@@ -38,7 +39,7 @@ class WechatKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """The merchant's private key. Raises `Refusal`."""
         try:
             key = load_pem_private_key(_pem(self.private_key), None)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             raise Refusal("channel.malformed", field="private_key") from None
         if not isinstance(key, RSAPrivateKey):
             raise Refusal("channel.malformed", field="private_key")
@@ -55,7 +56,7 @@ class WechatKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         if self.public_key_id:
             try:
                 public = load_pem_public_key(_pem(self.public_key))
-            except ValueError:
+            except (ValueError, UnsupportedAlgorithm):
                 raise Refusal("channel.malformed", field="public_key") from None
             keys[self.public_key_id] = Verifier(_rsa(public, "public_key"))
         return keys
@@ -95,7 +96,7 @@ def read_certificate(pem: bytes) -> tuple[str, Verifier]:
         certificate = x509.load_pem_x509_certificate(pem)
         key = _rsa(certificate.public_key(), "platform_certificates")
         return f"{certificate.serial_number:X}", Verifier(key, certificate.not_valid_after_utc.timestamp())
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise Refusal("channel.malformed", field="platform_certificates") from None
 
 

@@ -20,7 +20,12 @@ log = logging.getLogger(__name__)
 REFRESH_LEAST_S = 60.0
 KEPT_S = 11 * 3600.0
 _NO_CERTIFICATES_S = 3600.0
-_SERIAL = re.compile(r"[0-9A-F]{40}", re.ASCII)
+_SERIAL = re.compile(r"[0-9A-F]{38,40}", re.ASCII)
+
+
+def bare(serial: str) -> str:
+    """A serial number without the zeros it may begin with: of the channel's own libraries some write them and some do not."""
+    return serial.lstrip("0")
 
 
 class NoCertificates(Exception):
@@ -44,6 +49,7 @@ class KeyRing:
 
     def known(self, serial: str) -> RSAPublicKey | None:
         """The key of a serial number that is in memory and valid."""
+        serial = bare(serial)
         fixed = self._fixed.get(serial)
         if fixed is not None and clock.now_s() < fixed.until_s:
             return fixed.key
