@@ -201,6 +201,50 @@ async def test_a_broken_law_is_named(shop: Shop, hand: "asyncpg.Connection[async
     assert law in await wrong(shop)
 
 
+@pytest.mark.parametrize(
+    ("what", "sabotage", "law"),
+    [
+        ("removed", "delete from postings where {middle}", "running_balances"),
+        (
+            "swapped",
+            """with two as (select transfer_id, line, version, lead(version) over w as later from postings
+                 where account_id = {account} window w as (order by version))
+               update postings p set version = case when p.version = t.version then t.later else t.version end
+               from (select * from two where version = 2) t where p.account_id = {account} and p.version in (t.version, t.later)""",
+            "running_balances",
+        ),
+        (
+            "inserted",
+            """insert into postings (transfer_id, line, account_id, amount_fen, balance_after_fen, version)
+               select transfer_id, 9, account_id, 1, balance_after_fen + 1, version + 1 from postings
+               where account_id = {account} order by version desc limit 1""",
+            "transfers_balance",
+        ),
+        (
+            "cut off at the end",
+            """delete from postings where (account_id, version) = (
+               select account_id, max(version) from postings where account_id = {account} group by account_id)""",
+            "balances_are_postings",
+        ),
+    ],
+    ids=lambda word: word if " " not in word else "",
+)
+async def test_rc_17_a_line_of_an_account_removed_swapped_inserted_or_cut_off_is_named(
+    shop: Shop, hand: "asyncpg.Connection[asyncpg.Record]", what: str, sabotage: str, law: str
+) -> None:
+    """The lines of an account are a chain: each has its number and the balance after it, and the account has the last of both."""
+    await lived(shop)
+    account = await hand.fetchval("select id from accounts where kind = 'user_cash' and version >= 4")
+    middle = f"account_id = {account} and version = 2"
+    assert await wrong(shop) == set()
+    tag = await hand.execute(sabotage.format(account=account, middle=middle))
+    assert not tag.endswith(" 0"), what
+    proof = await prove(shop.program.database)
+    (found,) = [check for check in proof.checks if check.name == law]
+    assert found.wrong > 0
+    assert found.culprits, "named"
+
+
 async def test_money_for_nobody_whose_sum_was_altered_is_named(shop: Shop, hand: "asyncpg.Connection[asyncpg.Record]") -> None:
     """No attempt says what a stray payment was; the anomaly that waits for a person does."""
     assert (await knock(shop, payment(shop.enrolment, ids.text26(ids.new_id()), 700))).status == 204

@@ -2,7 +2,7 @@
 select xact::text as xact, seq, kind, order_id, user_id, at
 from events
 where (xact, seq) > ($1::text::xid8, $2) and xact < pg_snapshot_xmin(pg_current_snapshot())
-order by xact, seq
+order by events.xact, events.seq
 limit $3;
 
 -- name: horizon

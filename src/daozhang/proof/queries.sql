@@ -295,7 +295,7 @@ with wrong as (
   union all
   select 'attempt ' || a.id from attempts a left join orders o on o.id = a.order_id left join channels c on c.id = a.channel_id
   where (o.shop_id, o.user_id, o.amount_fen, o.currency) is distinct from (a.shop_id, a.user_id, a.amount_fen, a.currency)
-    or (c.shop_id, c.kind) is distinct from (a.shop_id, a.kind)
+    or (c.shop_id, c.kind) <> (a.shop_id, a.kind)
     or (a.state = 'paid') <> (a.paid_fen is not null) or (a.state = 'paid') <> (a.channel_txn is not null)
   union all
   select 'transaction ' || f.channel_txn from fact_keys f join attempts a on a.id = f.attempt_id where a.channel_id <> f.channel_id
