@@ -73,16 +73,13 @@ class Wire(HttpToolsProtocol):
         super().on_message_begin()
         self._heading = self._owing = True
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header. One that follows the body counts for nothing: proxies look at the head alone (RFC 9110, 6.5)."""
-        if self._heading:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        """A head is complete."""
+        """A head is complete. What follows the body counts for nothing: proxies look at the head alone (RFC 9110, 6.5)."""
         self._heading = False
         self._calm()
         super().on_headers_complete()
+        # Trailers are put here, where nobody looks: asking about each header would cost every request.
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
