@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 from tests.flows.conftest import let_time_pass
 from tests.flows.shop import LICENSED
@@ -15,6 +16,7 @@ from tests.web.test_recharge import ON_PHONE, fill, limited
 from tests.web.test_sessions import Browser
 
 from daozhang import ids
+from daozhang.events import hub
 from daozhang.identity import Visitor
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
@@ -182,6 +184,36 @@ async def test_a_stream_ends_when_the_program_is_asked_to_stop(buyer: Browser, s
 
     _, *bodies = await streamed(shop_app, buyer, path, stop)
     assert "event: state" in "".join(bodies)
+    assert "event: end" not in "".join(bodies)
+
+
+async def test_a_stream_says_every_fifteen_seconds_that_it_is_there_however_often_the_hub_wakes(
+    buyer: Browser, stage: Stage, shop_app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxies take silence for death; the hub's own looks are no sign of life for them."""
+    assert stream.BEAT_S == 15
+    monkeypatch.setattr(stream, "BEAT_S", 0.3)
+    monkeypatch.setattr(hub, "LOOK_S", 0.02)
+    path, order_id = await place(buyer)
+
+    async def wait() -> None:
+        await asyncio.sleep(1.5)
+        await stage.pay(order_id)
+
+    _, *bodies = await streamed(shop_app, buyer, path, wait)
+    assert "".join(bodies).count(": still here\n\n") >= 2
+
+
+async def test_az_08_a_stream_ends_with_its_session(
+    buyer: Browser, stage: Stage, shop_app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "BEAT_S", 0.2)
+    path, _ = await place(buyer)
+
+    async def leave() -> None:
+        await stage.house.identity.revoke_all(stage.shop.user_id)
+
+    _, *bodies = await streamed(shop_app, buyer, path, leave)
     assert "event: end" not in "".join(bodies)
 
 

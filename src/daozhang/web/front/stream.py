@@ -1,7 +1,8 @@
 """Tells a waiting page that its order changed, the moment it does: server-sent events, one stream per page.
 
 The stream says only *that* something changed; the page reads its state from the order's own address. It ends when the program is
-asked to stop, when the order rests, or after ten minutes; the page then asks from time to time, or connects again.
+asked to stop, when the order rests or its reader's session has ended, or after ten minutes; the page then asks from time to time,
+or connects again.
 """
 
 import asyncio
@@ -39,9 +40,8 @@ async def stream(request: Request[Any, Any, Any], shown: FromPath[str]) -> Strea
         raise Refusal("operation.not_found")
     if _open[session.user_id] >= MOST_PER_USER or open_streams() >= MOST:
         raise Refusal("operation.too_many", wait_s=int(BEAT_S))
-    return Stream(
-        _counted(session.user_id, _events(house, session.user_id, identifier)), media_type="text/event-stream", headers=_HEADERS
-    )
+    events = _events(house, session.user_id, identifier, sessions.session_token(request))
+    return Stream(_counted(session.user_id, events), media_type="text/event-stream", headers=_HEADERS)
 
 
 _open: Counter[int] = Counter()
@@ -65,10 +65,13 @@ async def _counted(user_id: int, events: AsyncGenerator[bytes, None]) -> AsyncGe
             del _open[user_id]
 
 
-async def _events(house: House, user_id: int, order_id: UUID) -> AsyncGenerator[bytes, None]:
-    """The first event comes at once: what changed between the page and this stream must not be lost."""
-    changes = aiter(house.hub.changes(order_id))
-    ends_at = asyncio.get_running_loop().time() + LONGEST_S
+async def _events(house: House, user_id: int, order_id: UUID, token: str) -> AsyncGenerator[bytes, None]:
+    """The first event comes at once: what changed between the page and this stream must not be lost.
+
+    The hub wakes every few seconds, whether something changed or not: so the comment has a time of its own.
+    """
+    changes, now = aiter(house.hub.changes(order_id)), asyncio.get_running_loop().time
+    ends_at, beat_at = now() + LONGEST_S, now() + BEAT_S
     closing = asyncio.ensure_future(house.closing.wait())
     change: asyncio.Future[Any] = asyncio.ensure_future(anext(changes))
     try:
@@ -84,11 +87,13 @@ async def _events(house: House, user_id: int, order_id: UUID) -> AsyncGenerator[
             if view.terminal:
                 break
             while not change.done():
-                if asyncio.get_running_loop().time() >= ends_at or closing.done():
+                beats = now() >= beat_at
+                if now() >= ends_at or closing.done() or (beats and await house.identity.session(token) is None):
                     return
-                await asyncio.wait({change, closing}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
-                if not change.done() and not closing.done():
+                if beats:
                     yield b": still here\n\n"
+                    beat_at = now() + BEAT_S
+                await asyncio.wait({change, closing}, timeout=beat_at - now(), return_when=asyncio.FIRST_COMPLETED)
             if change.exception() is not None:
                 break
             change = asyncio.ensure_future(anext(changes))
