@@ -85,3 +85,18 @@ async def test_rl_a_number_gets_few_codes(shop_app: object) -> None:
     seen = [(await browser.submit("/reset", "/reset", phone=PHONE, send="1")).status_code for _ in range(7)]
     assert seen[:3] == [303] * 3 or seen[:3] == [200] * 3
     assert seen[-1] == 429
+
+
+@pytest.mark.usefixtures("services")
+async def test_az_05_who_guesses_at_codes_keeps_nobody_busy_who_logs_in(stage: Stage, shop_app: object) -> None:
+    """A hash is dear, and nothing but the code stands before this door: so it is made for who had the code."""
+    hasher, browser = stage.house.identity.hasher, Browser(shop_app, ip="198.51.100.7")
+    page = await browser.submit("/reset", "/reset", phone=PHONE, send="1")
+    assert page.status_code in {200, 303}
+    right, before = code(stage), hasher.done_count
+    wrong = "000000" if right != "000000" else "000001"
+    for phone in (PHONE, "13700000001"):
+        assert (await browser.submit("/reset", "/reset", phone=phone, code=wrong, password=NEW)).status_code != 303
+    assert hasher.done_count == before
+    assert (await browser.submit("/reset", "/reset", phone=PHONE, code=right, password=NEW)).status_code == 303
+    assert hasher.done_count == before + 1

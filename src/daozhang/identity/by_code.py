@@ -66,14 +66,15 @@ class ByCode:
     async def reset(self, shop_id: int, phone: str, code: str, password: str, visitor: Visitor) -> LoggedIn:
         """Set a new password, end every session of the user and open a fresh one for this browser.
 
-        The password is looked at before the code, so that a bad one uses no code up. Raises as `login`, and `account.password_*`.
+        The password is looked at before the code, so that a bad one uses no code up, and hashed after it, so that strangers who
+        guess at codes do not keep those waiting who log in. Raises as `login`, `account.password_*` and `platform.busy`.
         """
         number = read_phone(phone)
         check_new_password(password, number)
-        return await self._opened(shop_id, "reset", number, code, visitor, await self._identity.hasher.hash(password))
+        return await self._opened(shop_id, "reset", number, code, visitor, password)
 
     async def _opened(
-        self, shop_id: int, purpose: Purpose, number: str, code: str, visitor: Visitor, new_hash: str | None
+        self, shop_id: int, purpose: Purpose, number: str, code: str, visitor: Visitor, password: str | None
     ) -> LoggedIn:
         operation = _OPERATIONS[purpose]
         waiting = await self._confirmations.waiting(number, operation)
@@ -81,6 +82,7 @@ class ByCode:
             raise Refusal("confirmation.over")
         if not waiting.passed:
             await self._confirmations.answer(waiting.id, number, code)
+        new_hash = None if password is None else await self._identity.hasher.hash(password)
         user_id = await self._identity.find(shop_id, number)
         if user_id is None:
             raise Refusal("confirmation.over")
