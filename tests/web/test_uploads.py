@@ -13,6 +13,7 @@ from tests.web.stage import Stage
 from tests.web.test_cases import frozen, multipart
 from tests.web.test_sessions import Browser
 
+from daozhang.web import forms
 from daozhang.web.front.cases import MOST_UPLOAD
 
 PAGE = b"<!doctype html><script>alert(1)</script>"
@@ -130,6 +131,19 @@ async def test_in_11_a_broken_form_with_pictures_is_refused_and_never_a_fault(st
     ):
         answer = await buyer.post(f"{address}/answer", body=body, content_type=kind)
         assert answer.status_code in {303, 400, 403, 413, 422}, (kind[:40], body[-60:], answer.status_code)
+
+
+async def test_rl_10_what_many_send_at_once_has_a_bound_and_is_forgotten(
+    stage: Stage, buyer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = await frozen(stage, buyer)
+    with monkeypatch.context() as narrow:
+        narrow.setattr(forms, "MOST_HELD_BYTES", 100)
+        assert (await send(buyer, address, picture())).status_code == 503
+    assert forms._held == 0
+    assert (await send(buyer, address, picture()[:50])).status_code == 422
+    assert (await send(buyer, address, picture())).status_code == 303
+    assert forms._held == 0
 
 
 @pytest.mark.parametrize("charset", ["punycode", "idna", "utf-7", "rot13", "zip", "undefined", "nonsense"])

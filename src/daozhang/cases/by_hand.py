@@ -4,13 +4,12 @@ What was said is sealed beside the case until it is decided, and gone with the a
 both look at the same name; whoever mistyped it takes the case back and asks anew.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 from daozhang import clock
-from daozhang.cases.evidence import remake
+from daozhang.cases.evidence import remade
 from daozhang.cases.model import Case, Verdict
 from daozhang.cases.service import Cases
 from daozhang.identity.verify import Claimed, Person, Verifications
@@ -36,7 +35,7 @@ async def ask(
     if not pictures:
         raise Refusal("identity.picture_needed")
     claimed = await verifications.claim(user_id, name, number)
-    made = [await asyncio.to_thread(remake, content) for content in pictures]
+    made = await remade(pictures)
 
     async def work(tx: Tx) -> UUID:
         case_id = await cases.open(tx, shop_id, user_id, KIND, _about(user_id), "identity_proof", {}, first="staff")

@@ -1,6 +1,5 @@
 """Opening, answering, deciding and closing cases. What a verdict does is registered by kind and happens in its commit."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -12,7 +11,7 @@ import msgspec
 
 from daozhang import clock, ids
 from daozhang.alarms import ring
-from daozhang.cases.evidence import Picture, remake
+from daozhang.cases.evidence import Picture, remade
 from daozhang.cases.kinds import ANSWER_IN, KINDS
 from daozhang.cases.model import MOVES, Case, Evidence, Line, Turn, Verdict
 from daozhang.events import log as events
@@ -84,7 +83,7 @@ class Cases:
         if case.state == "closed":
             raise Refusal("cases.closed")
         said = _said(text)
-        made = [await asyncio.to_thread(remake, content) for content in pictures]
+        made = await remade(pictures)
 
         async def work(tx: Tx) -> None:
             now = await self._locked(tx, case_id)

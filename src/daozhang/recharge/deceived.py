@@ -5,7 +5,6 @@ a case opens, and two people decide: it goes back the way it came, or is free ag
 we know the payment or not, so that nobody can try numbers out.
 """
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from uuid import UUID
 
 from daozhang import clock, ids, notices
 from daozhang.cases import Case, Cases
-from daozhang.cases.evidence import remake
+from daozhang.cases.evidence import remade
 from daozhang.cases.model import Verdict
 from daozhang.events import log as events
 from daozhang.ledger import Accounts, accounts
@@ -57,7 +56,7 @@ class Deceived:
         number = "".join(said.number.split())
         if not _NUMBER.fullmatch(number) or said.amount_fen <= 0:
             raise Refusal("deceived.number_malformed")
-        made = [await asyncio.to_thread(remake, content) for content in said.pictures]
+        made = await remade(said.pictures)
         case_id = await self._database.transact(lambda tx: self._take(tx, number, said, made))
         return f"CA-{ids.text26(case_id)}"
 

@@ -12,6 +12,9 @@ LIMIT_BYTES = 64 * 1024
 _MOST_FIELDS = 40
 _LONGEST_TEXT = 4096
 _LONGEST_BOUNDARY = 70
+MOST_HELD_BYTES = 192 * 1024 * 1024
+"""Bytes of all files that one process holds while their forms are read: anybody may send some, and many may send at once."""
+_held = 0
 
 
 async def read(request: Request[Any, Any, Any], *, longest: int = _LONGEST_TEXT) -> dict[str, str]:
@@ -43,8 +46,9 @@ async def read_with_files(request: Request[Any, Any, Any], longest_file: int) ->
     """The fields of a `multipart/form-data` body, and its files that are not empty, none kept beyond a byte more than the longest.
 
     Texts are UTF-8 whatever a part says of itself: a sender who chooses how he is decoded chooses how long that takes, too.
-    Raises `Refusal("operation.form_malformed")` as `read` does.
+    Raises `Refusal("operation.form_malformed")` as `read` does, and `platform.busy` when too much is on its way at once.
     """
+    global _held  # noqa: PLW0603 - a bound of the process
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get("boundary", "")
     if kind != "multipart/form-data" or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
@@ -52,10 +56,13 @@ async def read_with_files(request: Request[Any, Any, Any], longest_file: int) ->
     fields: dict[str, str] = {}
     files: list[bytes] = []
     segment: Any = None
-    content = bytearray()
+    content, mine = bytearray(), 0
     try:
         with PushMultipartParser(boundary, max_segment_count=_MOST_FIELDS) as parser:
             async for chunk in request.stream():
+                mine, _held = mine + len(chunk), _held + len(chunk)
+                if _held > MOST_HELD_BYTES:
+                    raise Refusal("platform.busy", wait_s=30)
                 for part in parser.parse(chunk):
                     if isinstance(part, MultipartSegment):
                         segment, content = part, bytearray()
@@ -68,6 +75,8 @@ async def read_with_files(request: Request[Any, Any, Any], longest_file: int) ->
                         files.append(bytes(content))
     except (MultipartError, ValueError):
         raise Refusal("operation.form_malformed") from None
+    finally:
+        _held -= mine
     return fields, files
 
 

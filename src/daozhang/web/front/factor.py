@@ -1,13 +1,12 @@
 """The second step of a login: the code of the authenticator, a recovery code, or, with both gone, a request to people."""
 
-import asyncio
 from typing import Any
 
 from litestar import Request, Response, post
 from litestar.response import Redirect
 
 from daozhang.cases import factor as lost_factor
-from daozhang.cases.evidence import remake
+from daozhang.cases.evidence import remade
 from daozhang.policy.places import note_login
 from daozhang.reasons import Refusal, catalogue
 from daozhang.web import forms, sessions
@@ -61,7 +60,7 @@ async def lost(request: AnyRequest) -> Response[Any]:
         await sessions.check_csrf(request, form, anonymous=True)
         user_id = house.second_step.ticket(shop_id, ticket).user_id
         await house.limiter.demand("case.answer", user_id)
-        made = [await asyncio.to_thread(remake, content) for content in pictures]
+        made = await remade(pictures)
         await lost_factor.report(house.database, house.cases, shop_id, user_id, text, made)
     except Refusal as refusal:
         if not refusal.reason.startswith(_ON_FORM):
