@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg
 import hypothesis
 import pytest
+from tests.copies import Copies, open_copies
 
 from daozhang.channels.catalogue import KINDS
 from daozhang.postgres import Database
@@ -96,15 +96,23 @@ async def server() -> AsyncIterator[Supervisor]:
         yield running
 
 
+@pytest.fixture(scope="session")
+async def copies(server: Supervisor) -> AsyncIterator[Copies]:
+    """Who makes copies of the template, over one connection for all of them."""
+    async with open_copies(server) as made:
+        yield made
+
+
 @pytest.fixture
-async def fresh(server: Supervisor) -> AsyncIterator[str]:
-    """The name of a fresh, migrated database."""
-    name = f"t{secrets.token_hex(6)}"
-    admin = await asyncpg.connect(server.dsn("superuser", "postgres"))
-    await admin.execute(f'create database "{name}" template daozhang owner daozhang_owner strategy file_copy')
-    yield name
-    await admin.execute(f'drop database "{name}" with (force)')
-    await admin.close()
+async def fresh(copies: Copies, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The name of a fresh, migrated database. Its clock may be shifted where `free_clock` is asked for."""
+    async with copies.copy(free_clock="free_clock" in request.fixturenames) as name:
+        yield name
+
+
+@pytest.fixture
+def free_clock() -> None:
+    """Allow the clock of the fresh database to be shifted: it is a copy of a template that allows it."""
 
 
 @pytest.fixture

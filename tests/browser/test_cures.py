@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 from tests.browser.conftest import Shop, asked, audit, context_for, log_in, visit
-from tests.flows.conftest import let_time_pass
 from tests.web.stage import PASSWORD, PHONE
 from tests.web.test_funds import a_good
 
 from daozhang.ids import parse26
-from daozhang.postgres import Database
 from daozhang.simulators.faults import Fault
 
 LOOKS = pytest.mark.parametrize(
@@ -80,9 +78,8 @@ async def paid(shop: Shop, path: str) -> None:
 
 @LOOKS
 async def test_both_arrived_after_a_doubt_and_one_goes_back_with_a_tap(
-    chromium: Browser, shop: Shop, axe: str, owner_database: Database, language: str, width: int, *, script: bool
+    chromium: Browser, shop: Shop, axe: str, free_clock: None, language: str, width: int, *, script: bool
 ) -> None:
-    await let_time_pass(owner_database)
     person, stage = await enter(chromium, shop, axe, language, width, script=script), shop.stage
     stage.sim.dial.set(Fault(point="order", kind="booked_error", times=None))
     first = await order(person)

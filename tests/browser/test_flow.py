@@ -20,13 +20,11 @@ from tests.browser.conftest import (
     says_paid,
     visit,
 )
-from tests.flows.conftest import let_time_pass
 from tests.patience import until
 from tests.web.stage import PASSWORD, PHONE
 
 from daozhang.bench.browse import PHONE_BELOW_PX, Look
 from daozhang.ids import parse26
-from daozhang.postgres import Database
 from daozhang.simulators.faults import Fault
 
 SAID = {
@@ -153,10 +151,9 @@ async def test_a_typed_amount_is_read_back_and_kept_when_it_is_refused(chromium:
 
 @pytest.mark.parametrize(("language", "width", "dark"), [("zh", 1280, True), ("en", 390, False)])
 async def test_typing_is_answered_and_an_open_order_is_gone_on_with_until_two_minutes_of_doubt_are_over(
-    chromium: Browser, shop: Shop, axe: str, owner_database: Database, language: str, width: int, *, dark: bool
+    chromium: Browser, shop: Shop, axe: str, free_clock: None, language: str, width: int, *, dark: bool
 ) -> None:
     said = AHEAD[language]
-    await let_time_pass(owner_database)
     context = await context_for(chromium, language=language, width=width, dark=dark)
     page, faults = await context.new_page(), list[str]()
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -40,8 +40,7 @@ def spy() -> Spy:
 
 
 @pytest.fixture
-async def cases(database: Database, owner_database: Database, settings: Settings, spy: Spy) -> AsyncIterator[Cases]:
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+async def cases(database: Database, free_clock: None, settings: Settings, spy: Spy) -> AsyncIterator[Cases]:
     yield Cases(database, await Vault.open(database, settings), dict.fromkeys(KINDS, spy))
     clock.shift(0)
 

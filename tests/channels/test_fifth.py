@@ -7,16 +7,15 @@ import sys
 from pathlib import Path
 
 from tests.channels.fifth import FOLDERS, LINES, add_a_fifth
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.house.sources import ROOT, SOURCE, text
 
 from daozhang.postgres import Database
 
 
 async def test_one_folder_and_one_line_make_a_channel_that_is_offered_paid_refunded_and_watched(
-    database: Database, owner_database: Database, tmp_path: Path
+    database: Database, free_clock: None, tmp_path: Path
 ) -> None:
-    await let_time_pass(owner_database)
     assert add_a_fifth(SOURCE, tmp_path / "copy") == list(LINES)
     told = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.channels.fifth", database.dsn, str(tmp_path / "data"),

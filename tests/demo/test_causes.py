@@ -27,9 +27,8 @@ from daozhang.settings import Settings
 
 
 @pytest.fixture
-async def world(database: Database, owner_database: Database, settings: Settings) -> AsyncIterator[tuple[Shop, World]]:
+async def world(database: Database, free_clock: None, settings: Settings) -> AsyncIterator[tuple[Shop, World]]:
     """The demo's world, furnished as the demo furnishes it."""
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
     async with open_shop(database, settings, kinds=("wechatpay", "unionpay", "epay"), rules=defaults()) as shop:
         for card in shop.sim.services.cards():
             await rows.add(database, shop.program.vault, settings, 1, rows.ProviderSettings(**card))  # type: ignore[arg-type]

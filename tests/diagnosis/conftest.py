@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.flows.conftest import let_time_pass
 from tests.flows.shop import Shop, open_shop
 
 from daozhang.postgres import Database
@@ -18,8 +17,7 @@ def enrolment() -> Enrolment:
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+async def shop(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop with WeChat Pay and Alipay."""
-    await let_time_pass(owner_database)
     async with open_shop(database, settings, enrolment=enrolment, kinds=("alipay",)) as opened:
         yield opened

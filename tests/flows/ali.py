@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import aiohttp
+from tests.copies import Copies
 from tests.flows.conftest import fresh_database, proved
 from tests.flows.shop import Shop, open_shop
 
@@ -24,10 +25,10 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @asynccontextmanager
-async def alipay_stall(server: Supervisor, enrolment: Enrolment, settings: Settings) -> AsyncIterator[Shop]:
+async def alipay_stall(server: Supervisor, copies: Copies, enrolment: Enrolment, settings: Settings) -> AsyncIterator[Shop]:
     """A shop whose stories are told at Alipay; after them its books are proved."""
     async with (
-        fresh_database(server) as database,
+        fresh_database(server, copies) as database,
         open_shop(database, settings, enrolment=enrolment, kinds=("alipay",)) as opened,
     ):
         yield replace(opened, channel_id=opened.channels["alipay"])

@@ -1,11 +1,10 @@
 """A shop for each story, and the proof at its end: whatever happened, the books add up."""
 
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
 import pytest
+from tests.copies import Copies
 from tests.flows.shop import Shop, open_shop
 
 from daozhang.postgres import Database
@@ -28,9 +27,8 @@ def stranger() -> Enrolment:
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+async def shop(free_clock: None, database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop; after the story its books are proved."""
-    await let_time_pass(owner_database)
     async with open_shop(database, settings, enrolment=enrolment) as opened:
         yield opened
         await proved(database)
@@ -38,12 +36,12 @@ async def shop(database: Database, owner_database: Database, settings: Settings,
 
 @pytest.fixture(scope="module")
 async def stall(
-    server: Supervisor, enrolment: Enrolment, stranger: Enrolment, tmp_path_factory: pytest.TempPathFactory
+    server: Supervisor, copies: Copies, enrolment: Enrolment, stranger: Enrolment, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shop]:
     """One shop for all the attacks of a file, which leave nothing behind: opening one for each takes longer than the attack."""
     settings = Settings(data=tmp_path_factory.mktemp("stall"), test_mode=True)
     async with (
-        fresh_database(server) as database,
+        fresh_database(server, copies) as database,
         open_shop(database, settings, enrolment=enrolment, others=(stranger,)) as opened,
     ):
         yield opened
@@ -51,19 +49,12 @@ async def stall(
 
 
 @asynccontextmanager
-async def fresh_database(server: Supervisor) -> AsyncIterator[Database]:
+async def fresh_database(server: Supervisor, copies: Copies) -> AsyncIterator[Database]:
     """A database of its own, whose clock may be shifted, for whatever outlives one test."""
-    name = f"m{secrets.token_hex(6)}"
-    admin = await asyncpg.connect(server.dsn("superuser", "postgres"))
-    await admin.execute(f'create database "{name}" template daozhang owner daozhang_owner strategy file_copy')
-    owner = await Database.open(server.dsn("owner", name), size=1)
-    await let_time_pass(owner)
-    await owner.close()
-    opened = await Database.open(server.dsn("app", name))
-    yield opened
-    await opened.close()
-    await admin.execute(f'drop database "{name}" with (force)')
-    await admin.close()
+    async with copies.copy(free_clock=True) as name:
+        opened = await Database.open(server.dsn("app", name))
+        yield opened
+        await opened.close()
 
 
 async def let_time_pass(owner_database: Database) -> None:

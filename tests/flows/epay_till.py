@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 import pytest
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.knocks import LEAKS
 from tests.flows.shop import Shop, open_shop
 
@@ -86,9 +86,8 @@ class Till:
 
 @pytest.fixture
 async def till(
-    database: Database, owner_database: Database, settings: Settings, enrolment: WechatEnrolment, operator: Enrolment
+    database: Database, free_clock: None, settings: Settings, enrolment: WechatEnrolment, operator: Enrolment
 ) -> AsyncIterator[Till]:
-    await let_time_pass(owner_database)
     async with open_shop(
         database, settings, enrolment=enrolment, kinds=("epay",), makers={"epay": lambda world: Epay(world, operator)}
     ) as shop:

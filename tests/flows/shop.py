@@ -39,6 +39,7 @@ from daozhang.simulators.simulator import Simulator
 from daozhang.simulators.station import Maker
 from daozhang.simulators.unionpay.enrolment import enrol as enrol_unionpay
 from daozhang.simulators.unionpay.station import UnionPay
+from daozhang.status import History
 from daozhang.vault import Vault
 from daozhang.web.wire import Wire
 
@@ -197,6 +198,10 @@ async def open_shop(
                 patches.setitem(waits, name, CHANNEL_S)
         # `later` moves the clock for everybody at once; a look at the row that began before it would set it back for a moment.
         patches.setattr(app, "follow_clock", _stand_still)
+        if not work:
+            # Read and planned ahead for whoever may come: a story's people come at once, and what they need is read for them.
+            patches.setattr(app, "keep_warm", _stand_still)
+            patches.setattr(History, "watch", _stand_still)
         async with open_program(settings, database.dsn, direct or database.dsn, work=work, public_url=url) as program:
             await program.house.identity.register(1, PHONE, PASSWORD, Visitor("192.0.2.1", "192.0.2.0/24"))
             user_id = await program.house.identity.find(1, PHONE)

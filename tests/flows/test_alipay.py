@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.channels.test_alipay_codes import cases
+from tests.copies import Copies
 from tests.flows.ali import alipay_stall, paid, place, silenced, station, until
 from tests.flows.shop import Shop
 from tests.web.test_sessions import Browser
@@ -20,9 +21,11 @@ from daozhang.web.doors import make_app
 
 
 @pytest.fixture(scope="module")
-async def shop(server: Supervisor, enrolment: Enrolment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+async def shop(
+    server: Supervisor, copies: Copies, enrolment: Enrolment, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shop]:
     settings = Settings(data=tmp_path_factory.mktemp("alipay"), test_mode=True)
-    async with alipay_stall(server, enrolment, settings) as opened:
+    async with alipay_stall(server, copies, enrolment, settings) as opened:
         yield opened
 
 

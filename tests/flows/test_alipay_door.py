@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from tests.copies import Copies
 from tests.flows.ali import FORM, alipay_stall, knock, paid, place, silenced, station, truth, until
 from tests.flows.knocks import book, kept
 from tests.flows.shop import Shop
@@ -16,9 +17,11 @@ from daozhang.simulators.merchant import Enrolment
 
 
 @pytest.fixture(scope="module")
-async def shop(server: Supervisor, enrolment: Enrolment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+async def shop(
+    server: Supervisor, copies: Copies, enrolment: Enrolment, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shop]:
     settings = Settings(data=tmp_path_factory.mktemp("alipay"), test_mode=True)
-    async with alipay_stall(server, enrolment, settings) as opened:
+    async with alipay_stall(server, copies, enrolment, settings) as opened:
         yield opened
 
 

@@ -24,9 +24,8 @@ NETWORK = "192.0.2.0/24"
 
 
 @pytest.fixture
-async def asking(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+async def asking(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop that confirms what is above 100 yuan, or above 200 in a day, with its messenger and face service."""
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
     rules = replace(LICENSED, amount=ODD.amount, confirm=ConfirmRules(from_fen=10_000, day_fen=20_000))
     async with open_shop(database, settings, enrolment=enrolment, rules=rules) as shop:
         for card in shop.sim.services.cards():

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests.channels import test_alipay_codes, unionpay_codes
 from tests.channels.test_epay_codes import ROWS as EPAY_ROWS
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.shop import Shop, open_shop
 from tests.flows.test_wechatpay_codes import cured
 
@@ -61,8 +61,7 @@ def said(kind: str, operation: str) -> Iterator[Said]:
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
-    await let_time_pass(owner_database)
+async def shop(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     async with open_shop(database, settings, enrolment=enrolment, kinds=("alipay", "unionpay", "epay")) as opened:
         yield opened
         await proved(database)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.shop import Shop, open_shop
 from tests.flows.test_refunds import refunds_end
 from tests.flows.test_refunds_everywhere import EVERY, METHOD, returned_fen
@@ -24,8 +24,7 @@ SAYS = frozenset({"wechatpay", "alipay", "unionpay"})
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
-    await let_time_pass(owner_database)
+async def shop(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     async with open_shop(database, settings, enrolment=enrolment, kinds=KINDS) as opened:
         yield opened
         await proved(database)

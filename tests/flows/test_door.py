@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from tests.copies import Copies
 from tests.flows.epay_till import Till
 from tests.flows.epay_till import operator as operator  # noqa: PLC0414 - the fixture
 from tests.flows.epay_till import till as till  # noqa: PLC0414 - the fixture
@@ -104,8 +105,8 @@ async def test_cb_19_a_claim_that_stays_denied_rings_after_ten_minutes_and_ends(
 
 
 @pytest.fixture(scope="module")
-async def union(server: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    async with union_stall(server, Settings(data=tmp_path_factory.mktemp("door"), test_mode=True)) as opened:
+async def union(server: Supervisor, copies: Copies, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    async with union_stall(server, copies, Settings(data=tmp_path_factory.mktemp("door"), test_mode=True)) as opened:
         yield opened
 
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from tests.channels.attacks import Message, Pen
 from tests.channels.pens import AlipayPen, EpayPen, UnionPen, WechatPen
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.shop import Shop, open_shop
 from tests.flows.test_told_everywhere import credited
 from yarl import URL
@@ -48,9 +48,8 @@ class Twins(NamedTuple):
 
 @pytest.fixture
 async def twins(
-    database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment, stranger: Enrolment
+    database: Database, free_clock: None, settings: Settings, enrolment: Enrolment, stranger: Enrolment
 ) -> AsyncIterator[Twins]:
-    await let_time_pass(owner_database)
     ali, ali_too = enrol_alipay(), enrol_alipay("2021003128600002", "2088102147948061", "青竹二店")
     union = enrol_union(("777290058100001", "青竹点卡"), ("777290058100002", "青竹二店"))
     epay = enrol_epay("1001", "1002")

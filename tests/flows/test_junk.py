@@ -32,9 +32,8 @@ class Message(NamedTuple):
 
 
 @pytest.fixture
-async def street(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+async def street(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop with a channel of each kind; nothing in it asks anybody by itself."""
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
     async with open_shop(database, settings, enrolment=enrolment, kinds=tuple(KNOWN)) as opened:
         yield opened
 

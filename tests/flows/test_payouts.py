@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.shop import Shop, open_shop, refuses
 from tests.flows.test_amounts import balance
 from tests.flows.test_refunds import paid, refunds_end, spend, wallet
@@ -26,9 +26,8 @@ ACCOUNT = Payee(name=" 买买提•吐尔逊 ", bank="工商银行北京分行",
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+async def shop(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop whose user is verified."""
-    await let_time_pass(owner_database)
     async with open_shop(database, settings, enrolment=enrolment) as opened:
         await verified(opened, NAME)
         yield opened

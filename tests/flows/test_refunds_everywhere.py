@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.shop import Shop, open_shop, refuses
 from tests.flows.test_refunds import refunds_end, spend, wallet
 
@@ -32,10 +32,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def shop(
-    database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment, kind: str
-) -> AsyncIterator[Shop]:
-    await let_time_pass(owner_database)
+async def shop(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment, kind: str) -> AsyncIterator[Shop]:
     async with open_shop(database, settings, enrolment=enrolment, kinds=(kind,)) as opened:
         yield opened
         await proved(database)

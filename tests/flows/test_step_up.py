@@ -30,10 +30,9 @@ LARGE_FEN, DAY_S = 200_000, 86_400
 
 @pytest.fixture
 async def shop(
-    database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment, tmp_path: Path
+    database: Database, free_clock: None, settings: Settings, enrolment: Enrolment, tmp_path: Path
 ) -> AsyncIterator[Shop]:
     """A shop with its messenger, and a user who has been at home in Zhejiang for a month, on a device of his own."""
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
     (tmp_path / "v4.xdb").write_bytes(atlas())
     places.use_places((tmp_path / "v4.xdb",))
     async with open_shop(database, settings, enrolment=enrolment, rules=LICENSED) as opened:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.shop import Shop, open_shop
 from tests.flows.test_refunds import refunds_end
 
@@ -24,9 +24,8 @@ KINDS = ("wechatpay", "alipay", "unionpay")
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+async def shop(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop with a channel of each of these kinds."""
-    await let_time_pass(owner_database)
     async with open_shop(database, settings, enrolment=enrolment, kinds=KINDS) as opened:
         yield opened
         await proved(database)

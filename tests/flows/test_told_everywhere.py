@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.shop import Shop, open_shop
 from tests.flows.test_junk import send, the_message
 from tests.patience import until
@@ -23,8 +23,7 @@ METHOD = {"wechatpay": "native"}
 
 
 @pytest.fixture
-async def street(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
-    await let_time_pass(owner_database)
+async def street(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     async with open_shop(database, settings, enrolment=enrolment, kinds=tuple(KNOWN)) as opened:
         yield opened
         await proved(database)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import aiohttp
 import pytest
+from tests.copies import Copies
 from tests.flows.knocks import Message, book, kept
 from tests.flows.shop import Shop
 from tests.flows.union import FORM, adapter, calls, claim, knock, notice, place, station, union_stall
@@ -22,8 +23,8 @@ from daozhang.web.doors import make_app
 
 
 @pytest.fixture(scope="module")
-async def shop(server: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    async with union_stall(server, Settings(data=tmp_path_factory.mktemp("union"), test_mode=True)) as opened:
+async def shop(server: Supervisor, copies: Copies, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    async with union_stall(server, copies, Settings(data=tmp_path_factory.mktemp("union"), test_mode=True)) as opened:
         yield opened
 
 

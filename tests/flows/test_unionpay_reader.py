@@ -5,6 +5,7 @@ from html import escape
 
 import pytest
 from tests.channels.unionpay_codes import Case, cases, named
+from tests.copies import Copies
 from tests.flows.shop import Shop
 from tests.flows.union import place, union_stall
 from tests.web.test_sessions import Browser
@@ -16,8 +17,8 @@ from daozhang.web.doors import make_app
 
 
 @pytest.fixture(scope="module")
-async def shop(server: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    async with union_stall(server, Settings(data=tmp_path_factory.mktemp("reader"), test_mode=True)) as opened:
+async def shop(server: Supervisor, copies: Copies, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    async with union_stall(server, copies, Settings(data=tmp_path_factory.mktemp("reader"), test_mode=True)) as opened:
         yield opened
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.knocks import knock, payment
 from tests.flows.shop import LICENSED, Shop, open_shop, refuses
 from tests.flows.test_purchase import PRICE_FEN, bought, left
@@ -42,8 +42,7 @@ RULES = (
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
-    await let_time_pass(owner_database)
+async def shop(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     async with open_shop(database, settings, enrolment=enrolment, rules=replace(LICENSED, rules=RULES)) as opened:
         yield opened
         await proved(database)

@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 from typing import cast
 from urllib.parse import urlencode
 
-import asyncpg
-from tests.flows.conftest import let_time_pass, proved
+from tests.copies import Copies
+from tests.flows.conftest import fresh_database, proved
 from tests.flows.knocks import Heard, Message, post
 from tests.flows.shop import Shop, open_shop
 
 from daozhang import __version__
 from daozhang.channels.kinds.unionpay.adapter import UnionPay
-from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.recharge.model import OrderView, PlaceRequest
 from daozhang.settings import Settings
@@ -24,21 +23,11 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
 
 
 @asynccontextmanager
-async def union_stall(server: Supervisor, settings: Settings) -> AsyncIterator[Shop]:
+async def union_stall(server: Supervisor, copies: Copies, settings: Settings) -> AsyncIterator[Shop]:
     """One shop with a UnionPay for a whole file; its clock may be shifted, and its books are proved at the end."""
-    name = f"u{secrets.token_hex(6)}"
-    admin = await asyncpg.connect(server.dsn("superuser", "postgres"))
-    await admin.execute(f'create database "{name}" template daozhang owner daozhang_owner strategy file_copy')
-    owner = await Database.open(server.dsn("owner", name), size=1)
-    await let_time_pass(owner)
-    await owner.close()
-    opened = await Database.open(server.dsn("app", name))
-    async with open_shop(opened, settings, kinds=("unionpay",)) as shop:
+    async with fresh_database(server, copies) as database, open_shop(database, settings, kinds=("unionpay",)) as shop:
         yield shop
-        await proved(opened)
-    await opened.close()
-    await admin.execute(f'drop database "{name}" with (force)')
-    await admin.close()
+        await proved(database)
 
 
 def station(shop: Shop) -> Station:

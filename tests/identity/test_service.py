@@ -351,9 +351,8 @@ async def test_what_happened_to_a_user_is_an_event(identity: Identity, database:
 
 
 async def test_the_review_that_a_frozen_user_was_promised_rings_when_its_day_has_come(
-    identity: Identity, database: Database, owner_database: Database, user_id: int
+    identity: Identity, database: Database, free_clock: None, user_id: int
 ) -> None:
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
     await identity.freeze(user_id, actor="staff:1", reason="risk_review")
     try:
         assert await reviews.tell(database, 1) == 0

@@ -18,8 +18,7 @@ HERE = Visitor("203.0.113.9", "203.0.113.0/24")
 
 
 @pytest.fixture
-async def staff(database: Database, owner_database: Database, vault: Vault) -> AsyncIterator[Staff]:
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+async def staff(database: Database, free_clock: None, vault: Vault) -> AsyncIterator[Staff]:
     hasher = Hasher(memory_kib=256, passes=1)
     yield Staff(database, vault, Limiter(database), hasher)
     hasher.close()

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.shop import Shop, open_shop, refuses
 
 from daozhang import __version__, alarms, clock
@@ -31,8 +31,7 @@ def enrolment() -> Enrolment:
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
-    await let_time_pass(owner_database)
+async def shop(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     async with open_shop(database, settings, enrolment=enrolment) as opened:
         yield opened
         await proved(database)

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 from tests.daytime import within_one_day
-from tests.flows.conftest import let_time_pass
 from tests.flows.shop import LICENSED, Shop, open_shop
 
 from daozhang import __version__
@@ -25,12 +24,11 @@ def enrolment() -> Enrolment:
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+async def shop(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop whose day holds 200 yuan."""
     rules = LICENSED
     day = msgspec.structs.replace(rules, day=msgspec.structs.replace(rules.day, max_fen=20_000))
     assert await Books(database).publish(1, day, version=1, author="tester", note="a small day")
-    await let_time_pass(owner_database)
     async with open_shop(database, settings, enrolment=enrolment) as opened:
         await within_one_day(opened)
         yield opened

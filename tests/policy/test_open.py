@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 from msgspec.structs import replace
-from tests.flows.conftest import let_time_pass
 from tests.flows.shop import LICENSED, Shop, open_shop
 
 from daozhang.policy.book import OpenRules
@@ -14,8 +13,7 @@ from daozhang.settings import Settings
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings) -> AsyncIterator[Shop]:
-    await let_time_pass(owner_database)
+async def shop(database: Database, free_clock: None, settings: Settings) -> AsyncIterator[Shop]:
     async with open_shop(database, settings, rules=replace(LICENSED, open=OpenRules(most_count=3))) as opened:
         yield opened
 

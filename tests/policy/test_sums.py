@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
-from tests.flows.conftest import let_time_pass
 from tests.flows.shop import LICENSED, open_shop
 from tests.policy.test_payers import paid, settle
 from tests.policy.test_signals import people
@@ -56,9 +55,8 @@ def went(views: Sequence[OrderView]) -> int:
 
 @pytest.mark.parametrize("feature", WINDOWS)
 async def test_rl_01_orders_of_one_user_at_once_in_two_programs_fill_his_window_exactly(
-    database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment, feature: str
+    database: Database, free_clock: None, settings: Settings, enrolment: Enrolment, feature: str
 ) -> None:
-    await let_time_pass(owner_database)
     rules = counting(feature, WINDOWS[feature])
     async with open_shop(database, settings, enrolment=enrolment, rules=rules) as shop:
         wish = Wish(1, shop.user_id, FEN, shop.channel_id, "native")

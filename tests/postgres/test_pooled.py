@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.flows.conftest import let_time_pass, proved
+from tests.flows.conftest import proved
 from tests.flows.shop import open_shop
 from tests.patience import until
 from tests.postgres.running import absent
@@ -38,8 +38,7 @@ async def test_each_transaction_brings_what_a_session_has(database: Database) ->
         await pooled.close()
 
 
-async def test_a_recharge_leaves_nothing_in_its_sessions(database: Database, owner_database: Database, settings: Settings) -> None:
-    await let_time_pass(owner_database)
+async def test_a_recharge_leaves_nothing_in_its_sessions(database: Database, free_clock: None, settings: Settings) -> None:
     async with open_shop(database, replace(settings, database_pooled=True)) as shop:
         order = await shop.place()
         await shop.pay(order)
@@ -103,10 +102,7 @@ min_pool_size = 3
     shutil.rmtree(folder)
 
 
-async def test_a_recharge_goes_through_pgbouncer(
-    bouncer: str, database: Database, owner_database: Database, settings: Settings
-) -> None:
-    await let_time_pass(owner_database)
+async def test_a_recharge_goes_through_pgbouncer(bouncer: str, database: Database, free_clock: None, settings: Settings) -> None:
     through = await Database.open(bouncer, pooled=True)
     try:
         async with open_shop(through, replace(settings, database_pooled=True), direct=database.dsn, work=True) as shop:

@@ -5,7 +5,6 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from tests.flows.conftest import let_time_pass
 from tests.flows.knocks import knock, payment
 from tests.flows.shop import Shop, open_shop
 from tests.offers.test_offers import run, terms
@@ -32,9 +31,8 @@ def enrolment() -> Enrolment:
 
 
 @pytest.fixture
-async def shop(database: Database, owner_database: Database, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
+async def shop(database: Database, free_clock: None, settings: Settings, enrolment: Enrolment) -> AsyncIterator[Shop]:
     """A shop whose book will not add up at the end."""
-    await let_time_pass(owner_database)
     async with open_shop(database, settings, enrolment=enrolment) as opened:
         yield opened
 

@@ -43,8 +43,7 @@ class Line:
 
 
 @pytest.fixture
-async def line(database: Database, owner_database: Database, settings: Settings) -> AsyncIterator[Line]:
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+async def line(database: Database, free_clock: None, settings: Settings) -> AsyncIterator[Line]:
     vault = await Vault.open(database, settings)
     async with Simulator(kinds=()) as sim:
         for card in sim.services.cards():

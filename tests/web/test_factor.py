@@ -11,7 +11,6 @@ from tests.web.test_sessions import Browser
 
 from daozhang import clock
 from daozhang.identity import Visitor, factor, totp
-from daozhang.postgres import Database
 from daozhang.reasons import Refusal
 
 
@@ -107,9 +106,8 @@ async def test_az_a_new_device_and_what_is_delicate_ask_for_it_and_each_code_ope
 
 
 @pytest.fixture
-async def _clock_moves(owner_database: Database) -> None:
+async def _clock_moves(free_clock: None) -> None:
     """Test mode, in which alone the clock may be shifted."""
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
 
 
 @pytest.mark.usefixtures("_clock_moves")

@@ -9,7 +9,6 @@ import secrets
 from typing import Any, get_args
 
 import pytest
-from tests.flows.conftest import let_time_pass
 from tests.web.stage import PASSWORD, PHONE, Stage
 from tests.web.test_factor import enrolled
 from tests.web.test_sessions import Browser
@@ -18,7 +17,6 @@ from daozhang import clock, notices
 from daozhang.goods import shelf
 from daozhang.identity import factor
 from daozhang.mine import Unused
-from daozhang.postgres import Database
 from daozhang.proof import prove
 from daozhang.recharge.model import Basket
 from daozhang.web.locale import Code, load
@@ -156,10 +154,7 @@ async def test_part_of_it_was_spent_and_the_newest_payment_gives_first(buyer: Br
     assert (way.total_fen, way.rest_fen, way.stuck) == (8_000, 0, ())
 
 
-async def test_closing_gives_the_money_back_waits_for_it_and_ends_for_good(
-    buyer: Browser, stage: Stage, owner_database: Database
-) -> None:
-    await let_time_pass(owner_database)
+async def test_closing_gives_the_money_back_waits_for_it_and_ends_for_good(buyer: Browser, stage: Stage, free_clock: None) -> None:
     await fund(stage, 5_000)
     waiting = await stage.shop.place(7_700)
     token = await buyer.token("/me/close")
@@ -185,8 +180,7 @@ async def test_closing_gives_the_money_back_waits_for_it_and_ends_for_good(
     await whole(stage)
 
 
-async def test_who_changes_his_mind_stays(buyer: Browser, stage: Stage, owner_database: Database) -> None:
-    await let_time_pass(owner_database)
+async def test_who_changes_his_mind_stays(buyer: Browser, stage: Stage, free_clock: None) -> None:
     await stage.shop.place(7_700)
     await buyer.submit("/me/close", "/me/close", password=PASSWORD, sure="1")
     assert (await buyer.submit("/me/close", "/me/stay")).headers["location"] == "/me"

@@ -9,7 +9,6 @@ from tests.web.test_sessions import Browser
 
 from daozhang import clock, notices
 from daozhang.mine import outward
-from daozhang.postgres import Database
 from daozhang.web.locale import load
 
 ADDRESS = "buyer.one@example.com"
@@ -34,9 +33,8 @@ async def told(stage: Stage, kind: str) -> None:
 
 @pytest.mark.usefixtures("services")
 async def test_what_is_sent_where_is_the_readers_choice_and_safety_always_goes_to_the_number(
-    stage: Stage, buyer: Browser, owner_database: Database
+    stage: Stage, buyer: Browser, free_clock: None
 ) -> None:
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
     await told(stage, "money_free")
     assert await sent(stage) == [], "on the site only, until something was chosen"
     await buyer.submit("/me", "/me/password", old=PASSWORD, password="a kettle sings at dusk 9")

@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.flows.conftest import let_time_pass
 from tests.flows.shop import LICENSED
 from tests.web.stage import PASSWORD, Stage
 from tests.web.test_recharge import ON_PHONE, fill, limited
@@ -19,7 +18,6 @@ from daozhang import ids
 from daozhang.events import hub
 from daozhang.identity import Visitor
 from daozhang.policy.books import Books
-from daozhang.postgres import Database
 from daozhang.simulators.faults import Fault
 from daozhang.web.front import stream
 from daozhang.web.front.stream import MOST_PER_USER
@@ -283,10 +281,9 @@ async def test_a_failed_order_offers_every_way_that_takes_its_amount(buyer: Brow
 
 
 async def test_rc_of_two_that_both_arrived_after_a_doubt_one_goes_back_with_a_tap(
-    buyer: Browser, stage: Stage, owner_database: Database
+    buyer: Browser, stage: Stage, free_clock: None
 ) -> None:
     """The channel did take the first order and answered nothing; the buyer waited, was warned, and paid both."""
-    await let_time_pass(owner_database)
     stage.sim.dial.set(Fault(point="order", kind="booked_error", times=20))
     first, first_id = await place(buyer)
     assert "We are checking" in (await buyer.get(first)).text

@@ -8,14 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.flows.conftest import let_time_pass
 from tests.flows.shop import LICENSED
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
 from daozhang import __version__, agreements
 from daozhang.limits import rows
-from daozhang.postgres import Database
 from daozhang.simulators.faults import Fault
 
 
@@ -334,9 +332,8 @@ async def test_an_open_order_leads_the_page_and_the_same_sum_goes_on_with_it(buy
 
 
 async def test_an_order_in_doubt_is_doubled_only_after_two_minutes_and_a_plain_warning(
-    buyer: Browser, stage: Stage, owner_database: Database
+    buyer: Browser, stage: Stage, free_clock: None
 ) -> None:
-    await let_time_pass(owner_database)
     stage.sim.dial.set(Fault(point="order", kind="error", times=20))
     first = await place(buyer)
     page = (await buyer.get("/recharge")).text

@@ -279,10 +279,10 @@ class Feed:
         ]
 
     async def watch(self) -> None:
-        """Look once a second until cancelled."""
+        """Look once a second until cancelled; whoever begins has just loaded it."""
         while True:
-            await self.load()
             await asyncio.sleep(LOOK_S)
+            await self.load()
 
     async def load(self) -> None:
         """Look now. When the database is away what was known stays."""

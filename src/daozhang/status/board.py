@@ -122,9 +122,10 @@ class Board:
             self._snapshot = Snapshot(at, breakers, planned, suspended)
 
     async def watch(self) -> None:
-        """Read once a second until cancelled."""
+        """Read once a second until cancelled; whoever begins has just loaded it."""
         away = False
         while True:
+            await asyncio.sleep(LOOK_S)
             try:
                 await self.load()
                 away = False
@@ -132,7 +133,6 @@ class Board:
                 if not away:
                     log.warning("the live state of channels grows old: the database is not reachable")
                 away = True
-            await asyncio.sleep(LOOK_S)
 
     def now(self, shop_id: int) -> dict[tuple[int, str], Standing]:
         """Every way to pay of a shop, by channel and method."""

@@ -13,7 +13,6 @@ from tests.web.test_sessions import Browser
 
 from daozhang import clock, ids
 from daozhang.identity.roles import PERMISSIONS, ROLES, may
-from daozhang.postgres import Database
 from daozhang.web.console.access import OPEN
 from daozhang.web.console.doors import HANDLERS
 from daozhang.web.console.services import DemoLogin
@@ -141,10 +140,7 @@ async def test_az_08_the_desks_cookie_is_its_own_strict_and_ends_with_the_person
     assert (await ann.get("/desk")).headers["location"].startswith("/desk/login")
 
 
-async def test_what_moves_money_asks_for_the_code_again_after_ten_minutes(
-    hire: Hire, stage: Stage, owner_database: Database
-) -> None:
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+async def test_what_moves_money_asks_for_the_code_again_after_ten_minutes(hire: Hire, stage: Stage, free_clock: None) -> None:
     ann = await hire("ann", "finance")
     assert (await ann.get("/desk/payouts")).status_code == 200
     await stage.shop.later(601)

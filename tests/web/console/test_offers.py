@@ -11,7 +11,6 @@ from tests.web.stage import PHONE, Stage
 
 from daozhang import clock
 from daozhang.events.audit import trail
-from daozhang.postgres import Database
 from daozhang.web import locale
 
 PAGE = "/desk/offers"
@@ -97,8 +96,7 @@ async def login(who: Colleague) -> None:
     await who.do("/desk/login", "/desk/login", name=papers.name, password=papers.password, code=who.code())
 
 
-async def test_alone_one_waits_a_day_and_only_for_little(hire: Hire, stage: Stage, owner_database: Database) -> None:
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+async def test_alone_one_waits_a_day_and_only_for_little(hire: Hire, stage: Stage, free_clock: None) -> None:
     ann = await hire("ann", "owner")
     small = number_of(await ann.do(PAGE, PAGE, **asked(ends=moment(days=9))))
     large = number_of(await ann.do(PAGE, PAGE, **asked(ends=moment(days=9), budget="10000.01")))

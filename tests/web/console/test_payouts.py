@@ -9,7 +9,6 @@ from tests.web.stage import Stage
 
 from daozhang import clock
 from daozhang.events.audit import trail
-from daozhang.postgres import Database
 
 ACCOUNT = {"name": NAME, "bank": "工商银行北京分行", "number": "6222020200012345678"}
 
@@ -51,8 +50,7 @@ async def test_two_people_pay_back_by_hand(hire: Hire, stage: Stage) -> None:
     assert ACCOUNT["number"] not in held
 
 
-async def test_alone_one_is_told_from_when_and_how_much(hire: Hire, stage: Stage, owner_database: Database) -> None:
-    await owner_database.transact(lambda tx: tx.run("update clock_offset set test_mode = true"))
+async def test_alone_one_is_told_from_when_and_how_much(hire: Hire, stage: Stage, free_clock: None) -> None:
     boss = await hire("boss", "owner")
     await verified(stage.shop, NAME)
     order = await closed(stage.shop)
