@@ -16,6 +16,7 @@ from tests.copies import Copies, open_copies
 
 from daozhang.channels.catalogue import KINDS
 from daozhang.postgres import Database
+from daozhang.postgres.cluster import SETTINGS
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.postgres.throwaway import throwaway
@@ -24,6 +25,9 @@ from daozhang.settings import Settings
 
 MEMORY, MEMORY_BYTES = Path("/dev/shm"), 2 * 1024**3
 """Where what a test throws away waits for no disk, if it has room for some servers of 100 MB side by side."""
+
+FEW = ("daozhang.months_ahead", "1")
+"""Partitions of the last month, this one and the next: a shop that moves its clock makes those that it comes to."""
 
 # The suite is the same for everybody, so that its red is its own change's; the long counts of `make chaos` draw new stories.
 LONG = bool(os.environ.get("DAOZHANG_LONG"))
@@ -88,10 +92,21 @@ def _what_is_thrown_away_is_in_memory(tmp_path_factory: pytest.TempPathFactory) 
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def few_months() -> Iterator[None]:
+    """What begins a server in the test's own process has partitions of three months, not of fourteen, as the worker's has.
+
+    Making them, and planning over them, was nearly half of what a small bench or the demo's tour cost.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(SETTINGS, *FEW)
+        yield
+
+
 @pytest.fixture(scope="session")
 async def server() -> AsyncIterator[Supervisor]:
     """A PostgreSQL of this worker's own, with a migrated template database."""
-    async with throwaway(fsync=False, conf={"daozhang.months_ahead": "1"}) as running:
+    async with throwaway(fsync=False, conf=dict([FEW])) as running:
         await migrate(running.dsn("owner"))
         yield running
 

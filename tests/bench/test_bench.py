@@ -11,6 +11,8 @@ from daozhang.bench import NAMES, run_bench
 from daozhang.bench.browse import Look
 from daozhang.simulators.stations import KNOWN
 
+pytestmark = pytest.mark.usefixtures("few_months")
+
 SMALL: dict[str, dict[str, Any]] = {
     "crowd": {"orders": 12, "obeys": ()},
     "decide": {"orders": 40, "yardstick_s": 0.5, "pure_s": 0.05},

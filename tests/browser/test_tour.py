@@ -13,7 +13,7 @@ from daozhang.reasons import catalogue
 
 
 @pytest.fixture(scope="module")
-async def fair() -> AsyncIterator[Booth]:
+async def fair(few_months: None) -> AsyncIterator[Booth]:
     """The demo's shop, with its tour."""
     async with booth() as opened:
         yield opened

@@ -196,12 +196,7 @@ async def open_shop(
         for name, usual_s in (("connect_s", transport.CONNECT_S), ("total_s", transport.TOTAL_S)):
             if waits[name] == usual_s:
                 patches.setitem(waits, name, CHANNEL_S)
-        # `later` moves the clock for everybody at once; a look at the row that began before it would set it back for a moment.
-        patches.setattr(app, "follow_clock", _stand_still)
-        if not work:
-            # Read and planned ahead for whoever may come: a story's people come at once, and what they need is read for them.
-            patches.setattr(app, "keep_warm", _stand_still)
-            patches.setattr(History, "watch", _stand_still)
+        _still(patches, work=work)
         async with open_program(settings, database.dsn, direct or database.dsn, work=work, public_url=url) as program:
             await program.house.identity.register(1, PHONE, PASSWORD, Visitor("192.0.2.1", "192.0.2.0/24"))
             user_id = await program.house.identity.find(1, PHONE)
@@ -232,6 +227,16 @@ async def open_shop(
 async def _patches() -> AsyncIterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patches:
         yield patches
+
+
+def _still(patches: pytest.MonkeyPatch, *, work: bool) -> None:
+    """Loops of the program that stand still in a story."""
+    # `later` moves the clock for everybody at once; a look at the row that began before it would set it back for a moment.
+    patches.setattr(app, "follow_clock", _stand_still)
+    if not work:
+        # Read and planned ahead for whoever may come: in a story somebody comes at once, and what he needs is read for him.
+        patches.setattr(app, "keep_warm", _stand_still)
+        patches.setattr(History, "watch", _stand_still)
 
 
 async def _stand_still(*_: object, **__: object) -> None:
