@@ -66,6 +66,23 @@ async def test_who_hangs_up_within_a_form_is_no_fault_of_ours(shop_app: Any, cap
     assert not [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}]
 
 
+async def test_another_method_is_told_which_would_do(buyer: Browser) -> None:
+    asked = (("DELETE", "/login", "GET, HEAD, POST"), ("GET", "/logout", "POST"), ("POST", "/wallet", "GET, HEAD"))
+    for method, path, allowed in asked:
+        for accept in ("text/html", "application/json"):
+            answer = await buyer.http.request(method, path, headers={"accept": accept, "cookie": buyer.cookies()})
+            assert (answer.status_code, answer.headers["allow"]) == (405, allowed), path
+
+
+async def test_the_type_of_a_problem_is_an_address_that_explains_it(buyer: Browser) -> None:
+    problem = (await Browser(buyer.app).get("/wallet", accept="application/json")).json()
+    answer = await buyer.get(problem["type"])
+    assert (answer.status_code, answer.headers["location"]) == (301, "/help/account.login_required")
+    assert (await buyer.get(answer.headers["location"])).status_code == 200
+    for other in ("/reasons/no.such", "/reasons/..%2f..%2fetc", "/reasons/%00"):
+        assert (await buyer.get(other)).status_code == 404
+
+
 async def test_every_answer_carries_the_headers_of_the_house(buyer: Browser) -> None:
     for path in ("/recharge", "/nothing-here", "/healthz", "/static/none.css", "/orders/RC-0"):
         headers = (await buyer.get(path)).headers

@@ -3,6 +3,7 @@
 No stack trace, SQL or path leaves the server: an unknown fault is told as `platform.fault` with a number that finds it in the log.
 """
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -77,12 +78,29 @@ def http(request: AnyRequest, error: HTTPException) -> Response[Any]:
         return Response(b"", status_code=HTTPStatus.BAD_REQUEST)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return fault(request, error)
-    key = _BY_STATUS.get(status, "bad")
+    key, headers = _BY_STATUS.get(status, "bad"), {"allow": _allowed(request)} if status == HTTPStatus.METHOD_NOT_ALLOWED else {}
     if not wants_page(request):
         reader = pages.locale_of(request)
         said = {"title": reader.t(f"error.{key}_title"), "detail": reader.t(f"error.{key}_text")}
-        return Response({"type": "about:blank", "status": status, **said}, status_code=status, media_type=MEDIA_TYPE)
-    return Later(request, lambda: _page(request, "front/lost.html", status, key=key))
+        document = {"type": "about:blank", "status": status, **said}
+        return Response(document, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+    async def lost() -> Response[bytes]:
+        answer = await _page(request, "front/lost.html", status, key=key)
+        answer.headers.update(headers)
+        return answer
+
+    return Later(request, lost)
+
+
+def _allowed(request: AnyRequest) -> str:
+    """What a door can be asked by (RFC 9110, 15.5.6)."""
+    found: list[str] = []
+    for method, shown in (("GET", ["GET", "HEAD"]), ("POST", ["POST"])):
+        with contextlib.suppress(HTTPException):
+            request.app.asgi_router.handle_routing(request.url.path, method)
+            found += shown
+    return ", ".join(found)
 
 
 def _hung_up(error: HTTPException) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
+from litestar.response import Redirect
 
 from daozhang import agreements, announcements
 from daozhang.announcements import rows as announced
@@ -121,4 +122,12 @@ def _family(reason: "Reason") -> str:
     return reason.code.partition(".")[0]
 
 
-handlers = [rules, announcements_page, safety, help_index, help_page]
+@get("/reasons/{code:str}", status_code=301, sync_to_thread=False)
+def reason_page(code: FromPath[str]) -> Redirect:
+    """The type of a problem document (RFC 9457) is an address, too: of what the help says about it."""
+    if code not in catalogue():
+        raise NotFoundException
+    return Redirect(f"/help/{code}", status_code=301)
+
+
+handlers = [rules, announcements_page, safety, help_index, help_page, reason_page]
