@@ -43,8 +43,7 @@ SETTINGS: dict[str, str] = {
     # Log that was written once is written again: a rush after a quiet night would make it anew, 16 MB of zeros at a time.
     "min_wal_size": "1GB",
     "password_encryption": "scram-sha-256",
-    # What a busy minute touches should stay: pages that make room are written, judged by their checksum and read again.
-    "shared_buffers": "256MB",
+    "shared_buffers": "64MB",
     "synchronous_commit": "on",
     "timezone": "UTC",
     "unix_socket_permissions": "0700",
