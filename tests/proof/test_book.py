@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from tests.flows.conftest import let_time_pass
 from tests.flows.knocks import knock, payment
 from tests.flows.shop import Shop, open_shop
 from tests.offers.test_offers import run, terms
