@@ -183,6 +183,41 @@ async def test_a_host_that_accepts_no_writes_is_passed_over(server: Supervisor, 
     await opened.close()
 
 
+@pytest.mark.parametrize("way", ["read", "first", "second", "last"])
+async def test_a_connection_cut_between_two_steps_of_the_driver_is_a_lost_one(
+    tally: Database, database: Database, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    prepare, told = asyncpg.Connection._get_statement, "insert into tally values ($1)"
+
+    async def cut(self: "asyncpg.Connection[asyncpg.Record]", query: str, *args: object, **named: object) -> object:
+        statement = await prepare(self, query, *args, **named)
+        if query == told:
+            self.terminate()
+        return statement
+
+    async def work(tx: Tx) -> None:
+        if way == "second":
+            await tx.value("select 1")
+        await (tx.last(told, 1) if way == "last" else tx.run(told, 1))
+
+    monkeypatch.setattr(asyncpg.Connection, "_get_statement", cut)
+    before_anything = way in ("read", "first")
+    with pytest.raises(Unavailable if before_anything else OutcomeUnknown):
+        await (database.row(told, 1) if way == "read" else database.transact(work, joined=way == "first"))
+    assert await tally.value("select count(*) from tally") == 0
+    assert await database.value("select 1") == 1
+
+
+async def test_a_bug_in_the_work_is_no_lost_connection(database: Database) -> None:
+    async def work(tx: Tx) -> None:
+        await tx.value("select 1")
+        raise AttributeError
+
+    with pytest.raises(AttributeError):
+        await database.transact(work)
+    assert await database.value("select 1") == 1
+
+
 async def test_a_database_that_is_not_there_is_unavailable(server: Supervisor) -> None:
     with pytest.raises(Unavailable):
         await Database.open(server.dsn("app", "nowhere"))

@@ -191,9 +191,9 @@ class Database:
                 if await connection.execute("COMMIT") != "COMMIT":
                     # PostgreSQL answers so when a statement had failed and `work` went on as if it had not: nothing was kept.
                     raise asyncpg.InFailedSQLTransactionError(_PASSED_OVER)  # noqa: TRY301
-        except _LOST as fault:
-            if isinstance(fault, asyncpg.InterfaceError) and _open(connection):
-                # The driver says InterfaceError of a closed connection and of our own misuse alike; this is the latter.
+        except (*_LOST, AttributeError) as fault:
+            if isinstance(fault, asyncpg.InterfaceError | AttributeError) and _open(connection):
+                # The driver says either of a closed connection (see `_read`) and of our own misuse alike; this is the latter.
                 await _undo(connection, session)
                 raise
             log.warning("transaction lost its connection: %s", type(fault).__name__)
@@ -244,7 +244,10 @@ class Database:
         cutter = asyncio.get_running_loop().call_later(READ_LIMIT_S, _cut, connection)
         try:
             return await getattr(connection, how)(sql, *args)
-        except (*_LOST, TimeoutError) as fault:
+        except (*_LOST, TimeoutError, AttributeError) as fault:
+            # Cut between its preparing of a statement and its carrying it out, the driver looks for a protocol that is gone.
+            if isinstance(fault, AttributeError) and _open(connection):
+                raise
             raise Unavailable(type(fault).__name__) from fault
         finally:
             await self._release(connection)
