@@ -1,5 +1,6 @@
 """A stored decision can be replayed to the same outcome, shows when it was touched, and cannot be changed."""
 
+import asyncio
 from uuid import UUID
 
 import asyncpg
@@ -11,9 +12,11 @@ from tests.policy.test_decide import BOOK, any_facts, stages
 from daozhang import ids
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
+from daozhang.policy.enforce import keep_paid
 from daozhang.policy.examine import Examined, examine
+from daozhang.policy.facts import Wish
 from daozhang.policy.model import Facts, Stage
-from daozhang.policy.record import intact, judged, read_verdicts, replay, sql, store
+from daozhang.policy.record import Record, intact, judged, read_verdicts, replay, sql, store
 from daozhang.postgres import Database, Tx
 
 
@@ -74,6 +77,31 @@ async def test_an_altered_decision_and_a_lost_book_are_found(
     await owner_database.transact(lambda tx: forge(tx, forged))
     found = await examine(owner_database)
     assert (found.count, found.altered, found.differing, found.ok) == (6, (forged,), tuple(sorted((forged, lost.id))), False)
+
+
+async def test_what_decisions_say_alike_is_written_once(database: Database, owner_database: Database, sound: Facts) -> None:
+    """The first to say it writes it itself; whoever says it after him names the text, even where two write it at the same time."""
+    book = await Books(database).current(1)
+    first, *others = [judged(Stage.PAID, sound, book) for _ in range(4)]
+    assert first.alike is None
+    assert len({record.alike for record in others}) == 1
+
+    async def keep(record: Record) -> None:
+        wish = Wish(sound.shop_id, sound.user_id, sound.amount_fen)
+        await database.transact(lambda tx: keep_paid(tx, [(ids.new_id(), wish, record)], book))
+
+    await asyncio.gather(*map(keep, [first, *others]))
+    assert await database.value("select count(*) from verdict_texts") == 1
+    assert [row["id"] for row in await database.rows("select id from decisions where verdicts is not null")] == [first.id]
+    assert await database.value("select count(distinct verdicts::text) from decisions_told") == 1
+    assert await examine(database) == Examined(4, (), ())
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await database.rows("delete from verdict_texts")
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await owner_database.rows("delete from verdict_texts")
+    await owner_database.rows("alter table verdict_texts disable trigger user")
+    await owner_database.rows("delete from verdict_texts")
+    assert (await examine(database)).altered == tuple(sorted(record.id for record in others))
 
 
 async def forge(tx: Tx, decision_id: UUID) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.patience import until
 from tests.postgres.running import PATIENCE_S, Program, answers, gone_within
 
+from daozhang.memory import IN_HUGE_PAGES
 from daozhang.postgres import home as homes
 from daozhang.postgres.binaries import choose_binaries, wheel_folder
 from daozhang.postgres.home import find_home
@@ -64,6 +65,7 @@ async def test_root_runs_it_in_a_user_namespace_below_a_closed_folder(data: Path
     async with Supervisor(Settings(data=data)) as server:
         assert server.run_as is not None
         assert server.run_as.how == "namespace"
+        assert IN_HUGE_PAGES.encode() in Path(f"/proc/{server.pid}/environ").read_bytes()
         assert Path(f"/proc/{server.pid}/ns/user").readlink() != Path("/proc/self/ns/user").readlink()
         for folder in (closed, data, server.home.cluster, server.home.sockets, data / "passwords"):
             assert folder.stat().st_mode & 0o777 == 0o700

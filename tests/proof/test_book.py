@@ -220,6 +220,7 @@ SABOTAGE: dict[str, tuple[str, str]] = {
     "a decision that says something else": (
         "decisions_whole", "update decisions set outcome = 'monitor', reason = 'x' where stage = 'paid' and outcome = 'admit'",
     ),
+    "decisions whose words are gone": ("decisions_whole", "delete from verdict_texts"),
 }  # fmt: skip
 
 

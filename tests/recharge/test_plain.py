@@ -24,7 +24,7 @@ WRITTEN = {
         "version, from_state, move, to_state, actor, reason",
     ),
     "fact_keys": ("(select order_id from attempts where id = attempt_id)", "channel_id"),
-    "decisions": ("order_id", "stage, outcome, reason, book_version, verdicts::text, user_id is not null"),
+    "decisions_told": ("order_id", "stage, outcome, reason, book_version, verdicts::text, user_id is not null"),
     "payer_marks": ("order_id", "amount_fen, octet_length(payer)"),
     "events": ("order_id", "kind, actor, data::text"),
     "transfers": ("source_id", "kind, line_count, actor, reason <> '', happened_at < booked_at"),
@@ -78,6 +78,6 @@ async def test_am_01_a_plain_credit_is_written_alike_alone_and_among_others(
         assert alone == beside == among != [], table
     cash = await house.balances()
     assert [cash[accounts.cash(user)] for user in users[:3]] == [10_000, 5_000, 5_000]
-    for row in await database.rows("select * from decisions"):
+    for row in await database.rows("select * from decisions_told"):
         assert intact(row)
     await house.database.close()

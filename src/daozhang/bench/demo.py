@@ -1,7 +1,8 @@
 """`demo`: how long the demo takes to be up, in a fresh folder and again in the same one, and what it holds in memory when idle.
 
-Memory is the proportional share (PSS) of its processes: the program, the simulated channels, PostgreSQL with its connections.
-Pages that several of them share count once. Processor time stands beside the clock's, which other work on the machine stretches.
+Memory is the proportional share (PSS) of its processes, the program, the simulated channels, PostgreSQL with its connections, and
+what they share in huge pages. Pages that several of them share count once. Processor time stands beside the clock's, which other
+work on the machine stretches.
 """
 
 import asyncio
@@ -67,6 +68,7 @@ async def _start(environment: dict[str, str], idle_s: float) -> tuple[float, flo
         for pid in _tree(process.pid):
             name = _name(pid, process.pid)
             held[name] = round(held.get(name, 0.0) + _pss_mib(pid), 1)
+        held["huge_pages"] = max(map(_huge_mib, _tree(process.pid)))
     except TimeoutError:
         raise BenchTrouble("the demo did not come up") from None
     finally:
@@ -110,6 +112,16 @@ def _pss_mib(pid: int) -> float:
     except OSError:
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+
+
+def _huge_mib(pid: int) -> float:
+    """Memory shared in huge pages, which the kernel counts to nobody's share. A server and its children have one."""
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text("ascii", "replace").splitlines()
+    except OSError:
+        return 0.0
+    ends = [line.split()[0].split("-") for line in lines if "anon_hugepage" in line]
+    return sum(int(end, 16) - int(begin, 16) for begin, end in ends) / 2**20
 
 
 def _cpu_s(pid: int) -> float:

@@ -109,9 +109,13 @@ async def _use_pass(tx: Tx, used_by: UUID, facts: Facts) -> UUID | None:
     return used
 
 
-def columns(made: Sequence[Judged], book: Book) -> tuple[Any, ...]:
-    """The columns of decisions that share one moment, shop, stage and book; some of them narrow."""
+def columns(made: Sequence[Judged], book: Book, *, alike: bool = True) -> tuple[Any, ...]:
+    """The columns of decisions that share one moment, shop, stage and book; some of them narrow.
+
+    `alike`: what several say is one text, and comes as its hash (migration 0135).
+    """
     records = [record for *_, record in made]
+    verdicts = _alike(records) if alike else [narrow([record.verdicts_json for record in records])]
     return (
         records[0].facts.shop_id,
         records[0].facts.at,
@@ -122,9 +126,20 @@ def columns(made: Sequence[Judged], book: Book) -> tuple[Any, ...]:
         narrow([record.decision.outcome for record in records]),
         narrow([record.decision.reason for record in records]),
         [record.facts_json for record in records],
-        narrow([record.verdicts_json for record in records]),
+        *verdicts,
         [record.hash for record in records],
         [record.latency_us for record in records],
+    )
+
+
+def _alike(records: Sequence[Record]) -> tuple[Sequence[Any], ...]:
+    """Verdicts of each that is alone with them, the hash of the text of each that is not, and these texts with their hashes."""
+    texts = {record.alike: record.verdicts_json for record in records if record.alike}
+    return (
+        narrow([None if record.alike else record.verdicts_json for record in records]),
+        narrow([record.alike for record in records]),
+        list(texts),
+        list(texts.values()),
     )
 
 
@@ -138,7 +153,8 @@ async def _keep_placed(tx: Tx, made: Sequence[Judged], book: Book) -> None:
     """Keep the decisions about orders, and mark where they came from. An order that is tried again is marked already."""
     marks = (narrow([wish.device_id for _, wish, _ in made]), narrow([wish.payer for _, wish, _ in made]))
     places = narrow([wish.province() for _, wish, _ in made])
-    await tx.value(sql.keep_placed, *columns(made, book), *marks, places, narrow([wish.amount_fen for _, wish, _ in made]))
+    amounts = narrow([wish.amount_fen for _, wish, _ in made])
+    await tx.value(sql.keep_placed, *columns(made, book, alike=False), *marks, places, amounts)
     for _, wish, record in made:
         province = wish.province()
         if province is not None and record.decision.admits:

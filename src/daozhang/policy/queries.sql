@@ -20,13 +20,13 @@ from facts_paid($1, $2, $3, $4) f cross join l
 order by f.place
 
 -- name: keep_paid
-select keep_paid($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9::json[], $10::json[], $11, $12, $13,
-  spread($14::bigint[], n))
+select keep_paid($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9::json[], spread($10::json[], n),
+  spread($11::bytea[], n), $12, $13, $14, $15, $16, spread($17::bigint[], n))
 from cardinality($4::uuid[]) as n
 
 -- name: decisions_after
 select id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash
-from decisions where id > $1 order by id limit $2
+from decisions_told where id > $1 order by id limit $2
 
 -- name: facts_leaving
 -- Money that leaves a balance: what is there, and since when the user's freeze is over.

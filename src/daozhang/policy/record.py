@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -29,6 +29,8 @@ class Record(msgspec.Struct, frozen=True):
     facts: Facts
     facts_json: str
     verdicts_json: str
+    alike: bytes | None
+    """The hash of the verdicts' text, where others say just the same."""
     hash: bytes
     latency_us: int
 
@@ -37,29 +39,42 @@ def judged(stage: Stage, facts: Facts, book: Book, record_id: UUID | None = None
     """Decide, encode and hash; `latency_us` is what that took."""
     began_ns = time.perf_counter_ns()
     decision = decide(stage, facts, book)
-    facts_json, (verdicts_json, verdicts_text) = _encode(facts), _told(decision.verdicts)
+    facts_json, (verdicts_json, verdicts_text, alike) = _encode(facts), _told(decision.verdicts)
     digest = _digest(stage, decision.outcome, decision.reason, book.version, facts_json, verdicts_json)
     took_us = (time.perf_counter_ns() - began_ns) // 1000
-    return Record(record_id or ids.new_id(), decision, facts, facts_json.decode(), verdicts_text, digest, took_us)
+    return Record(record_id or ids.new_id(), decision, facts, facts_json.decode(), verdicts_text, alike, digest, took_us)
 
 
 _MOST_TOLD = 256
-_told_before: dict[tuple[int, ...], tuple[tuple[Verdict, ...], bytes, str]] = {}
 
 
-def _told(verdicts: tuple[Verdict, ...]) -> tuple[bytes, str]:
-    """Verdicts as they are kept. Most decisions are of the very objects that another was of (`plans.py`): those are written once.
+class _Text(NamedTuple):
+    """What verdicts are as bytes and as a text, and the hash of it where they are said again."""
 
-    Objects are known by their identity, which nothing else can have while they are kept here.
+    content: bytes
+    text: str
+    hash: bytes | None
+
+
+_told_before: dict[tuple[int, ...], tuple[tuple[Verdict, ...], _Text]] = {}
+
+
+def _told(verdicts: tuple[Verdict, ...]) -> _Text:
+    """Verdicts as they are kept. Most decisions are of the very objects that another was of (`plans.py`): those are encoded once.
+
+    Objects are known by their identity, which nothing else can have while they are kept here. What nobody has said before is not
+    said alike: a text of its own would cost more than it saves.
     """
     key = tuple(map(id, verdicts))
     known = _told_before.get(key)
-    if known is None:
-        if len(_told_before) >= _MOST_TOLD:
-            _told_before.clear()
-        content = _encode(verdicts)
-        known = _told_before[key] = (verdicts, content, content.decode())
-    return known[1], known[2]
+    if known is not None:
+        return known[1]
+    if len(_told_before) >= _MOST_TOLD:
+        _told_before.clear()
+    content = _encode(verdicts)
+    once = _Text(content, content.decode(), None)
+    _told_before[key] = (verdicts, once._replace(hash=hashlib.sha256(content).digest()))
+    return once
 
 
 _COLUMNS = (

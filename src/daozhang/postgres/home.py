@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from daozhang.memory import IN_HUGE_PAGES
 from daozhang.postgres import launch
 from daozhang.postgres.trouble import ServerTrouble
 
@@ -164,7 +165,7 @@ def namespaces_work() -> bool:
 
 def launch_command(argv: list[str], who: RunAs, *, signal: int) -> list[str]:
     """The command line that becomes `argv` as `who`; `signal` reaches it when the starting thread ends."""
-    order = {"parent": os.getpid(), "signal": signal, "as": [who.how, who.uid, who.gid], "argv": argv}
+    order = {"parent": os.getpid(), "signal": signal, "as": [who.how, who.uid, who.gid], "argv": argv, "tunables": IN_HUGE_PAGES}
     return [sys.executable, "-I", "-S", launch.__file__, json.dumps(order)]
 
 

@@ -23,7 +23,10 @@ _CLONE_NEWUSER = 0x10000000
 
 
 def main() -> None:
-    """Read the order from the command line: `parent` pid, `signal`, `argv`, and `as` (`me`, `namespace` or `user`, uid, gid)."""
+    """Read the order from the command line.
+
+    `parent` pid, `signal`, `argv`, `as` (`me`, `namespace` or `user`, uid, gid) and `tunables`.
+    """
     order = json.loads(sys.argv[1])
     libc = ctypes.CDLL(None, use_errno=True)
     who, uid, gid = order["as"]
@@ -41,7 +44,8 @@ def main() -> None:
     if not argv:
         return
     try:
-        os.execve(argv[0], argv, {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"})  # noqa: S606 - this is what we are for
+        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "GLIBC_TUNABLES": order["tunables"]}
+        os.execve(argv[0], argv, environment)  # noqa: S606 - this is what we are for
     except OSError as fault:
         sys.stderr.write(f"{argv[0]}: {fault.strerror}\n")
         sys.exit(NO_EXEC)

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import asyncpg
 
+from daozhang.memory import allow_shared
 from daozhang.postgres.binaries import Binaries, choose_binaries
 from daozhang.postgres.child import Child
 from daozhang.postgres.cluster import DATABASE, LostPassword, make_cluster, reset_superuser, see_to_roles, write_settings
@@ -163,6 +164,7 @@ class Supervisor:
         if major is None:
             await make_cluster(home, self.binaries, who, fsync=self._fsync)
         write_settings(home, who, self.binaries, self._conf)
+        allow_shared()
         await self._launch(home, self.binaries, who)
         try:
             await see_to_roles(home, self.dsn)

@@ -124,7 +124,7 @@ async def plan(tx: Tx, shop_id: int, at: datetime) -> None:
     nothing: list[Any] = []
     await tx.rows(sql.begin_orders, shop_id, *([nothing] * 9), 0, 0, 0)
     await tx.value(sql.write_orders, shop_id, at, *([nothing] * 10), at, nothing, at, *([nothing] * 3))
-    await tx.value(sql.keep_orders, shop_id, at, 0, *([nothing] * 11), at, *([nothing] * 10), at, at)
+    await tx.value(sql.keep_orders, shop_id, at, 0, *([nothing] * 14), at, *([nothing] * 10), at, at)
 
 
 class Kept(NamedTuple):

@@ -114,4 +114,4 @@ async def settle(
 
 async def plan(tx: Tx, shop_id: int, at: datetime, actor: str) -> None:
     """Have the statement planned, and what it calls: nothing is written."""
-    await tx.value(sql.write_settlement, shop_id, at, actor, at, 0, *([] for _ in range(32)))
+    await tx.value(sql.write_settlement, shop_id, at, actor, at, 0, *([] for _ in range(35)))

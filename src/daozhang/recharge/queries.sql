@@ -35,12 +35,13 @@ from cardinality($4::uuid[]) as n;
 -- name: write_settlement
 -- Decisions, moves, messages and bookings, one after the other in this order; the booking takes the accounts' locks, so it comes last.
 -- Orders, users, amounts and transactions of the channel are columns of several of them.
-select keep_paid($1, $4, $5, $6, $7, $8, spread($11::text[], n), spread($12::text[], n), $13::json[], $14::json[], $15, $16, $17, s.amounts),
-  credit_orders($1, $2, $3, $18, $19, $7, $8, spread($20::bigint[], n), s.amounts, $10, $21, spread($22::integer[], n),
-    spread($23::text[], n), spread($24::integer[], n), spread($25::text[], n), spread($26::text[], n)),
-  keep_notifications($1, $2, spread($27::bigint[], m), $28, $29, spread($30::text[], m), spread($31::text[], m), $32::json[], $33),
-  post_opening($1, $2, $3, 'recharge', $18, $7, $34, $10, spread($35::bigint[], n), $36, s.amounts, $37) as opened
-from cardinality($7::uuid[]) as n cross join cardinality($28::uuid[]) as m
+select keep_paid($1, $4, $5, $6, $7, $8, spread($11::text[], n), spread($12::text[], n), $13::json[], spread($14::json[], n),
+    spread($15::bytea[], n), $16, $17, $18, $19, $20, s.amounts),
+  credit_orders($1, $2, $3, $21, $22, $7, $8, spread($23::bigint[], n), s.amounts, $10, $24, spread($25::integer[], n),
+    spread($26::text[], n), spread($27::integer[], n), spread($28::text[], n), spread($29::text[], n)),
+  keep_notifications($1, $2, spread($30::bigint[], m), $31, $32, spread($33::text[], m), spread($34::text[], m), $35::json[], $36),
+  post_opening($1, $2, $3, 'recharge', $21, $7, $37, $10, spread($38::bigint[], n), $39, s.amounts, $40) as opened
+from cardinality($7::uuid[]) as n cross join cardinality($31::uuid[]) as m
 cross join lateral (select spread($9::bigint[], n) as amounts offset 0) s;
 
 -- name: defer_notification
@@ -95,9 +96,10 @@ update idempotency_keys k set seen = k.seen + 1 from unnest($2::bigint[], $3::te
 where k.shop_id = $1 and k.user_id = u.user_id and k.key = u.key;
 
 -- name: keep_orders
-select keep_orders($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9::json[], spread($10::json[], n), $11, $12,
-  spread($13::text[], n), spread($14::bigint[], n), $15, $16, spread($17::text[], n), $18, spread($19::bigint[], n), spread($20::text[], n),
-  spread($21::text[], n), spread($22::text[], n), spread($23::text[], n), spread($24::text[], n), spread($25::bytea[], n), $26, $27)
+select keep_orders($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9::json[], spread($10::json[], n),
+  spread($11::bytea[], n), $12, $13, $14, $15, spread($16::text[], n), spread($17::bigint[], n), $18, $19, spread($20::text[], n), $21,
+  spread($22::bigint[], n), spread($23::text[], n), spread($24::text[], n), spread($25::text[], n), spread($26::text[], n),
+  spread($27::text[], n), spread($28::bytea[], n), $29, $30)
 from cardinality($4::uuid[]) as n;
 
 -- name: create_orders
@@ -208,7 +210,7 @@ select r.id, r.order_id, r.state, r.amount_fen, r.created_at, r.moved_at, r.reas
 from refunds r join attempts a on a.id = r.attempt_id where r.order_id = $1 order by r.id;
 
 -- name: newest_verdicts
-select verdicts::text as verdicts from decisions where order_id = $1 and stage <> 'refund' order by id desc limit 1;
+select verdicts::text as verdicts from decisions_told where order_id = $1 and stage <> 'refund' order by id desc limit 1;
 
 -- name: order_lines
 select o.id, o.purpose, o.state, o.amount_fen, o.refunded_fen, o.channel_id, o.created_at, o.reason, a.kind, a.state as attempt_state,

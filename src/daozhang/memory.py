@@ -1,0 +1,56 @@
+"""Memory in huge pages: 2 MiB at a time instead of 4 KiB (docs/decisions/0114).
+
+Interpreter and server walk over tens of megabytes for each order, and every small page that the processor has forgotten is looked
+up in the page tables, in a virtual machine in two of them. Nothing here is needed: where the kernel, the C library or the rights
+of the user do not allow for it, memory is what it always was.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+IN_HUGE_PAGES = "glibc.malloc.hugetlb=1"
+"""A tunable of the C library (glibc 2.35, "Memory Allocation Tunables"): what `malloc` takes is advised to be in huge pages."""
+SHARED_PAGES = 512
+"""Huge pages of shared memory that may be taken on demand, 1 GiB; PostgreSQL takes eighteen for 24 MB of buffers."""
+
+_MODE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_ON_DEMAND = Path("/proc/sys/vm/nr_overcommit_hugepages")
+
+
+def begin_in_huge_pages() -> None:
+    """Begin this program anew with its memory in huge pages; return where that is so already, or is not to be had.
+
+    The interpreter's own allocator asks the kernel for its memory by itself and advises nothing, so the C library's takes its
+    place: that is said before an interpreter begins, in its environment. Whoever has set PYTHONMALLOC has decided already.
+    """
+    if "PYTHONMALLOC" in os.environ or not sys.executable or not _advisable():
+        return
+    tunables = [*filter(None, [os.environ.get("GLIBC_TUNABLES")]), IN_HUGE_PAGES]
+    environment = {**os.environ, "PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": ":".join(tunables)}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 -- ourselves, with our own arguments
+
+
+def _advisable() -> bool:
+    """Whether the kernel gives huge pages to whom advises them, and the C library can advise."""
+    try:
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+        return name == "glibc" and tuple(map(int, version.split("."))) >= (2, 35) and "[madvise]" in _MODE.read_text("ascii")
+    except (OSError, ValueError):
+        return False
+
+
+def allow_shared() -> None:
+    """Let shared memory be taken in huge pages on demand, as root: none are set aside, and what is given back is free at once.
+
+    PostgreSQL asks for them and goes on without ("huge_pages = try"). The kernel forgets the allowance when the machine restarts.
+    """
+    try:
+        if int(_ON_DEMAND.read_text("ascii")) < SHARED_PAGES:
+            _ON_DEMAND.write_text(str(SHARED_PAGES), "ascii")
+            log.info("up to %d huge pages may be taken on demand (vm.nr_overcommit_hugepages)", SHARED_PAGES)
+    except (OSError, ValueError) as fault:
+        log.debug("huge pages of shared memory stay as they are: %s", type(fault).__name__)
