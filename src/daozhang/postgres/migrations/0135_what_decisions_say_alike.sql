@@ -1,6 +1,6 @@
 -- What decisions say alike is written once.
--- Nearly all of them pass every check, in the same words, and these words were two thirds of what an order wrote. A decision has its verdicts itself or the hash of a text that others have too; a decision's own hash is over its verdicts, so
--- a text that is altered or gone shows.
+-- Nearly all of them pass every check, in the same words, and these words were two thirds of what an order wrote. A decision has its
+-- verdicts itself, or the hash of a text that others have too. Its own hash is over its verdicts, so a text that is altered or gone shows.
 
 create table verdict_texts (
   hash bytea primary key check (length(hash) = 32),
