@@ -33,7 +33,7 @@ def test_a_program_begins_anew_with_its_arguments_and_its_number() -> None:
     assert pid == started
     assert arguments.strip() == "['one', 'two words']"
     if memory._advisable():
-        assert (allocator, tunables) == ("malloc", "glibc.malloc.check=0:glibc.malloc.hugetlb=1")
+        assert (allocator, tunables) == ("malloc", f"glibc.malloc.check=0:{memory.IN_HUGE_PAGES}:{memory.ONE_HEAP}")
     else:
         assert (allocator, tunables) == ("None", "glibc.malloc.check=0")
 

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 IN_HUGE_PAGES = "glibc.malloc.hugetlb=1"
 """A tunable of the C library (glibc 2.35, "Memory Allocation Tunables"): what `malloc` takes is advised to be in huge pages."""
+ONE_HEAP = "glibc.malloc.arena_max=1"
+"""Threads of an interpreter take turns, so they need no heap each, which would begin with a huge page of its own."""
 SHARED_PAGES = 512
 """Huge pages of shared memory that may be taken on demand, 1 GiB; PostgreSQL takes eighteen for 24 MB of buffers."""
 
@@ -29,7 +31,7 @@ def begin_in_huge_pages() -> None:
     """
     if "PYTHONMALLOC" in os.environ or not sys.executable or not _advisable():
         return
-    tunables = [*filter(None, [os.environ.get("GLIBC_TUNABLES")]), IN_HUGE_PAGES]
+    tunables = [*filter(None, [os.environ.get("GLIBC_TUNABLES")]), IN_HUGE_PAGES, ONE_HEAP]
     environment = {**os.environ, "PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": ":".join(tunables)}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 -- ourselves, with our own arguments
 

@@ -104,6 +104,19 @@ async def test_what_decisions_say_alike_is_written_once(database: Database, owne
     assert (await examine(database)).altered == tuple(sorted(record.id for record in others))
 
 
+@pytest.mark.parametrize(("own", "others"), [("null", "null"), ("'[]'", "hash")])
+async def test_verdicts_stand_in_one_place(owner_database: Database, sound: Facts, book: Book, own: str, others: str) -> None:
+    await owner_database.transact(lambda tx: store(tx, [(ids.new_id(), judged(Stage.PLACE, sound, book))]))
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner_database.rows(
+            f"""insert into decisions (id, shop_id, user_id, stage, outcome, book_version, facts, hash, latency_us, at,
+              verdicts, verdicts_hash)
+            select $1, shop_id, user_id, stage, outcome, book_version, facts, hash, latency_us, at,
+              {own}, {others} from decisions""",
+            ids.new_id(),
+        )
+
+
 async def forge(tx: Tx, decision_id: UUID) -> None:
     """What somebody with all rights could do: switch the guard off, and let a refused wish look admitted."""
     await tx.run("alter table decisions disable trigger user")
