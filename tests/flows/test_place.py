@@ -7,13 +7,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.flows.shop import Shop, refuses
+from tests.flows.shop import Shop, make_users, refuses
 from tests.patience import until
 
 from daozhang import clock, ids
 from daozhang.channels import console
+from daozhang.postgres.supervisor import Supervisor
 from daozhang.recharge import place
 from daozhang.recharge.model import PlaceRequest
+from daozhang.recharge.place import Admitted
 from daozhang.recharge.route import OPEN, Standing
 from daozhang.settings import Settings
 
@@ -219,3 +221,44 @@ async def test_a_way_on_trial_is_asked_about_for_each_order_of_a_commit_and_an_o
     seen = await shop.program.desk.place_order._standings(wishes)
     assert seen == [OPEN, trial[0], OPEN, trial[1], OPEN]
     assert asked == ["native", "h5", "h5"]
+
+
+async def test_a_commit_writes_only_what_is_new_and_tries_only_what_is_admitted(
+    shop: Shop, fresh: str, server: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its columns are laid out before the database has said which those are: one key came again, one amount is refused."""
+    for room in ("daozhang.policy.facts", "daozhang.recharge.ready"):
+        monkeypatch.setattr(f"{room}.province_of", {"219.128.0.1": "广东"}.get)
+    again, refused, new = await make_users(server.dsn("owner", fresh), 3)
+    before = await shop.place(user_id=again, key="came-before")
+    wishes = [
+        replace(_request(shop, "came-before"), user_id=again),
+        replace(_request(shop, "over-the-limit"), user_id=refused, amount_fen=9_999_999),
+        replace(_request(shop, "sound-and-new"), user_id=new, amount_fen=7_000, client_ip="219.128.0.1"),
+    ]
+    replayed, turned_down, admitted = await shop.program.desk.place_order._admit_all(wishes)
+    assert replayed == Admitted(before.id, None, replay=True)
+    assert isinstance(turned_down, Admitted)
+    assert isinstance(admitted, Admitted)
+    assert turned_down.attempt is None
+    assert admitted.attempt is not None
+    rows = await shop.program.database.rows(
+        """select o.user_id, o.amount_fen, o.state, o.version, o.currency, o.client_ip, k.key, d.outcome, a.id, a.amount_fen,
+          a.state as tried
+        from orders o join idempotency_keys k on k.order_id = o.id join decisions d on d.order_id = o.id
+        left join attempts a on a.order_id = o.id
+        where o.user_id = any ($1) order by o.user_id""",
+        [refused, new],
+    )
+    assert [tuple(row) for row in rows] == [
+        (refused, 9_999_999, "refused", 1, "CNY", "203.0.113.9", "over-the-limit", "refuse", None, None, None),
+        (new, 7_000, "created", 0, "CNY", "219.128.0.1", "sound-and-new", "admit", admitted.attempt.attempt_id, 7_000, "prepared"),
+    ]
+    told = await shop.program.database.rows(
+        "select kind, order_id from events where kind like 'order.%' and user_id = any ($1)", [refused, new]
+    )
+    assert {tuple(row) for row in told} >= {("order.refused", turned_down.order_id), ("order.created", admitted.order_id)}
+    places = await shop.program.database.rows(
+        "select user_id, province, login_at from place_days where user_id = any ($1)", [refused, new]
+    )
+    assert [tuple(row) for row in places] == [(new, "广东", None)]

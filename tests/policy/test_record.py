@@ -12,7 +12,7 @@ from tests.policy.test_decide import BOOK, any_facts, stages
 from daozhang import ids
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
-from daozhang.policy.enforce import keep_paid
+from daozhang.policy.enforce import keep_paid, keep_texts
 from daozhang.policy.examine import Examined, examine
 from daozhang.policy.facts import Wish
 from daozhang.policy.model import Facts, Stage
@@ -102,6 +102,30 @@ async def test_what_decisions_say_alike_is_written_once(database: Database, owne
     await owner_database.rows("alter table verdict_texts disable trigger user")
     await owner_database.rows("delete from verdict_texts")
     assert (await examine(database)).altered == tuple(sorted(record.id for record in others))
+
+
+async def test_a_text_is_known_once_others_have_committed_it(database: Database, sound: Facts) -> None:
+    """What a transaction wrote itself may be undone, however often it looks; what it found is there for good."""
+    book = await Books(database).current(1)
+    _, second = judged(Stage.PAID, sound, book), judged(Stage.PAID, sound, book)
+    assert second.alike
+    made = [(None, Wish(sound.shop_id, sound.user_id), second)]
+
+    async def twice(tx: Tx) -> set[bytes]:
+        await keep_texts(tx, made)
+        await keep_texts(tx, made)
+        return set(tx.known)
+
+    async def undone(tx: Tx) -> None:
+        assert second.alike not in await twice(tx)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.transact(undone)
+    assert await database.value("select count(*) from verdict_texts") == 0
+    assert second.alike not in await database.transact(twice)
+    assert await database.value("select count(*) from verdict_texts") == 1
+    assert second.alike in await database.transact(twice)
 
 
 @pytest.mark.parametrize(("own", "others"), [("null", "null"), ("'[]'", "hash")])

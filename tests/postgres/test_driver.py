@@ -42,6 +42,7 @@ async def test_what_is_no_list_is_refused(database: Database, column: Any) -> No
 def test_the_driver_asks_no_abstract_class() -> None:
     assert isinstance(protocol.IterableABC, tuple)
     assert isinstance(protocol.SizedABC, tuple)
+    assert protocol.MappingABC is dict
 
 
 async def test_every_connection_of_a_pool_can_join_and_goes_back_to_it_at_once(database: Database) -> None:

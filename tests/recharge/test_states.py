@@ -82,6 +82,20 @@ async def test_illegal_move_is_refused_by_the_log(database: Database, owner_data
         await database.transact(lambda tx: tx.run(text, ids.new_id()))
 
 
+@pytest.mark.parametrize(("table", "state"), [("orders", "credited"), ("attempts", "paid")])
+async def test_what_begins_begins_in_its_first_state(database: Database, table: str, state: str) -> None:
+    """The views that orders and attempts begin in have no state and no version; the tables are not the program's to write."""
+    for column, value in (("state", f"'{state}'"), ("version", "7"), ("currency", "'CNY'")):
+        with pytest.raises(asyncpg.UndefinedColumnError):
+            await database.rows(f"insert into {table}_begun (id, {column}) values (gen_random_uuid(), {value})")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await database.rows(f"insert into {table} (id) values (gen_random_uuid())")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await database.rows(f"update {table}_begun set amount_fen = 1")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await database.rows(f"select 1 from {table}_begun")
+
+
 async def test_stale_move_touches_nothing(database: Database) -> None:
     order_id, at = ids.new_id(), clock.now()
 

@@ -18,6 +18,8 @@ from daozhang.postgres.columns import narrow
 
 sql = statements("daozhang.policy")
 
+_MOST_KNOWN = 1_024
+"""How many texts a session remembers."""
 _BY_ORDER = False
 """A place seen by an order, not by a log-in."""
 _TRIALS = ("decision_id", "shop_id", "rule", "book_version", "outcome", "amount_fen", "at")
@@ -112,10 +114,13 @@ async def _use_pass(tx: Tx, used_by: UUID, facts: Facts) -> UUID | None:
 def columns(made: Sequence[Judged], book: Book, *, alike: bool = True) -> tuple[Any, ...]:
     """The columns of decisions that share one moment, shop, stage and book; some of them narrow.
 
-    `alike`: what several say is one text, and comes as its hash (migration 0135).
+    `alike`: what several say is named by its hash (migration 0135), and `keep_texts` has been asked to see that it is there.
     """
     records = [record for *_, record in made]
-    verdicts = _alike(records) if alike else [narrow([record.verdicts_json for record in records])]
+    if alike:
+        verdicts = [narrow([None if r.alike else r.verdicts_json for r in records]), narrow([r.alike for r in records])]
+    else:
+        verdicts = [narrow([record.verdicts_json for record in records])]
     return (
         records[0].facts.shop_id,
         records[0].facts.at,
@@ -132,19 +137,18 @@ def columns(made: Sequence[Judged], book: Book, *, alike: bool = True) -> tuple[
     )
 
 
-def _alike(records: Sequence[Record]) -> tuple[Sequence[Any], ...]:
-    """Verdicts of each that is alone with them, the hash of the text of each that is not, and these texts with their hashes."""
-    texts = {record.alike: record.verdicts_json for record in records if record.alike}
-    return (
-        narrow([None if record.alike else record.verdicts_json for record in records]),
-        narrow([record.alike for record in records]),
-        list(texts),
-        list(texts.values()),
-    )
+async def keep_texts(tx: Tx, made: Sequence[Judged]) -> None:
+    """See that what several say is written. A session that found it committed by others need not look again."""
+    texts = {r.alike: r.verdicts_json for *_, r in made if r.alike and r.alike not in tx.known}
+    if texts and await tx.value(sql.keep_texts, list(texts), list(texts.values())):
+        if len(tx.known) >= _MOST_KNOWN:
+            tx.known.clear()
+        tx.known.update(filter(None, texts))
 
 
 async def keep_paid(tx: Tx, made: Sequence[Judged], book: Book) -> None:
     """Keep the decisions about payments, and mark who paid: what the next windows count by."""
+    await keep_texts(tx, made)
     payers = [wish.payer if order_id else None for order_id, wish, _ in made]
     await tx.value(sql.keep_paid, *columns(made, book), payers, narrow([wish.amount_fen for _, wish, _ in made]))
 

@@ -21,8 +21,11 @@ order by f.place
 
 -- name: keep_paid
 select keep_paid($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9::json[], spread($10::json[], n),
-  spread($11::bytea[], n), $12, $13, $14, $15, $16, spread($17::bigint[], n))
+  spread($11::bytea[], n), $12, $13, $14, spread($15::bigint[], n))
 from cardinality($4::uuid[]) as n
+
+-- name: keep_texts
+select keep_texts($1, $2)
 
 -- name: decisions_after
 select id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, hash

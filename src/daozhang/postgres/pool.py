@@ -78,6 +78,11 @@ class Tx:
         self.ending = self.committed = False
         """Whether COMMIT was sent with the last statement, and whether it was done."""
 
+    @property
+    def known(self) -> set[bytes]:
+        """Hashes that the session of this transaction has found in tables that only grow, committed by others."""
+        return self._session.known
+
     async def rows(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """Every row of the answer."""
         return await self._connection.fetch(sql, *args)

@@ -12,7 +12,7 @@ from uuid import UUID
 from daozhang import ids
 from daozhang.channels.port import Channel, OrderRequest
 from daozhang.policy.book import Book
-from daozhang.policy.enforce import Judged, columns
+from daozhang.policy.enforce import Judged, columns, keep_texts
 from daozhang.policy.facts import Wish, windows_of
 from daozhang.postgres import Tx, statements
 from daozhang.postgres.columns import narrow
@@ -51,6 +51,15 @@ Paired = tuple[Try, PlaceRequest, Channel]
 """An attempt, what was asked for, and whom it is asked of."""
 
 
+class Laid(NamedTuple):
+    """New orders as they are sent to be written, and the attempts that there are if all of them are admitted."""
+
+    wishes: Sequence[Wish]
+    orders: tuple[Sequence[Any], ...]
+    pairs: Sequence[Paired]
+    attempts: tuple[Sequence[Any], ...]
+
+
 async def begin(tx: Tx, book: Book, ready: Ready) -> list[Any]:
     """Part the requests, lock their users, look whether their keys were used before, and read the facts.
 
@@ -77,30 +86,39 @@ async def begin(tx: Tx, book: Book, ready: Ready) -> list[Any]:
     return sorted(rows, key=ASKED)
 
 
-async def write(tx: Tx, book: Book, at: datetime, expires: datetime, fresh: Sequence[Fresh]) -> None:
-    """Claim the keys of new orders, write the orders, and mark where they came from."""
-    requests = [each.request for each in fresh]
-    await tx.value(
-        sql.write_orders,
-        book.shop_id,
-        at,
-        [each.order_id for each in fresh],
+def order_columns(
+    order_ids: Sequence[UUID], hashes: Sequence[bytes], requests: Sequence[PlaceRequest], wishes: Sequence[Wish]
+) -> tuple[Sequence[Any], ...]:
+    """The columns of new orders, as `write` takes them. Nothing of them has to be read first."""
+    return (
+        order_ids,
         [r.user_id for r in requests],
         [r.key for r in requests],
-        [each.hash for each in fresh],
+        hashes,
         narrow([r.amount_fen for r in requests]),
         narrow([r.channel_id for r in requests]),
         narrow([r.method for r in requests]),
         narrow([r.page_version for r in requests]),
         narrow([r.client_ip for r in requests]),
         narrow([r.locale for r in requests]),
-        expires,
         narrow(["purchase" if r.basket else "wallet" for r in requests]),
-        fresh[0].row["at"],
-        [each.row["browser"] for each in fresh],
-        narrow([each.wish.payer for each in fresh]),
-        narrow([each.wish.province() for each in fresh]),
+        narrow([wish.payer for wish in wishes]),
+        narrow([wish.province() for wish in wishes]),
     )
+
+
+def columns_of(fresh: Sequence[Fresh]) -> tuple[Sequence[Any], ...]:
+    """The columns of those orders that are new, where others are not."""
+    requests, order_ids, hashes, wishes, _ = map(list, zip(*fresh, strict=True))
+    return order_columns(order_ids, hashes, requests, wishes)
+
+
+async def write(
+    tx: Tx, book: Book, at: datetime, expires: datetime, rows: Sequence[Any], orders: tuple[Sequence[Any], ...]
+) -> None:
+    """Claim the keys of new orders, write the orders, and mark where they came from; `rows` are the facts of each."""
+    browsers = [row["browser"] for row in rows]
+    await tx.value(sql.write_orders, book.shop_id, at, expires, rows[0]["at"], browsers, *orders)
 
 
 async def count_again(tx: Tx, shop_id: int, again: Sequence[PlaceRequest]) -> None:
@@ -123,50 +141,35 @@ async def plan(tx: Tx, shop_id: int, at: datetime) -> None:
     """Have the three statements planned; about nobody, and nothing is written."""
     nothing: list[Any] = []
     await tx.rows(sql.begin_orders, shop_id, *([nothing] * 9), 0, 0, 0)
-    await tx.value(sql.write_orders, shop_id, at, *([nothing] * 10), at, nothing, at, *([nothing] * 3))
-    await tx.value(sql.keep_orders, shop_id, at, 0, *([nothing] * 14), at, *([nothing] * 10), at, at)
-
-
-class Kept(NamedTuple):
-    """What becomes of an order that was judged. `event` is what others hear; no `attempt` where nothing is asked of a channel."""
-
-    request: PlaceRequest
-    event: str
-    attempt: Try | None
-    channel: Channel | None
+    await tx.value(sql.write_orders, shop_id, at, at, at, *([nothing] * 14))
+    await tx.value(sql.keep_orders, shop_id, at, 0, *([nothing] * 14), at, at, at, *([nothing] * 11))
 
 
 async def keep(
-    tx: Tx, book: Book, at: datetime, made: Sequence[Judged], kept: Sequence[Kept], vault: Vault, expires: datetime, due: datetime,
-    *, last: bool,
+    tx: Tx, book: Book, at: datetime, made: Sequence[Judged], events: Sequence[str], attempts: tuple[Sequence[Any], ...],
+    expires: datetime, due: datetime, *, last: bool,
 ) -> None:  # fmt: skip
-    """Write decisions, one event about each, and the attempts of those that were admitted.
+    """Write decisions, the one event about each, and the attempts of those that were admitted (`attempt_columns`).
 
     `last`: nothing more is to be written of them, and what was written is committed with this.
     """
+    await keep_texts(tx, made)
     await (tx.last if last else tx.value)(
         sql.keep_orders,
         *columns(made, book),
         narrow([wish.province() for _, wish, _ in made]),
-        narrow([k.request.amount_fen for k in kept]),
+        narrow([wish.amount_fen for _, wish, _ in made]),
+        ids.new_ids(len(made)),
+        narrow(events),
         at,
-        ids.new_ids(len(kept)),
-        narrow([k.event for k in kept]),
-        [k.attempt.attempt_id if k.attempt else None for k in kept],
-        narrow([k.request.channel_id for k in kept]),
-        narrow([k.channel.kind if k.channel else None for k in kept]),
-        narrow([k.request.method for k in kept]),
-        narrow([k.channel.merchant if k.channel else None for k in kept]),
-        narrow([k.channel.app if k.channel else None for k in kept]),
-        narrow([k.request.client_ip for k in kept]),
-        narrow([_openid(vault, k.attempt.attempt_id, k.request) if k.attempt else None for k in kept]),
         expires,
         due,
+        *attempts,
     )
 
 
 def attempt_columns(vault: Vault, pairs: Sequence[Paired]) -> tuple[Sequence[Any], ...]:
-    """The columns of attempts that begin, as `create_attempts` takes them. The payer's own number is sealed."""
+    """The columns of attempts that begin, as `keep` and `create_attempts` take them. The payer's own number is sealed."""
     return (
         [made.attempt_id for made, _, _ in pairs],
         [made.order_id for made, _, _ in pairs],

@@ -21,8 +21,8 @@ from daozhang.channels.port import Channel, OrderRequest, Outcome, Prepay
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import decided, settled, try_rules
-from daozhang.policy.facts import Wish, read_more
 from daozhang.policy.facts import made as made_of
+from daozhang.policy.facts import read_more
 from daozhang.policy.model import Decision, Stage
 from daozhang.policy.model import Outcome as Ruling
 from daozhang.policy.payers import payer_index
@@ -30,7 +30,7 @@ from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.postgres.pool import while_waiting
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import admit, bonus, moves, opened, schedule, waiting
-from daozhang.recharge.admit import Fresh, Paired, Try
+from daozhang.recharge.admit import Fresh, Laid, Paired, Try
 from daozhang.recharge.fulfilment import Errand, Fulfilment
 from daozhang.recharge.model import PlaceRequest
 from daozhang.recharge.ready import Ready, make_ready, wishes_of
@@ -202,14 +202,9 @@ class Place:
     async def _admit(self, tx: Tx, book: Book, ready: Ready, seen: Sequence[Standing]) -> dict[int, Admitted | BaseException]:
         """What becomes of each that can be judged now, by its place. Its last statement commits, where nothing comes after it."""
         at, order_ids, requests, hashes = ready[:4]
-        wishes: list[Wish] = []
-        pairs: list[Paired] = []
-
-        def meanwhile() -> None:
-            wishes.extend(wishes_of(ready, seen, self._page_version))
-            pairs.extend(self._tries(book.shop_id, at + LIFETIME, list(zip(requests, order_ids, strict=True))))
-
-        rows = await while_waiting(admit.begin(tx, book, ready), meanwhile)
+        laid: list[Laid] = []
+        rows = await while_waiting(admit.begin(tx, book, ready), lambda: laid.append(self._lay_out(book, ready, seen)))
+        (all_new,) = laid
         results: dict[int, Admitted | BaseException] = {}
         fresh: list[Fresh] = []
         again: list[PlaceRequest] = []
@@ -217,22 +212,26 @@ class Place:
             place: int = row["asked"] - 1
             order_id = row["order_id"]
             if order_id is None:
-                fresh.append(Fresh(requests[place], order_ids[place], hashes[place], wishes[place], row))
+                fresh.append(Fresh(requests[place], order_ids[place], hashes[place], all_new.wishes[place], row))
                 continue
             again.append(requests[place])
             same = row["request_hash"] == hashes[place]
             results[place] = Admitted(order_id, None, replay=True) if same else Refusal("operation.key_reused")
         await admit.count_again(tx, book.shop_id, again)
-        attempts = await self._judge(tx, book, at, fresh, pairs) if fresh else {}
+        attempts = await self._judge(tx, book, at, fresh, all_new) if fresh else {}
         for each in fresh:
             results[each.row["asked"] - 1] = Admitted(each.order_id, attempts.get(each.order_id), replay=False)
         return results
 
-    async def _judge(self, tx: Tx, book: Book, at: datetime, fresh: Sequence[Fresh], possible: Sequence[Paired]) -> dict[UUID, Try]:
-        """Write orders, decide them meanwhile, and write what becomes of them; the attempts of those that are admitted.
+    def _lay_out(self, book: Book, ready: Ready, seen: Sequence[Standing]) -> Laid:
+        """What is sent where all of them are new and admitted, as nearly always; made while the server reads about them."""
+        wishes = wishes_of(ready, seen, self._page_version)
+        pairs = self._tries(book.shop_id, ready.at + LIFETIME, list(zip(ready.requests, ready.order_ids, strict=True)))
+        orders = admit.order_columns(ready.order_ids, ready.hashes, ready.requests, wishes)
+        return Laid(wishes, orders, pairs, admit.attempt_columns(self._vault, pairs))
 
-        `possible` are the attempts that there would be if all of them were.
-        """
+    async def _judge(self, tx: Tx, book: Book, at: datetime, fresh: Sequence[Fresh], laid: Laid) -> dict[UUID, Try]:
+        """Write orders, decide them meanwhile, and write what becomes of them; the attempts of those that are admitted."""
         expires = at + LIFETIME
         await offers.lock(tx, book.shop_id, [bonus.ask_of(each.request) for each in fresh if bonus.asks(each.request)])
         wishes, rows = [each.wish for each in fresh], [each.row for each in fresh]
@@ -242,7 +241,8 @@ class Place:
         def meanwhile() -> None:
             records.extend(decided(Stage.PLACE, made_of(wishes, rows, more, Stage.PLACE, book), book))
 
-        await while_waiting(admit.write(tx, book, at, expires, fresh), meanwhile)
+        columns = laid.orders if len(fresh) == len(laid.wishes) else admit.columns_of(fresh)
+        await while_waiting(admit.write(tx, book, at, expires, rows, columns), meanwhile)
         made = await settled(tx, [(each.order_id, each.wish) for each in fresh], records, book)
         ticked = [agreements.Ticked(r.user_id, r.agreement, order_id) for r, order_id, *_ in fresh if r.agreement is not None]
         await agreements.accept(tx, book.shop_id, at, ticked)
@@ -252,20 +252,18 @@ class Place:
         gone = await self._set_aside(tx, at, expires, going)
         stopped = [Stopped(r, order_id, 0, d) for r, order_id, d in judged if d.outcome not in _ADMITS and order_id not in gone]
         await self.stop(tx, book.shop_id, at, stopped)
-        ended = {each.order_id for each in stopped} | gone
-        pairs = [pair for pair in possible if pair[0].order_id not in ended] if ended else possible
-        tries = {made.order_id: (made, channel) for made, _, channel in pairs}
-        await self.decline(tx, at, [(order_id, 0) for _, order_id, _ in judged if order_id not in ended and order_id not in tries])
-        ends = [
-            admit.Kept(r, f"order.{_became(decision, order_id in gone)}", *tries.get(order_id, (None, None)))
-            for r, order_id, decision in judged
-        ]
+        admitted = {order_id for _, order_id, _ in judged} - {each.order_id for each in stopped} - gone
+        pairs = [pair for pair in laid.pairs if pair[0].order_id in admitted]
+        tries = {made.order_id: made for made, _, _ in pairs}
+        await self.decline(tx, at, [(order_id, 0) for order_id in admitted - tries.keys()])
+        attempts = laid.attempts if len(pairs) == len(laid.pairs) else admit.attempt_columns(self._vault, pairs)
+        events = [f"order.{_became(decision, order_id in gone)}" for _, order_id, decision in judged]
         last = not admit.names_cards(pairs) and not book.shadows.rules
-        await admit.keep(tx, book, at, made, ends, self._vault, expires, at + schedule.FIRST, last=last)
+        await admit.keep(tx, book, at, made, events, attempts, expires, at + schedule.FIRST, last=last)
         if not last:
             await admit.name_cards(tx, pairs)
             await try_rules(tx, Stage.PLACE, made, book)
-        return {order_id: made for order_id, (made, _) in tries.items()}
+        return tries
 
     async def _set_aside(self, tx: Tx, at: datetime, expires: datetime, going: Sequence[tuple[PlaceRequest, UUID]]) -> set[UUID]:
         """Set aside what orders are for; those that do not go on. One whose goods are not to be had is refused, with why."""

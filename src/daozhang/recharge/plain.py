@@ -12,7 +12,7 @@ from uuid import UUID
 from daozhang.channels.port import Report
 from daozhang.ledger import Accounts, accounts
 from daozhang.policy.book import Book
-from daozhang.policy.enforce import Judged, columns
+from daozhang.policy.enforce import Judged, columns, keep_texts
 from daozhang.postgres import Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge import inbox
@@ -87,6 +87,7 @@ async def settle(
     shop, judged_at, version, ids, _, _, *decided = columns(made, book)
     assert shop == shop_id, "decisions of this shop"
     sources = [accounts.receivable(each) for each in written.credit[2]]
+    await keep_texts(tx, made)
     row = await tx.last(
         sql.write_settlement,
         shop_id,
@@ -114,4 +115,4 @@ async def settle(
 
 async def plan(tx: Tx, shop_id: int, at: datetime, actor: str) -> None:
     """Have the statement planned, and what it calls: nothing is written."""
-    await tx.value(sql.write_settlement, shop_id, at, actor, at, 0, *([] for _ in range(35)))
+    await tx.value(sql.write_settlement, shop_id, at, actor, at, 0, *([] for _ in range(33)))

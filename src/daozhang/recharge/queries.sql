@@ -36,12 +36,12 @@ from cardinality($4::uuid[]) as n;
 -- Decisions, moves, messages and bookings, one after the other in this order; the booking takes the accounts' locks, so it comes last.
 -- Orders, users, amounts and transactions of the channel are columns of several of them.
 select keep_paid($1, $4, $5, $6, $7, $8, spread($11::text[], n), spread($12::text[], n), $13::json[], spread($14::json[], n),
-    spread($15::bytea[], n), $16, $17, $18, $19, $20, s.amounts),
-  credit_orders($1, $2, $3, $21, $22, $7, $8, spread($23::bigint[], n), s.amounts, $10, $24, spread($25::integer[], n),
-    spread($26::text[], n), spread($27::integer[], n), spread($28::text[], n), spread($29::text[], n)),
-  keep_notifications($1, $2, spread($30::bigint[], m), $31, $32, spread($33::text[], m), spread($34::text[], m), $35::json[], $36),
-  post_opening($1, $2, $3, 'recharge', $21, $7, $37, $10, spread($38::bigint[], n), $39, s.amounts, $40) as opened
-from cardinality($7::uuid[]) as n cross join cardinality($31::uuid[]) as m
+    spread($15::bytea[], n), $16, $17, $18, s.amounts),
+  credit_orders($1, $2, $3, $19, $20, $7, $8, spread($21::bigint[], n), s.amounts, $10, $22, spread($23::integer[], n),
+    spread($24::text[], n), spread($25::integer[], n), spread($26::text[], n), spread($27::text[], n)),
+  keep_notifications($1, $2, spread($28::bigint[], m), $29, $30, spread($31::text[], m), spread($32::text[], m), $33::json[], $34),
+  post_opening($1, $2, $3, 'recharge', $19, $7, $35, $10, spread($36::bigint[], n), $37, s.amounts, $38) as opened
+from cardinality($7::uuid[]) as n cross join cardinality($29::uuid[]) as m
 cross join lateral (select spread($9::bigint[], n) as amounts offset 0) s;
 
 -- name: defer_notification
@@ -86,9 +86,24 @@ select wait_for_origin($1, $2);
 select f.* from read_wishes($1, $2, $3, $4, '{}', $5, $6, $7, $8, $9, $10, $11, $12, $13) f;
 
 -- name: write_orders
-select write_orders($1, $2, $3, $4, $5, $6, spread($7::bigint[], n), spread($8::bigint[], n), spread($9::text[], n), spread($10::text[], n),
-  spread($11::text[], n), spread($12::text[], n), $13, spread($14::text[], n), $15, $16, spread($17::bytea[], n), spread($18::text[], n))
-from cardinality($3::uuid[]) as n;
+-- The keys of new orders, the orders, and where they came from. Their users are locked, and `begin_orders` found their keys free.
+with sent as materialized (
+  select u.* from cardinality($6::uuid[]) as n, unnest($5::bytea[], $6, $7::bigint[], $8::text[], $9::bytea[], spread($10::bigint[], n),
+      spread($11::bigint[], n), spread($12::text[], n), spread($13::text[], n), spread($14::text[], n), spread($15::text[], n),
+      spread($16::text[], n), spread($17::bytea[], n), spread($18::text[], n))
+    as u (browser, id, user_id, key, hash, amount_fen, channel_id, method, page, ip, locale, purpose, payer, province)
+), claimed as (
+  insert into idempotency_keys (shop_id, user_id, key, request_hash, order_id, created_at)
+  select $1::bigint, s.user_id, s.key, s.hash, s.id, $2::timestamptz from sent s
+), marked as (
+  insert into order_marks (order_id, shop_id, user_id, device, payer, province, amount_fen, at)
+  select s.id, $1, s.user_id, s.browser, s.payer, s.province, s.amount_fen, $4::timestamptz
+  from sent s where s.browser is not null or s.payer is not null or s.province is not null
+)
+insert into orders_begun (id, shop_id, user_id, purpose, amount_fen, channel_id, method, page_version, client_ip, locale, created_at,
+  expires_at, moved_at)
+select s.id, $1, s.user_id, s.purpose, s.amount_fen, s.channel_id, s.method, s.page, s.ip, s.locale, $2, $3::timestamptz, $2
+from sent s;
 
 -- name: count_again
 -- Keys that come again.
@@ -96,11 +111,37 @@ update idempotency_keys k set seen = k.seen + 1 from unnest($2::bigint[], $3::te
 where k.shop_id = $1 and k.user_id = u.user_id and k.key = u.key;
 
 -- name: keep_orders
-select keep_orders($1, $2, $3, $4, $5, $6, spread($7::text[], n), spread($8::text[], n), $9::json[], spread($10::json[], n),
-  spread($11::bytea[], n), $12, $13, $14, $15, spread($16::text[], n), spread($17::bigint[], n), $18, $19, spread($20::text[], n), $21,
-  spread($22::bigint[], n), spread($23::text[], n), spread($24::text[], n), spread($25::text[], n), spread($26::text[], n),
-  spread($27::text[], n), spread($28::bytea[], n), $29, $30)
-from cardinality($4::uuid[]) as n;
+-- What becomes of orders that were judged: their decisions, where they came from, the attempts of those that are admitted, and what
+-- others may hear of each. One moment, shop and book for all.
+with judged as materialized (
+  select u.* from cardinality($4::uuid[]) as n, unnest($4, $5::uuid[], $6::bigint[], spread($7::text[], n), spread($8::text[], n), $9::json[],
+      spread($10::json[], n), spread($11::bytea[], n), $12::bytea[], $13::integer[], spread($14::text[], n), spread($15::bigint[], n),
+      $16::uuid[], spread($17::text[], n))
+    as u (id, order_id, user_id, outcome, reason, facts, verdicts, said, hash, latency_us, province, amount_fen, event_id, event)
+), decided as (
+  insert into decisions (id, shop_id, user_id, order_id, stage, outcome, reason, book_version, facts, verdicts, verdicts_hash, hash,
+    latency_us, at)
+  select j.id, $1::bigint, j.user_id, j.order_id, 'place', j.outcome, j.reason, $3::integer, j.facts, j.verdicts, j.said, j.hash,
+    j.latency_us, $2::timestamptz
+  from judged j
+), been as (
+  insert into place_days_ordered (user_id, day, province, at)
+  select j.user_id, business_day($2), j.province, $2
+  from judged j where j.province is not null and j.outcome in ('admit', 'monitor') order by j.user_id
+  on conflict do nothing
+), tried as (
+  insert into attempts_begun (id, order_id, shop_id, user_id, channel_id, kind, method, merchant, app, amount_fen, client_ip, payer_openid,
+    created_at, expires_at, moved_at, next_query_at)
+  select t.id, t.order_id, $1, t.user_id, t.channel_id, t.kind, t.method, t.merchant, t.app, t.amount_fen, t.ip, t.openid,
+    $18::timestamptz, $19::timestamptz, $18, $20::timestamptz
+  from cardinality($21::uuid[]) as n, unnest($21, $22::uuid[], $23::bigint[], spread($24::bigint[], n), spread($25::text[], n),
+      spread($26::text[], n), spread($27::text[], n), spread($28::text[], n), spread($29::bigint[], n), spread($30::text[], n),
+      spread($31::bytea[], n))
+    as t (id, order_id, user_id, channel_id, kind, method, merchant, app, amount_fen, ip, openid)
+)
+insert into events (id, shop_id, kind, order_id, user_id, actor, data, at)
+select j.event_id, $1, j.event, j.order_id, j.user_id, 'buyer', jsonb_build_object('amount_fen', j.amount_fen), $18
+from judged j;
 
 -- name: create_orders
 select create_orders($1, $2, $3, $4, spread($5::bigint[], n), spread($6::bigint[], n), spread($7::text[], n), spread($8::text[], n),
