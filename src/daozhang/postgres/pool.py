@@ -264,11 +264,10 @@ async def while_waiting(asked: Coroutine[Any, Any, T], work: Callable[[], None])
 
     Nothing else may be asked on the connection before this has ended, and it ends only with the answer.
     """
-    # Up to its first wait at once: a task would need a turn of the loop to begin, and one more to be heard of.
+    # Up to its first wait at once: a task would need a turn of the loop to begin, and one more to be heard of. The server has then
+    # what is sent: a transport that has nothing waiting writes at once.
     waits = asked.send(None)
     try:
-        # What is sent is written when a turn ends: from then on the server has it.
-        await asyncio.sleep(0)
         work()
     finally:
         answer = await _rest(asked, waits)
