@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.patience import until
 
 from daozhang.postgres.migrate import Migration, MigrationTrouble, migrate, missing, read_migrations
 from daozhang.postgres.supervisor import Supervisor
@@ -151,6 +152,26 @@ async def test_a_locked_table_makes_it_give_way_and_try_again(empty: str, files:
     await held.commit()
     assert [each.number for each in await running] == [2]
     await holder.close()
+
+
+async def test_a_deadlock_with_the_shop_makes_it_give_way_and_try_again(empty: str, files: Path) -> None:
+    """It takes `a`, then `b`; a settlement has `b` and comes to want `a`."""
+    (files / "0002_gated.sql").write_text("-- widen\nalter table a add column m int;\nalter table b add column m int;\n", "utf-8")
+    (files / "0003_steps.sql").unlink()
+    await migrate(empty, folder=only(files, 1))
+    rival = await asyncpg.connect(empty)
+    await rival.execute("create table b (n int)")
+    held = rival.transaction()
+    await held.start()
+    await rival.execute("select * from b")
+    running = asyncio.create_task(migrate(empty, folder=files))
+    await until(lambda: rival.fetchval("select exists (select from pg_locks where not granted and relation = 'b'::regclass)"))
+    # Whoever waits longest for a lock looks whether it is a deadlock, and is the one who ends: that is the migration.
+    await rival.execute("select * from a")
+    await held.commit()
+    assert [each.number for each in await running] == [2]
+    assert await rival.fetchval("select count(*) from information_schema.columns where column_name = 'm'") == 2
+    await rival.close()
 
 
 def test_files_out_of_order_or_gone_are_refused_and_newer_ones_let_be() -> None:

@@ -78,8 +78,9 @@ async def judge_paid(tx: Tx, wishes: Sequence[tuple[UUID | None, Wish]], book: B
 
 
 async def plan_paid(tx: Tx, shop_id: int) -> None:
-    """Have what the stage `paid` reads planned; about nobody."""
+    """Have what the stage `paid` reads planned, and the look for texts; about nobody."""
     await tx.rows(sql.facts_paid, shop_id, [], [], 0)
+    await tx.value(sql.keep_texts, [], [])
 
 
 async def _settled(tx: Tx, record: Record, order_id: UUID | None, wish: Wish, book: Book) -> Record:

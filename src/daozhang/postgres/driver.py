@@ -96,7 +96,7 @@ class Session(asyncpg.Connection):
 
     @cached_property
     def known(self) -> set[bytes]:
-        """What a caller found in tables that only grow, while this session lasts: a server that takes over may lack some of it."""
+        """What a caller found in tables that only grow, while this session lasts: another server may lack some of it."""
         return set()
 
     def get_reset_query(self) -> str:

@@ -159,8 +159,8 @@ async def _apply(connection: "asyncpg.Connection[Any]", migration: Migration) ->
     for attempt in range(1, TRIES + 1):
         try:
             await (_apply_whole if migration.transactional else _apply_in_steps)(connection, migration)
-        except asyncpg.LockNotAvailableError:
-            # Somebody's long transaction holds the table. We got out of the way; a little later we ask again.
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            # Somebody's transaction holds the table, or another one and waits for ours. We got out of the way; later we ask again.
             if attempt == TRIES:
                 raise MigrationTrouble(
                     f"{migration.number:04}_{migration.name}: a table stayed locked for {TRIES} times {LOCK_TIMEOUT_S} s"

@@ -80,8 +80,11 @@ class Tx:
 
     @property
     def known(self) -> set[bytes]:
-        """Hashes that the session of this transaction has found in tables that only grow, committed by others."""
-        return self._session.known
+        """Hashes that the session of this transaction has found in tables that only grow, committed by others.
+
+        Behind a pooler a session says nothing of the server, which may be another one by now: nothing is known then.
+        """
+        return self._session.known if self._session.joins else set()
 
     async def rows(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """Every row of the answer."""
@@ -265,7 +268,7 @@ async def while_waiting(asked: Coroutine[Any, Any, T], work: Callable[[], None])
     Nothing else may be asked on the connection before this has ended, and it ends only with the answer.
     """
     # Up to its first wait at once: a task would need a turn of the loop to begin, and one more to be heard of. The server has then
-    # what is sent: a transport that has nothing waiting writes at once.
+    # what is sent: a transport that has nothing waiting writes at once (uvloop since 0.23).
     waits = asked.send(None)
     try:
         work()

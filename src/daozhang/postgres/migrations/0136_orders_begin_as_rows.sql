@@ -1,15 +1,16 @@
 -- Orders and attempts that begin are rows of a view, not the arguments of a function: a call of thirty columns was handed on twice.
 
 -- What an order is when it begins. State, version and currency are not of the view, so whoever may insert here can begin an order and
--- write it in no other state; moves go by the functions that know the legal ones.
-alter table orders alter column state set default 'created', alter column version set default 0, alter column currency set default 'CNY';
+-- write it in no other state; moves go by the functions that know the legal ones. Rows come by the table as a whole: its months need no
+-- defaults of their own, and are not locked for them.
+alter table only orders alter column state set default 'created', alter column version set default 0, alter column currency set default 'CNY';
 create view orders_begun as
   select o.id, o.shop_id, o.user_id, o.purpose, o.amount_fen, o.channel_id, o.method, o.page_version, o.client_ip, o.locale, o.created_at,
     o.expires_at, o.moved_at
   from orders o;
 grant insert on orders_begun to daozhang_app;
 
-alter table attempts alter column state set default 'prepared', alter column version set default 0, alter column currency set default 'CNY';
+alter table only attempts alter column state set default 'prepared', alter column version set default 0, alter column currency set default 'CNY';
 create view attempts_begun as
   select a.id, a.order_id, a.shop_id, a.user_id, a.channel_id, a.kind, a.method, a.merchant, a.app, a.amount_fen, a.client_ip, a.payer_openid,
     a.created_at, a.expires_at, a.moved_at, a.next_query_at
@@ -27,7 +28,7 @@ drop function keep_orders(bigint, timestamptz, integer, uuid[], uuid[], bigint[]
   timestamptz, timestamptz);
 
 -- Whatever was not written before is (migration 0135). True when others have committed all of it: then it is there for good, and whoever
--- asked need not ask again. What this transaction wrote may still be undone.
+-- asked need not ask again. What this transaction wrote may still be undone. (Not from within a savepoint, which has a number of its own.)
 drop function keep_texts(bytea[], text[]);
 create function keep_texts(p_hashes bytea[], p_texts text[]) returns boolean
 language plpgsql set search_path = public, pg_temp as $$
@@ -38,7 +39,7 @@ begin
     on conflict do nothing;
     return false;
   end if;
-  return not exists (select from verdict_texts t where t.hash = any (p_hashes) and t.xmin = pg_current_xact_id()::xid);
+  return not exists (select from verdict_texts t where t.hash = any (p_hashes) and t.xmin = pg_current_xact_id_if_assigned()::xid);
 end $$;
 grant execute on function keep_texts(bytea[], text[]) to daozhang_app;
 
