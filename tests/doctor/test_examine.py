@@ -12,6 +12,8 @@ import pytest
 
 from daozhang.doctor import Light, Reading, examine
 from daozhang.doctor import machine as machines
+from daozhang.doctor.server import examine_database
+from daozhang.postgres import Database
 from daozhang.postgres.binaries import wheel_folder
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.supervisor import Supervisor
@@ -196,3 +198,18 @@ async def test_an_external_database_is_examined_through_its_dsn(patient: tuple[S
     last = (await examine(dead))[-1]
     assert (last.name, last.light) == ("server", Light.RED)
     assert "hidden" not in last.says
+
+
+async def test_a_fail_over_that_may_lose_something_is_seen(patient: tuple[Settings, Supervisor]) -> None:
+    settings, server = patient
+    several = Settings(data=settings.data, database="postgresql://daozhang_app@db1,db2/daozhang")
+
+    async def synchronous(seen: Settings) -> Reading:
+        database = await Database.open(server.dsn("app"), size=1)
+        readings = {reading.name: reading for reading in await examine_database(database, seen)}
+        await database.close()
+        return readings["synchronous_commit"]
+
+    assert (await synchronous(settings)).light is Light.GREEN
+    alone = await synchronous(several)
+    assert (alone.light, "synchronous_standby_names is empty" in alone.says) == (Light.AMBER, True)

@@ -15,6 +15,7 @@ from daozhang.postgres.migrate import migrate
 from daozhang.postgres.place import External
 from daozhang.postgres.predecessor import at_work
 from daozhang.postgres.supervisor import Supervisor
+from daozhang.postgres.trouble import ServerTrouble
 from daozhang.settings import Settings
 
 
@@ -103,7 +104,11 @@ async def test_an_external_database_is_backed_up_through_its_dsn_and_restored_el
     with pytest.raises(BackupTrouble, match="its own tools"):
         await restore(settings, written.file)
     broken = Settings(data=place / "data", database="x", database_owner=owner.replace(server.home.password("owner"), "wrong"))
-    with pytest.raises(Exception, match="InvalidPassword") as told:
+    with pytest.raises(Exception, match="refuses the role or its password") as told:
         await backup(broken, External(broken), place / "other")
     assert "wrong" not in str(told.value)
+    assert list(place.glob("other*")) == []
+    ownerless = Settings(data=place / "data", database=server.dsn("app"))
+    with pytest.raises(ServerTrouble, match="DAOZHANG_DATABASE_OWNER"):
+        await backup(ownerless, External(ownerless), place / "other")
     assert list(place.glob("other*")) == []

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 from tests.patience import until
 
 from daozhang.postgres import Database
@@ -42,5 +43,20 @@ async def test_a_server_that_is_not_there_is_asked_again_and_again() -> None:
     listening = asyncio.create_task(listen("postgresql://nobody@127.0.0.1:1/none", "tested", lambda: None))
     await asyncio.sleep(0.3)
     assert not listening.done()
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_while_no_host_takes_writes_it_is_asked_again(server: Supervisor, fresh: str) -> None:
+    """Between the loss of a primary and the promotion of its standby every host that answers is read-only."""
+    heard, keeper = asyncio.Event(), await asyncpg.connect(server.dsn("superuser", "postgres"))
+    await keeper.execute(f"alter database {fresh} set default_transaction_read_only = on")
+    listening = asyncio.create_task(listen(server.dsn("app", fresh), "tested", heard.set))
+    await asyncio.sleep(0.3)
+    assert not listening.done()
+    assert not heard.is_set()
+    await keeper.execute(f"alter database {fresh} reset default_transaction_read_only")
+    await keeper.close()
+    await until(heard.is_set)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)

@@ -8,6 +8,7 @@ import pytest
 from tests.patience import until
 
 from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable
+from daozhang.postgres.migrate import migrate
 from daozhang.postgres.pool import while_waiting
 from daozhang.postgres.supervisor import Supervisor
 
@@ -168,7 +169,7 @@ async def test_several_hosts_the_first_of_which_is_dead(server: Supervisor, fres
     opened = await Database.open(f"postgresql://daozhang_app:{secret}@{hosts}/{fresh}?sslmode=disable")
     assert await opened.value("select current_user") == "daozhang_app"
     await opened.close()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="no host of its DSN takes writes .of one of them: nobody listens there"):
         await Database.open(f"postgresql://daozhang_app:{secret}@127.0.0.1:{dead},127.0.0.1:{dead}/{fresh}?sslmode=disable")
     probe.close()
     proxy.close()
@@ -177,10 +178,29 @@ async def test_several_hosts_the_first_of_which_is_dead(server: Supervisor, fres
 
 async def test_a_host_that_accepts_no_writes_is_passed_over(server: Supervisor, fresh: str) -> None:
     async with server_setting(server, fresh, "default_transaction_read_only", "on"):
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="takes writes: each is a standby"):
             await Database.open(server.dsn("app", fresh))
+        with pytest.raises(Unavailable, match="takes writes: each is a standby"):
+            await migrate(server.dsn("owner", fresh))
     opened = await Database.open(server.dsn("app", fresh))
     await opened.close()
+
+
+async def test_why_it_cannot_be_reached_is_told_in_words_and_without_the_password(server: Supervisor, fresh: str) -> None:
+    secret, dsn = server.home.password("app"), server.dsn("app", fresh)
+    for wrong, words in (
+        (dsn.replace(secret, "Sesame7"), "refuses the role or its password"),
+        (dsn.replace(fresh, "nowhere"), "no database of that name"),
+        ("postgresql://daozhang_app:Sesame7@127.0.0.1:1/x", "nobody listens there"),
+        ("postgresql://daozhang_app:Sesame7@nohost.invalid/x", "its host has no address"),
+        ("postgresql://daozhang_app:Sesame7/8@127.0.0.1/x", "the DSN cannot be read"),
+        ("Sesame7", "the DSN cannot be read"),
+    ):
+        for refused in (Database.open(wrong), migrate(wrong)):
+            with pytest.raises(Unavailable, match=words) as caught:
+                await refused
+            assert "Sesame" not in str(caught.value)
+            assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize("way", ["read", "first", "second", "last"])

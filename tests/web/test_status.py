@@ -103,6 +103,8 @@ async def test_it_is_served_while_the_database_is_away_and_says_so(told: Shop, m
     status, _, page = await get(told, "/status", accept="text/html", accept_language="zh")
     assert status == 200
     assert "数据库现在很忙或连不上" in page
+    assert "现在的情况不清楚" in page
+    assert "现在都能付" not in page
     assert "2 分" in page
 
 

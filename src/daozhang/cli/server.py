@@ -146,4 +146,4 @@ def settle(work: Coroutine[Any, Any, T], run: Callable[[Coroutine[Any, Any, T]],
     except (ServerTrouble, MigrationTrouble, BackupTrouble, OSError) as fault:
         raise Failed(str(fault)) from fault
     except (Unavailable, OutcomeUnknown) as fault:
-        raise Failed(f"the database cannot be reached ({fault})") from fault
+        raise Failed(f"the database cannot be reached: {fault}") from fault

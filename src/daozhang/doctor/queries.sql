@@ -1,7 +1,7 @@
 -- name: settings
 select name, setting from pg_settings
-where name in ('fsync', 'full_page_writes', 'data_checksums', 'synchronous_commit', 'wal_sync_method',
-  'default_transaction_isolation', 'server_version', 'server_version_num', 'server_encoding')
+where name in ('fsync', 'full_page_writes', 'data_checksums', 'synchronous_commit', 'synchronous_standby_names',
+  'wal_sync_method', 'default_transaction_isolation', 'server_version', 'server_version_num', 'server_encoding')
 
 -- name: role
 select current_user::text as name, r.rolsuper, r.rolcreaterole, r.rolcreatedb,

@@ -7,6 +7,7 @@ from daozhang.doctor.reading import Reading, amber, green, judged, red
 from daozhang.postgres import Database, statements
 from daozhang.postgres.binaries import NEWEST, OLDEST
 from daozhang.postgres.migrate import MigrationTrouble, missing, read_migrations
+from daozhang.postgres.trouble import has_several_hosts
 from daozhang.settings import Settings
 
 SKEW_AMBER_S, SKEW_RED_S = 2.0, 60.0
@@ -31,7 +32,8 @@ async def examine_database(database: Database, settings: Settings) -> list[Readi
     for name, (wanted, why) in _WANTED.items():
         value = found.get(name, "unknown")
         readings.append(green(name, value) if value == wanted else red(name, f"{value}, not {wanted}: {why}"))
-    readings.append(_synchronous(found["synchronous_commit"]))
+    alone = has_several_hosts(settings.database or "") and not found["synchronous_standby_names"]
+    readings.append(_synchronous(found["synchronous_commit"], alone=alone))
     method = found["wal_sync_method"]
     readings.append(
         judged("wal_sync_method", method, well=method in {"fdatasync", "fsync", "open_datasync", "open_sync", "fsync_writethrough"})
@@ -45,7 +47,12 @@ async def examine_database(database: Database, settings: Settings) -> list[Readi
     return readings
 
 
-def _synchronous(value: str) -> Reading:
+def _synchronous(value: str, *, alone: bool) -> Reading:
+    if alone and value in {"on", "remote_apply"}:
+        # A commit is then on one host when it is acknowledged, and the other one may never hear of it.
+        return amber(
+            "synchronous_commit", f"{value}, but synchronous_standby_names is empty: a fail-over may lose acknowledged money"
+        )
     if value in {"on", "remote_apply"}:
         return green("synchronous_commit", value)
     if value in {"local", "remote_write"}:

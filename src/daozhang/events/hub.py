@@ -76,6 +76,9 @@ class Hub:
                 await self._awake.wait()
                 timer.cancel()
                 self._awake.clear()
+                if listening.done():
+                    # It never ends by itself: whatever broke it breaks this loop too, and both begin again.
+                    await listening
         finally:
             listening.cancel()
 

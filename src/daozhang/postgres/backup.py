@@ -44,14 +44,13 @@ async def backup(settings: Settings, server: Server, target: Path) -> Backup:
 
     Raises `BackupTrouble`. The file is complete or absent.
     """
-    file = _choose(target)
+    file, dsn = _choose(target), server.dsn("owner")
     fresh = file.with_name(f"{file.name}.partial")
     try:
         os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         fresh.chmod(0o600)
     except OSError as fault:
         raise BackupTrouble(f"{file} cannot be written: {fault.strerror}") from None
-    dsn = server.dsn("owner")
     try:
         binaries = await _programs(settings, server)
         await _run(binaries, "pg_dump", dsn, ["--format=custom", "--no-owner", f"--file={fresh}"])
@@ -130,7 +129,8 @@ async def _programs(settings: Settings, server: Server) -> Binaries:
 
 async def _run(binaries: Binaries, program: str, dsn: str, arguments: list[str]) -> None:
     address, password = _without_password(dsn)
-    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PGPASSWORD": password}
+    # Of several hosts the one that takes writes: a standby may be behind what was acknowledged.
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PGPASSWORD": password, "PGTARGETSESSIONATTRS": "read-write"}
     process = await asyncio.create_subprocess_exec(
         binaries.path(program),
         f"--dbname={address}",

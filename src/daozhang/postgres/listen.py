@@ -7,6 +7,8 @@ from collections.abc import Callable
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+from daozhang.postgres.trouble import told
+
 log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 0.5
@@ -29,8 +31,8 @@ async def listen(dsn: str, channel: str, woke: Callable[[], None]) -> None:
             woke()
             wait_s = FIRST_WAIT_S
             await gone.wait()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
-            log.warning("listening was lost: %s", type(fault).__name__)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
+            log.warning("listening was lost: %s", told(fault, dsn))
         finally:
             if connection is not None:
                 connection.terminate()

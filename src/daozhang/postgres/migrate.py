@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
 from daozhang import clock
-from daozhang.postgres.pool import Database
+from daozhang.postgres.pool import Database, Unavailable
+from daozhang.postgres.trouble import told
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +92,10 @@ async def migrate(owner_dsn: str, *, dry_run: bool = False, folder: Path | None 
     """Apply what is missing and say what that was. `owner_dsn` is a direct connection as the role that owns the tables.
 
     Raises `MigrationTrouble` when an applied file has changed since, when one is missing below the newest applied, or when one
-    fails; asyncpg's or the system's error when the database cannot be reached.
+    fails; `Unavailable`, with why, when no host takes writes.
     """
     migrations = read_migrations(folder)
-    connection = await asyncpg.connect(owner_dsn, timeout=30, server_settings={"application_name": "daozhang-migrate"})
+    connection = await _connect(owner_dsn)
     try:
         await _queue(connection)
         if not await connection.fetchval("select to_regclass('public.migrations') is not null"):
@@ -126,6 +128,19 @@ def missing(migrations: list[Migration], applied: dict[int, tuple[str, str]]) ->
     if late:
         raise MigrationTrouble(f"{late[0].number:04}_{late[0].name} comes before {head:04}, which is applied already")
     return rest
+
+
+async def _connect(dsn: str) -> "asyncpg.Connection[Any]":
+    """The host that takes writes: what a standby says is applied may be old, and its advisory lock keeps nobody out."""
+    try:
+        return await asyncpg.connect(
+            dsn,
+            timeout=30,
+            target_session_attrs=SessionAttribute.read_write,
+            server_settings={"application_name": "daozhang-migrate"},
+        )
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
+        raise Unavailable(told(fault, dsn)) from None
 
 
 async def check_shape(database: Database) -> None:

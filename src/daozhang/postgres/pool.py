@@ -17,6 +17,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from daozhang.postgres.driver import Session, give_back, make_ends, session_of
+from daozhang.postgres.trouble import told
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ class Database:
         `pooled`: it points at a transaction pooler, so no statement is kept prepared and nothing is asked of the session.
         A connection that rests for `idle_s` is closed, with all it had planned; 0 keeps it.
         `by_key`: no table is read from its beginning to its end, see `BY_KEY`; not behind a pooler.
-        Raises `Unavailable` when no host answers.
+        Raises `Unavailable`, with why in words for the operator, when no host takes writes.
         """
         try:
             pool = await asyncpg.create_pool(
@@ -156,8 +157,9 @@ class Database:
                 target_session_attrs=SessionAttribute.read_write,
                 server_settings={"application_name": "daozhang"} | ({} if pooled else SESSION | (BY_KEY if by_key else {})),
             )
-        except (*_LOST, asyncpg.PostgresError, TimeoutError) as fault:
-            raise Unavailable(type(fault).__name__) from fault
+        except (*_LOST, asyncpg.PostgresError, ValueError) as fault:
+            # What the driver says of a DSN may repeat a part of its password, so that is not even a cause.
+            raise Unavailable(told(fault, dsn)) from None
         return cls(pool, dsn, BEGIN_POOLED if pooled else BEGIN)
 
     async def close(self) -> None:

@@ -99,6 +99,7 @@ async def show(request: AnyRequest) -> Response[bytes]:
     """The page. Raises `Unavailable` only when this process has never been able to read anything."""
     report = await house_of(request).history.report(house_of(request).shop_id)
     reader, rows = locale_of(request), house_of(request).regulated()
+    old = report.age_s > OLD_S * 6 or (clock.now() - report.now_at).total_seconds() > OLD_S
     names = _names(report, reader)
     by_id = {channel.id: channel for channel in report.channels}
     tales = [_story(story, by_id[story.channel_id], names[story.channel_id], reader, report.at) for story in report.stories]
@@ -107,9 +108,10 @@ async def show(request: AnyRequest) -> Response[bytes]:
         "status/status.html",
         here="status",
         session=await _whoever_reads(request),
-        headline=_headline(report, reader, regulated_rows=len(rows)),
+        # What was true a while ago must not be said of now, least of all in the largest letters.
+        headline=_old_headline(reader) if old else _headline(report, reader, regulated_rows=len(rows)),
         report=report,
-        old=report.age_s > OLD_S * 6 or (clock.now() - report.now_at).total_seconds() > OLD_S,
+        old=old,
         seen=min(report.at, report.now_at),
         panels=[_panel(request, channel, names[channel.id], reader) for channel in report.channels],
         plans=[_plan(plan, names[plan.channel_id], reader) for plan in report.calendar],
@@ -138,6 +140,10 @@ def _names(report: "Report", reader: "Locale") -> dict[int, str]:
         channel.id: reader.either(f"kind.{channel.kind}", "kind.other") + (f" · {channel.name}" if kinds[channel.kind] > 1 else "")
         for channel in report.channels
     }
+
+
+def _old_headline(reader: "Locale") -> Headline:
+    return Headline("dash", reader.t("status.old_title"), reader.t("status.old_last"))
 
 
 def _headline(report: "Report", reader: "Locale", *, regulated_rows: int) -> Headline:
