@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +10,7 @@ import pytest
 from tests.cases.test_evidence import picture
 from tests.flows.shop import make_users, refuses
 
-from daozhang import clock, ids
+from daozhang import clock, ids, notices
 from daozhang.cases import KINDS, Case, Cases
 from daozhang.cases.model import MOVES, Verdict
 from daozhang.cases.service import ALONE_CAP_FEN
@@ -136,13 +136,55 @@ async def test_one_decides_where_one_is_enough(database: Database, cases: Cases,
 
 async def test_a_silent_user_is_a_rejection_never_a_release(database: Database, cases: Cases, user_id: int, spy: Spy) -> None:
     case_id = await opened(database, cases, user_id)
-    clock.shift(timedelta(days=6, hours=23).total_seconds())
+    clock.shift(timedelta(days=5, hours=23).total_seconds())
     assert await database.transact(lambda tx: cases.claim(tx, 10)) == []
+    for days in (6.5, 6.99):
+        await look(database, cases, days)
+        assert await told(database, user_id) == ["money_asked_again"], "he is reminded once, a day before"
     clock.shift(timedelta(days=7, minutes=1).total_seconds())
     (row,) = await database.transact(lambda tx: cases.claim(tx, 10))
     await cases.look(row)
     assert spy.done == [("RC-1", "rejected", "program")]
     assert await state(cases, case_id) == "closed"
+
+
+async def look(database: Database, cases: Cases, days: float) -> None:
+    """Look at what is due then."""
+    clock.shift(timedelta(days=days).total_seconds())
+    for row in await database.transact(lambda tx: cases.claim(tx, 10)):
+        await cases.look(row)
+
+
+async def told(database: Database, user_id: int) -> list[str]:
+    """What the user was told, the oldest first."""
+    rows = await database.rows("select kind from notices where user_id = $1 order by at", user_id)
+    return [row["kind"] for row in rows]
+
+
+async def test_a_user_who_is_not_looking_hears_that_he_is_asked_reminded_and_how_it_ended(
+    database: Database, cases: Cases, user_id: int
+) -> None:
+    case_id = await opened(database, cases, user_id, "verification")
+    await cases.answer(user_id, case_id, "x")
+    await cases.ask(case_id, "staff:1", "identity_proof", "the picture is blurred")
+    (asked,) = await notices.recent(database, user_id)
+    case = await cases.case(case_id)
+    assert case is not None
+    assert (asked.kind, asked.link) == ("case_asked", f"/cases/{case.shown}")
+    assert datetime.fromisoformat(asked.facts["until_at"]) == case.deadline_at
+    await look(database, cases, 6.5)
+    await cases.propose(case_id, "staff:1", "rejected", "nothing came")
+    await cases.confirm(case_id, "staff:2")
+    assert await told(database, user_id) == ["case_asked", "case_asked_again", "case_ended"]
+
+
+async def test_what_is_asked_late_is_reminded_of_while_there_is_time(database: Database, cases: Cases, user_id: int) -> None:
+    case_id = await opened(database, cases, user_id)
+    await cases.answer(user_id, case_id, "x")
+    clock.shift(timedelta(days=11, hours=23).total_seconds())
+    await cases.ask(case_id, "staff:1", "source", "where from?")
+    await look(database, cases, 14.5)
+    assert await told(database, user_id) == ["money_asked", "money_asked_again"]
 
 
 async def test_silent_staff_are_told_upwards_once(database: Database, cases: Cases, user_id: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.cases.test_evidence import picture
 from tests.flows.shop import Shop, refuses
 
-from daozhang import alarms
+from daozhang import alarms, notices
 from daozhang.cases import Case, escalated
 from daozhang.cases.unfreeze import ask
 from daozhang.recharge.model import OrderView
@@ -25,16 +25,24 @@ async def held(shop: Shop, amount_fen: int = 5_000) -> tuple[OrderView, Case]:
     return order, case
 
 
+async def told(shop: Shop) -> list[tuple[str, str]]:
+    """What the owner was told of money, and where it leads; the oldest first."""
+    found = await notices.recent(shop.program.database, shop.user_id)
+    return [(each.kind, each.link) for each in reversed(found) if each.kind.startswith("money_")]
+
+
 async def test_held_money_asks_its_owner_and_is_credited_when_two_agree(shop: Shop) -> None:
     order, case = await held(shop)
     cases = shop.program.house.cases
     assert (case.user_id, case.turn, case.question) == (shop.user_id, "user", "source")
+    assert await told(shop) == [("money_asked", f"/cases/{case.shown}")], "he may have closed the page"
     await cases.answer(shop.user_id, case.id, "工资", [picture()])
     await cases.propose(case.id, "staff:1", "approved", "fits")
     assert await shop.cash() == 0
     await cases.confirm(case.id, "staff:2")
     assert (await shop.order(order.id)).state == "credited"
     assert await shop.cash() == 5_000
+    assert (await told(shop))[1:] == [("money_released", f"/orders/{order.shown}")]
 
 
 async def test_a_rejection_sends_it_back_to_where_it_came_from(shop: Shop) -> None:
@@ -63,6 +71,7 @@ async def test_seven_silent_days_send_it_back_and_never_release(shop: Shop) -> N
     assert closed is not None
     assert (closed.state, closed.verdict) == ("closed", "rejected")
     assert await shop.cash() == 0
+    assert [kind for kind, _ in await told(shop)][-1] == "money_returned"
 
 
 async def test_a_frozen_account_works_again_at_once_when_a_second_person_approves(shop: Shop) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.flows.shop import Shop, make_users, open_shop
 
-from daozhang import __version__, clock, ids
+from daozhang import __version__, clock, ids, notices
 from daozhang.app import open_program
 from daozhang.policy.book import Book
 from daozhang.policy.examine import examine
@@ -132,6 +132,8 @@ async def test_an_order_in_review_is_let_go_by_a_person_and_can_be_paid(shop: Sh
     ended = await shop.program.desk.order(shop.user_id, turned_down.id)
     assert ended is not None
     assert (ended.state, ended.money, ended.reason) == ("refused", "none", "operation.review_refused")
+    told = {(each.kind, each.link) for each in await notices.recent(database, shop.user_id)}
+    assert told == {("review_passed", f"/orders/{asked.shown}"), ("review_refused", f"/orders/{turned_down.shown}")}
     assert (await place(shop, 9)).state == "reviewing", "a pass is used once"
     for again in (desk.resume.approve(asked.id, "tester", "again"),
                   desk.resume.refuse(asked.id, "tester", "again")):  # fmt: skip
@@ -149,6 +151,7 @@ async def test_an_approved_order_is_checked_again(shop: Shop, database: Database
     seen = await shop.program.desk.order(shop.user_id, asked.id)
     assert seen is not None
     assert (seen.state, seen.reason) == ("refused", "account.frozen")
+    assert "review_refused" in {each.kind for each in await notices.recent(database, shop.user_id)}
 
 
 async def crowd(owner: Database, dsn: str, count: int) -> list[tuple[int, str]]:

@@ -15,7 +15,8 @@ class CaseKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kind. `silence` is the verdict when the user's time passes without an answer.
 
     One that is not `withdrawable` is about money or an order: it needs an end. `unanswered` is the verdict when nobody of ours has
-    answered in `ANSWER_IN`; without one it only stays escalated.
+    answered in `ANSWER_IN`; without one it only stays escalated. `asked` is the message to its user when he is asked, and `tells`
+    are the verdicts that he is told of here: those that are not, what they do tells.
     """
 
     four_eyes: bool
@@ -26,6 +27,8 @@ class CaseKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     questions: tuple[str, ...]
     withdrawable: bool = True
     unanswered: Literal["rejected"] | None = None
+    asked: Literal["case_asked", "money_asked"] = "case_asked"
+    tells: tuple[Literal["approved", "rejected"], ...] = ("approved", "rejected")
 
 
 def _read() -> dict[str, CaseKind]:

@@ -11,6 +11,7 @@ import msgspec
 
 from daozhang import clock, ids
 from daozhang.alarms import ring
+from daozhang.cases import told
 from daozhang.cases.evidence import Picture, remade
 from daozhang.cases.kinds import ANSWER_IN, KINDS
 from daozhang.cases.model import MOVES, Case, Evidence, Line, Turn, Verdict
@@ -66,7 +67,7 @@ class Cases:
         assert question in clocks.questions, (kind, question)
         state = "need_user" if first == "user" else "need_staff"
         deadline = at + timedelta(seconds=clocks.user_s if first == "user" else clocks.target_s)
-        look = deadline if first == "user" else at + timedelta(seconds=clocks.escalate_s)
+        look = told.look_at(deadline, at) if first == "user" else at + timedelta(seconds=clocks.escalate_s)
         case_id = ids.new_id()
         opened = await tx.value(
             sql.open_case, case_id, shop_id, user_id, kind, about, state, question, msgspec.json.encode(dict(facts)).decode(), at,
@@ -122,7 +123,7 @@ class Cases:
             if case.answer_by - clock.now() < ASK_LEAVES:
                 raise Refusal("cases.too_late_to_ask", until_at=case.answer_by)
             await self._say(tx, case_id, actor, said, clock.now())
-            await self._move(tx, case, "asked", actor, "", question=question)
+            await told.asked(tx, case, await self._move(tx, case, "asked", actor, "", question=question))
 
         await self._database.transact(work)
 
@@ -145,6 +146,7 @@ class Cases:
             else:
                 await self._take_effect(tx, case, verdict, actor)
                 await self._move(tx, case, "decided", actor, said, verdict=verdict)
+                await told.ended(tx, case, verdict)
 
         await self._database.transact(work)
 
@@ -165,6 +167,7 @@ class Cases:
                     raise
                 raise Refusal("cases.second_person") from fault
             await self._take_effect(tx, case, case.verdict, actor)
+            await told.ended(tx, case, case.verdict)
 
         await self._database.transact(work)
 
@@ -288,17 +291,23 @@ class Cases:
     async def _look(self, tx: Tx, case_id: UUID) -> None:
         case, at = await self._locked(tx, case_id), clock.now()
         if case.state == "need_user" and case.deadline_at and at >= case.deadline_at:
-            verdict = KINDS[case.kind].silence
-            await self._take_effect(tx, case, verdict, "program")
-            await self._move(tx, case, "lapsed", "program", "no answer in time", verdict=verdict)
+            await self._lapse(tx, case, KINDS[case.kind].silence, "no answer in time")
+        elif case.state == "need_user" and case.deadline_at:
+            if told.look_at(case.deadline_at, case.moved_at) <= at:
+                await told.reminded(tx, case)
+            await tx.run(sql.postpone_case, case_id, case.deadline_at)
         elif case.turn == "staff" and at >= case.answer_by and (late := KINDS[case.kind].unanswered):
             # Ours was the silence, and money must not wait for ever: it goes back, which can be made good again.
-            await self._take_effect(tx, case, late, "program")
-            await self._move(tx, case, "lapsed", "program", "no answer of ours in time", verdict=late)
+            await self._lapse(tx, case, late, "no answer of ours in time")
         elif case.turn == "staff" and case.escalated_at is None:
             await tx.value(sql.escalate_case, case_id, at, case.answer_by)
             data = msgspec.json.encode({"case": str(case_id), "kind": case.kind}).decode()
             await events.append(tx, case.shop_id, at, "program", [events.Event("case.escalated", None, case.user_id, data)])
+
+    async def _lapse(self, tx: Tx, case: Case, verdict: Verdict, why: str) -> None:
+        await self._take_effect(tx, case, verdict, "program")
+        await self._move(tx, case, "lapsed", "program", why, verdict=verdict)
+        await told.ended(tx, case, verdict)
 
     async def _take_effect(self, tx: Tx, case: Case, verdict: Verdict, actor: str) -> None:
         effect = self._effects.get(case.kind)
@@ -340,7 +349,8 @@ class Cases:
     async def _move(
         self, tx: Tx, case: Case, move: str, actor: str, why: str, *, verdict: Verdict | None = None, question: str | None = None,
         alone: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> datetime | None:  # fmt: skip
+        """Move it; until when whoever has the turn now answers."""
         to = MOVES.get((case.state, move))
         if to is None:
             raise Refusal("cases.not_waiting" if case.state != "closed" else "cases.closed")
@@ -365,6 +375,7 @@ class Cases:
         assert moved, "a locked case did not move"
         data = msgspec.json.encode({"case": str(case.id), "kind": case.kind, "verdict": verdict}).decode()
         await events.append(tx, case.shop_id, at, actor, [events.Event(f"case.{move}", None, case.user_id, data)])
+        return deadline
 
 
 def _clock(case: Case, to: str, at: datetime) -> tuple[datetime | None, datetime | None]:
@@ -375,7 +386,7 @@ def _clock(case: Case, to: str, at: datetime) -> tuple[datetime | None, datetime
     clocks = KINDS[case.kind]
     if to == "need_user":
         deadline = min(at + timedelta(seconds=clocks.user_s), max(case.answer_by, at))
-        return deadline, deadline
+        return deadline, told.look_at(deadline, at)
     if to == "closed":
         return None, None
     still = case.state == "need_staff" == to and case.deadline_at is not None

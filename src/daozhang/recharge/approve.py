@@ -17,7 +17,7 @@ from daozhang.policy.passes import LIFETIME as PASS_LIFETIME
 from daozhang.policy.passes import grant
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import admit, moves
+from daozhang.recharge import admit, moves, told
 from daozhang.recharge.admit import Try
 from daozhang.recharge.place import LIFETIME, Place
 from daozhang.recharge.ready import wish_of
@@ -59,7 +59,7 @@ class Resume:
         if row is None:
             raise Refusal("operation.not_found")
         book, seen = await self._ahead(order_id, row["shop_id"])
-        work = partial(self._go, book=book, seen=seen, order_id=order_id, state=state, actor=actor, why=why)
+        work = partial(self._gone, book=book, seen=seen, order_id=order_id, state=state, actor=actor, why=why)
         return await self._database.transact(work)
 
     async def in_case(self, tx: Tx, order_id: UUID, actor: str, why: str) -> None:
@@ -67,12 +67,21 @@ class Resume:
         row = await tx.row(sql.order_for_work, order_id)
         assert row is not None, order_id
         book, seen = await self._ahead(order_id, row["shop_id"])
-        await self._go(tx, book, seen, order_id, "reviewing", actor, why, close=False)
+        await self._gone(tx, book, seen, order_id, "reviewing", actor, why, close=False)
 
     async def _ahead(self, order_id: UUID, shop_id: int) -> tuple[Book, Standing]:
         """What is read before the transaction: the rules, and how the way to pay stands."""
         request = await self._waiting.request(self._database, order_id)
         return await self._books.current(shop_id), await self._place.standing(request.channel_id, request.method)
+
+    async def _gone(
+        self, tx: Tx, book: Book, seen: Standing, order_id: UUID, state: State, actor: str, why: str, *, close: bool = True
+    ) -> Try | None:  # fmt: skip
+        """Let it go on; its owner, who did not stand by while a person looked, hears of it."""
+        made = await self._go(tx, book, seen, order_id, state, actor, why, close=close)
+        if state == "reviewing":
+            await told.of_review(tx, order_id)
+        return made
 
     async def _go(
         self, tx: Tx, book: Book, seen: Standing, order_id: UUID, state: State, actor: str, why: str, *, close: bool = True

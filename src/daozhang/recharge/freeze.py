@@ -19,6 +19,7 @@ from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
 from daozhang.recharge.release import CASE
+from daozhang.recharge.told import of_order
 from daozhang.recharge.view import shown
 
 sql = statements("daozhang.recharge")
@@ -147,6 +148,7 @@ class Freezes:
                 "freeze": known["reference"],
             }
             await self._cases.open(tx, order["shop_id"], order["user_id"], CASE, shown(order_id), "source", facts, first="staff")
+            await of_order(tx, "money_held", order)
 
     async def _locked(self, tx: Tx, order_id: UUID) -> Any:
         row = await tx.row(sql.order_for_work, order_id)

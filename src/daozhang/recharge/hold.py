@@ -4,17 +4,20 @@ Silence never releases: after seven days without an answer the money goes back t
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from daozhang import ids
+from daozhang import clock, ids
 from daozhang.cases import Case, Cases
+from daozhang.cases.kinds import KINDS
 from daozhang.cases.model import Verdict
 from daozhang.ledger import Accounts
 from daozhang.postgres import Tx
 from daozhang.recharge.fulfilment import Fulfilment
 from daozhang.recharge.judgement import FROZEN, RETURNED
 from daozhang.recharge.release import CASE, end_held
+from daozhang.recharge.told import tell
 
 KIND = CASE
 _QUESTIONS = {
@@ -50,12 +53,27 @@ class Held(NamedTuple):
 
 
 async def open_cases(tx: Tx, cases: Cases, shop_id: int, held: Sequence[Held]) -> None:
-    """Open a case for each, in the commit that holds the money."""
+    """Open a case for each and tell its owner, in the commit that holds the money: whoever closed the page would never know."""
     for each in held:
         facts = {"order": about(each.order_id), "amount_fen": each.amount_fen, "reason": each.reason}
         first = "staff" if each.reason in _STAFF_FIRST else "user"
         question = _STAFF_FIRST.get(each.reason) or _QUESTIONS.get(each.reason, "purpose")
-        await cases.open(tx, shop_id, each.user_id, KIND, about(each.order_id), question, facts, first=first)  # type: ignore[arg-type]
+        case_id = await cases.open(tx, shop_id, each.user_id, KIND, about(each.order_id), question, facts, first=first)  # type: ignore[arg-type]
+        await _tell(tx, shop_id, each, case_id, asked=first == "user")
+
+
+async def _tell(tx: Tx, shop_id: int, held: Held, case_id: UUID, *, asked: bool) -> None:
+    if held.reason == RETURNED:
+        # It goes back within seconds, and that is told.
+        return
+    case = f"/cases/CA-{ids.text26(case_id)}"
+    if asked:
+        until_at = clock.now() + timedelta(seconds=KINDS[KIND].user_s)
+        await tell(tx, shop_id, held.user_id, "money_asked", held.amount_fen, case, until_at=until_at)
+    elif held.reason == MISFIT:
+        await tell(tx, shop_id, held.user_id, "money_misfit", held.amount_fen, f"/orders/{about(held.order_id)}")
+    else:
+        await tell(tx, shop_id, held.user_id, "money_held", held.amount_fen, case)
 
 
 def about(order_id: UUID) -> str:

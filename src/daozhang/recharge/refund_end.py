@@ -18,6 +18,7 @@ from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
 from daozhang.recharge.release import CASE
 from daozhang.recharge.send_back import AGAIN_AFTER, MOST_BY_ITSELF, again
+from daozhang.recharge.told import tell
 from daozhang.recharge.view import shown
 
 sql = statements("daozhang.recharge")
@@ -144,7 +145,8 @@ class Endings:
         facts = {"amount_fen": row["amount_fen"], "reason": reason or "refund.failed", "refund": str(row["id"])}
         if row["order_id"]:
             facts["order"] = shown(row["order_id"])
-        await self._cases.open(tx, row["shop_id"], user_id, kind, about, "account_for_refund", facts, first="staff")
+        case_id = await self._cases.open(tx, row["shop_id"], user_id, kind, about, "account_for_refund", facts, first="staff")
+        await tell(tx, row["shop_id"], user_id, "money_stuck", row["amount_fen"], f"/cases/CA-{ids.text26(case_id)}")
 
     async def _book(self, tx: Tx, row: Any, state: str, user_id: int) -> None:
         if row["hold_id"]:

@@ -15,6 +15,7 @@ from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
 from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
+from daozhang.recharge.told import of_order
 from daozhang.recharge.view import shown
 
 sql = statements("daozhang.recharge")
@@ -93,6 +94,8 @@ async def end_held(
     assert await moves.move_orders(tx, at, actor, [step]) == {order_id}, order_id
     event = events.Event(f"order.{move}", order_id, order["user_id"], f'{{"amount_fen":{attempt["paid_fen"]}}}')
     await events.append(tx, order["shop_id"], at, actor, [event])
+    if actor != f"user:{order['user_id']}":
+        await of_order(tx, "money_released" if how == "credit" else "money_returned", order, attempt["paid_fen"])
     if how == "credit":
         bookings = [_booking(at, order, attempt["paid_fen"], accounts.cash(order["user_id"]), "release", order_id)]
         if attempt["paid_fen"] == order["amount_fen"]:

@@ -18,7 +18,7 @@ from daozhang.events import log as events
 from daozhang.policy.model import Decision
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import moves
+from daozhang.recharge import moves, told
 from daozhang.recharge.model import PlaceRequest
 from daozhang.recharge.view import parse_shown, shown
 from daozhang.vault import Vault
@@ -141,6 +141,8 @@ class Waiting:
         await tx.run(sql.give_reasons, [order_id], [reason], ["{}"])
         await tx.run(sql.look_at_wait, order_id, None)
         await tx.run(sql.forget_wish, order_id)
+        if state == "reviewing" and move == "refused":
+            await told.of_review(tx, order_id)
         await events.append(tx, order["shop_id"], at, actor, [events.Event(f"order.{move}", order_id, order["user_id"], "{}")])
         if close and state == "reviewing":
             await self.close_case(tx, order["shop_id"], order_id, f"{move}: {why or reason}")
