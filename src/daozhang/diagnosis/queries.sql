@@ -130,4 +130,7 @@ select
   (select min(a.next_query_at) from attempts_facts a where a.order_id = $1 and a.attempt_id >= $1 and a.state not in ('paid', 'closed'))
     as payment_at,
   (select min(r.next_query_at) from refunds_facts r where r.order_id = $1 and r.state in ('reserved', 'sent')) as refund_at,
-  (select min(c.deadline_at) from cases_facts c where c.about = $2 and c.closed_at is null) as case_at;
+  c.deadline_at as case_at, coalesce(c.turn = 'user', false) as yours
+from (select 1) one left join lateral (
+  select f.deadline_at, f.turn from cases_facts f where f.about = $2 and f.closed_at is null order by f.deadline_at limit 1
+) c on true;

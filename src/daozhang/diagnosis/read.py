@@ -35,11 +35,15 @@ class Now:
 
 
 class Clocks(NamedTuple):
-    """The next question to a channel about a payment and about a refund, and the end of a case's turn; None = there is none."""
+    """The next question to a channel about a payment and about a refund, and the end of a case's turn; None = there is none.
+
+    `yours`: the turn is the user's.
+    """
 
     payment_at: datetime | None
     refund_at: datetime | None
     case_at: datetime | None
+    yours: bool = False
 
 
 class Reader:
@@ -91,7 +95,7 @@ class Reader:
         """When something happens by itself: for the countdown to the next automatic step."""
         row = await self._database.row(sql.next_looks, order.id, order.shown)
         assert row is not None
-        return Clocks(row["payment_at"], row["refund_at"], row["case_at"])
+        return Clocks(row["payment_at"], row["refund_at"], row["case_at"], row["yours"])
 
     async def exchanges(self, order_id: UUID) -> list[dict[str, Any]]:
         """What was said between us and the channel about an order, without contents: for staff and the bundle of evidence."""

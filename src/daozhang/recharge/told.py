@@ -10,8 +10,9 @@ from daozhang.recharge.view import shown
 sql = statements("daozhang.recharge")
 
 Kind = Literal[
-    "money_held", "money_asked", "money_misfit", "money_stuck", "money_released", "money_returned", "review_passed", "review_refused"
-]
+    "money_held", "money_asked", "money_misfit", "money_stuck", "money_released", "money_returned", "review_passed",
+    "review_refused",
+]  # fmt: skip
 
 
 async def tell(tx: Tx, shop_id: int, user_id: int, kind: Kind, amount_fen: int, link: str, **facts: Any) -> None:

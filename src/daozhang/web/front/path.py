@@ -84,7 +84,7 @@ def _awaited(key: str, view: "OrderView", kind: str, reader: "Locale", clocks: "
         limit = reader.t("step_limit.choice", when=reader.when(came + SILENCE))
         next_text, next_s = reader.t("step_next.back"), _seconds(came + SILENCE)
     elif key in ("step.waiting_check", "step.waiting_review") and clocks is not None and clocks.case_at is not None:
-        limit = reader.t("step_limit.case", when=reader.when(clocks.case_at))
+        limit = reader.t("step_limit.answer" if clocks.yours else "step_limit.case", when=reader.when(clocks.case_at))
     if clocks is not None and next_s is None:
         due = clocks.refund_at if key == "step.waiting_refund" else clocks.payment_at
         if due is not None and key not in ("step.waiting_check", "step.waiting_review", "step.waiting_you"):
