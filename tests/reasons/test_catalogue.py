@@ -113,7 +113,7 @@ def test_a_stored_fact_reads_like_a_fresh_one() -> None:
     fresh = {"limit_fen": 2_000_000, "left_fen": 0, "until_at": datetime(2020, 1, 1, 16, tzinfo=UTC)}
     stored = {**fresh, "until_at": "2020-01-01T16:00:00Z"}
     assert day.told("zh", fresh) == day.told("zh", stored)
-    assert day.told("en", fresh).text.endswith("The full limit is back at 0:00 on 2 January 2020 (Beijing time).")
+    assert day.told("en", fresh).text.endswith("The full limit is back at 00:00 on 2 January 2020 (Beijing time).")
 
 
 def test_what_cannot_pass_by_itself_is_lasting() -> None:

@@ -58,9 +58,9 @@ def test_a_fact_that_breaks_the_promise_of_its_name_is_not_written(name: str, va
 def test_moments_near_today_are_told_as_such() -> None:
     noon = clock.day_start(clock.now()) + timedelta(hours=12)
     assert (moment(noon, "zh"), moment(noon, "en")) == ("今天 12:00", "12:00 today (Beijing time)")
-    assert moment(noon + timedelta(hours=12), "zh") == "明天 0:00"
+    assert moment(noon + timedelta(hours=12), "zh") == "明天 00:00"
     assert moment(noon - timedelta(days=1), "en") == "12:00 yesterday (Beijing time)"
-    assert moment(datetime(2019, 12, 31, 16, 5, tzinfo=UTC), "zh") == "2020年1月1日 0:05"
+    assert moment(datetime(2019, 12, 31, 16, 5, tzinfo=UTC), "zh") == "2020年1月1日 00:05"
 
 
 @given(st.integers(min_value=1, max_value=10**9))

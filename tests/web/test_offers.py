@@ -3,6 +3,8 @@
 import re
 from datetime import timedelta
 
+from msgspec.structs import replace
+from tests.flows.shop import LICENSED
 from tests.offers.test_offers import run, terms
 from tests.web.stage import Stage
 from tests.web.test_recharge import fill
@@ -10,6 +12,8 @@ from tests.web.test_sessions import Browser
 
 from daozhang.offers import campaigns
 from daozhang.offers.model import Tier
+from daozhang.policy.book import EligibilityRules
+from daozhang.policy.books import Books
 
 
 async def test_a_form_without_campaigns_shows_no_offers(buyer: Browser) -> None:
@@ -45,3 +49,22 @@ async def test_own_coupons_are_listed_and_pre_flight_tells_what_stops_them(buyer
     assert f'value="{mine.code}"' in text
     answer = await buyer.post("/recharge", await fill(buyer, own_coupon=mine.code))
     assert "This coupon is for recharges from" in answer.text
+
+
+async def test_the_first_answer_counts_the_bonus_that_the_page_has_marked_and_the_refusal_leads_to_its_cure(
+    buyer: Browser, stage: Stage
+) -> None:
+    """What is told before the button is what the button meets: 50 yuan with 6 on top is more than 55."""
+    rules = EligibilityRules(unnamed_ceiling_fen=5_500)
+    books = Books(stage.house.database)
+    version = (await books.current(1)).version + 1
+    await books.publish(1, replace(LICENSED, eligibility=rules), version=version, author="anna", note="a small card")
+    assert "¥50.00 would go through now" in (await buyer.get("/recharge?amount=50")).text
+    await run(stage.house.database, terms("bonus", Tier(5_000, 600)))
+    told = (await buyer.get("/recharge?amount=50")).text
+    assert "¥50.00 would not go through now" in told, re.findall(r"¥50.00[^<]*", told)
+    answer = await buyer.post(
+        "/recharge", await fill(buyer, offer=re.findall(r'name="offer"[^>]*value="([^"]+)" checked', told)[0])
+    )
+    assert answer.status_code == 422
+    assert 'href="/me/name"' in answer.text, "what was refused leads to its cure"

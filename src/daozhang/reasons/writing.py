@@ -77,9 +77,9 @@ def duration(seconds: int, locale: Literal["zh", "en"]) -> str:
 
 
 def moment(at: datetime, locale: Literal["zh", "en"]) -> str:
-    """A moment on the clock of China: `今天 23:30`, `明天 0:00`, `12月3日 8:05`; the year only when it is another one."""
+    """A moment on the clock of China: `今天 23:30`, `明天 00:00`, `12月3日 08:05`; the year only when it is another one."""
     local, today = at.astimezone(clock.SHANGHAI), clock.business_day(clock.now())
-    time = f"{local.hour}:{local.minute:02d}"
+    time = f"{local:%H:%M}"
     day = local.date()
     if locale == "zh":
         near = {today - timedelta(days=1): "昨天", today: "今天", today + timedelta(days=1): "明天"}.get(day)

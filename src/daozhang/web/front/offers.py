@@ -42,6 +42,8 @@ class Gifts:
     none_chosen: bool
     codes: bool
     """Whether a code may be typed."""
+    marked: str = NO_OFFER
+    """The campaign that is chosen as the form stands, as the form sends it."""
 
 
 def campaign(text: str) -> int | None:
@@ -56,7 +58,7 @@ async def shown(request: Request[Any, Any, Any], session: "Session", amount_fen:
     open_ones = [str(each.id) for each in page.offers if each.state == "open"]
     marked = chosen if chosen in (*open_ones, NO_OFFER) else next(iter(open_ones), NO_OFFER)
     offers = tuple(_offer(each, marked, reader) for each in page.offers)
-    return Gifts(offers, tuple(_coupon(each, reader) for each in page.coupons), marked == NO_OFFER, page.coupons_run)
+    return Gifts(offers, tuple(_coupon(each, reader) for each in page.coupons), marked == NO_OFFER, page.coupons_run, marked)
 
 
 @dataclass(frozen=True, slots=True)

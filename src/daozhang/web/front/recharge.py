@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
 from daozhang import announcements, clock
+from daozhang.diagnosis.cures import AT_HOME
 from daozhang.diagnosis.think import find
 from daozhang.money import guess_yuan
 from daozhang.reasons import Refusal
@@ -150,8 +151,8 @@ async def ways(request: AnyRequest) -> Response[bytes]:
     await sessions.check_csrf(request, form)
     draft = read_draft(form)
     quote = await _quote(request, session, draft)
-    methods, answer = await _judged(request, session, draft, quote)
     gifts = await offers.shown(request, session, draft.amount_fen, draft.offer)
+    methods, answer = await _judged(request, session, replace(draft, offer=gifts.marked), quote)
     chosen = _chosen(methods, draft, await _habit(request, session))
     return plain_page(request, "front/ways.html", methods=methods, ahead=answer, chosen=chosen, gifts=gifts)
 
@@ -200,9 +201,13 @@ async def _form(
     field_error: str = "",
     field_cure: str = "",
     notice: tuple[str, str] | None = None,
+    cure: tuple[str, str] | None = None,
     anew: str = "",
 ) -> Response[bytes]:
-    """The page. `anew`: the number of the open order that the next press may double, because the page warns of it."""
+    """The page. `cure`: where what the notice tells is cured, as a step and its address.
+
+    `anew`: the number of the open order that the next press may double, because the page warns of it.
+    """
     quote = await _quote(request, session, draft)
     rules = [rule for rule in checks.rules(quote.verdicts, locale_of(request)) if (rule.layer, rule.mark) != ("channel", "dash")]
     blocked = next((rule for rule in rules if rule.mark == "cross"), None)
@@ -211,11 +216,13 @@ async def _form(
         bare = checks.rules((await _quote(request, session, replace(draft, card=""))).verdicts, locale_of(request))
         blocked = next((rule for rule in bare if rule.mark == "cross"), None)
     house = house_of(request)
-    (methods, answer), lead, wallet, gifts, news, habit = await asyncio.gather(
-        _offered(request, quote) if blocked else _judged(request, session, draft, quote),
+    gifts = await offers.shown(request, session, draft.amount_fen, draft.offer)
+    # Judged as the button would send it: with the campaign that the page itself has marked.
+    sent = replace(draft, offer=gifts.marked)
+    (methods, answer), lead, wallet, news, habit = await asyncio.gather(
+        _offered(request, quote) if blocked else _judged(request, session, sent, quote),
         unpaid.lead(request, session),
         house.desk.wallet(session.user_id),
-        offers.shown(request, session, draft.amount_fen, draft.offer),
         announcements.current(house.database, session.shop_id),
         _habit(request, session),
     )
@@ -241,6 +248,7 @@ async def _form(
         field_cure=field_cure,
         meant_fen=guess_yuan(draft.amount_text) if field_error else None,
         notice_text=notice,
+        notice_cure=cure,
         checks=rules,
         soon=None if notice else name.soon_told(request, quote.verdicts),
         news=news,
@@ -296,7 +304,8 @@ async def _again(request: AnyRequest, session: "Session", draft: Draft, reason: 
         said = (reader.t("recharge.fix_title"), reader.t("recharge.fix_text"))
         cure = reader.joined(why.text, why.cure) if reason.startswith("channel.") else why.cure
         return await _form(request, session, kept, status=422, field_error=why.title, field_cure=cure, notice=said)
-    return await _form(request, session, draft, status=422, notice=(why.title, reader.joined(why.text, why.cure)))
+    said = (why.title, reader.joined(why.text, why.cure))
+    return await _form(request, session, draft, status=422, notice=said, cure=AT_HOME.get(reason))
 
 
 def _on_form(reason: str) -> bool:
