@@ -180,7 +180,7 @@ async def _build(
     history, hearing = History(database, board, registry.enabled), Hearing(database)
     board.listen(hearing.heard)
     hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
-    fulfil, limiter = Fulfil(SHOP, database, accounts, vault), Limiter(database)
+    fulfil, limiter = Fulfil(SHOP, database, accounts, vault, books), Limiter(database)
     bonus = Bonus(SHOP, database)
     identity = Identity(database, vault, limiter)
     enrolment = Enrolment(database, vault, identity)

@@ -9,13 +9,16 @@ import pytest
 from tests.flows.knocks import Message, knock, payment
 from tests.flows.shop import Shop, refuses
 
-from daozhang import __version__, clock
+from daozhang import __version__, clock, ids
 from daozhang.goods import shelf
 from daozhang.goods.buy import Purchases
 from daozhang.goods.model import Purchase
 from daozhang.offers import campaigns
 from daozhang.offers.model import Terms, Tier
+from daozhang.policy import passes
 from daozhang.policy.books import Books
+from daozhang.policy.examine import Examined, examine
+from daozhang.postgres import Database
 from daozhang.recharge.model import Basket, OrderView, PlaceRequest
 from daozhang.recharge.release import reject, release
 
@@ -82,6 +85,58 @@ async def test_partly_from_the_balance(shop: Shop, goods_id: int, fill: Fill) ->
     (purchase,) = await bought(shop)
     assert (purchase.state, purchase.balance_fen, purchase.channel_fen) == ("delivered", 1_500, PRICE_FEN - 1_500)
     assert await shop.cash() == 500
+
+
+async def test_rl_04_what_may_not_leave_alone_does_not_leave_beside_a_channels_part(
+    shop: Shop, owner_database: Database, goods_id: int, fill: Fill
+) -> None:
+    """Just-unfrozen money is asked about in a mixed purchase as in any other; looked at by two, it goes once."""
+    await fill(3)
+    first = await shop.place(4_000)
+    await shop.pay(first)
+    await shop.reach(first.id, "credited")
+    identity = shop.program.house.identity
+    await identity.freeze(shop.user_id, actor="staff:1", reason="risk_review")
+    await identity.unfreeze(shop.user_id, actor="staff:2", reason="approved")
+    refused = await order(shop, goods_id, balance_fen=3_990)
+    assert (refused.state, refused.reason, refused.money) == ("refused", "risk.funds_unfrozen", "none")
+    assert (await shop.cash(), await left(shop)) == (4_000, 3), "nothing was set aside"
+    _, finding = await shop.program.house.diagnoses.in_general(shop.user_id, 1)
+    assert "risk.funds_unfrozen" in {each.reason for each in finding.stopped}, "so that its owner may say where it comes from"
+    assert (await order(shop, goods_id)).state == "awaiting_payment", "without the balance it goes"
+    at = clock.now()
+    await owner_database.transact(lambda tx: passes.grant(tx, 1, shop.user_id, 4_000, "looked at by two", "staff:2", at))
+    assert (await order(shop, goods_id, balance_fen=3_990)).state == "awaiting_payment"
+    assert (await shop.cash(), await left(shop)) == (10, 1)
+    assert await examine(owner_database) == Examined(await count(owner_database), (), ())
+
+
+async def test_az_after_unbinding_a_large_part_of_the_balance_waits_in_a_mixed_purchase_too(
+    shop: Shop, owner_database: Database, fill: Fill
+) -> None:
+    first = await shop.place(400_000)
+    await shop.pay(first)
+    await shop.reach(first.id, "credited")
+    database, vault = shop.program.database, shop.program.vault
+    dear = await shelf.add_good(database, 1, goods_class="game_card", name="大额卡", price_fen=300_000, source="官方", on_sale=True)
+    await shelf.add_codes(database, vault, 1, dear, [secrets.token_hex(8)])
+    await owner_database.value(
+        """insert into devices (id, shop_id, user_id, token_hash, agent, first_seen_at, seen_at, unbound_at)
+        values ($1, 1, $2, sha256('odd'), '', clock_now(), clock_now(), clock_now()) returning 1""",
+        ids.new_id(), shop.user_id,
+    )  # fmt: skip
+    wish = PlaceRequest(
+        1, shop.user_id, 50_000, shop.channel_id, "native", secrets.token_hex(16), __version__, "203.0.113.9",
+        basket=Basket(dear, 1, 300_000, 250_000),
+    )  # fmt: skip
+    refused = await shop.program.desk.place(wish)
+    assert (refused.state, refused.reason) == ("refused", "account.cooling")
+    assert await shop.cash() == 400_000
+
+
+async def count(database: Database) -> int:
+    found: int = await database.value("select count(*) from decisions")
+    return found
 
 
 async def test_the_balances_part_takes_cash_and_bonus_as_they_lie(shop: Shop, goods_id: int, fill: Fill) -> None:

@@ -15,6 +15,10 @@ from daozhang.goods.buy import check_basket, order_supply, target_place
 from daozhang.ledger import Accounts, Line, Transfer, accounts
 from daozhang.ledger.reserve import Hold, capture, end, reserve
 from daozhang.ledger.spend import split
+from daozhang.policy.books import Books
+from daozhang.policy.enforce import enforce
+from daozhang.policy.facts import Wish
+from daozhang.policy.model import Stage
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.fulfilment import Credited, Errand, Finished
@@ -45,9 +49,9 @@ class Part(NamedTuple):
 class Fulfil:
     """Sets goods aside for orders, hands them over, and puts them back."""
 
-    def __init__(self, shop_id: int, database: Database, ledger_accounts: Accounts, vault: Vault) -> None:
+    def __init__(self, shop_id: int, database: Database, ledger_accounts: Accounts, vault: Vault, books: Books) -> None:
         self.shop_id = shop_id
-        self._database, self._accounts, self._vault = database, ledger_accounts, vault
+        self._database, self._accounts, self._vault, self._books = database, ledger_accounts, vault, books
 
     async def reserve(self, tx: Tx, at: datetime, errand: Errand) -> None:
         """Set the pieces and the balance's part aside. Raises `Refusal` before anything was written."""
@@ -107,11 +111,25 @@ class Fulfil:
             raise Refusal("goods.balance_short", short_fen=basket.balance_fen - there_fen, balance_fen=there_fen)
         if not await tx.value(sql.stock_there, self.shop_id, basket.goods_id, basket.count):
             raise Refusal("goods.sold_out")
+        await self._demand_spending(tx, errand)
         # Cash and bonus as they lie there: what the law gives back of the rest stays what it was.
         from_cash_fen, from_bonus_fen = split(cash_fen, bonus_fen, basket.balance_fen)
         aside = accounts.reserved(errand.user_id)
         cash_hold = await self._hold(tx, at, cash, aside, from_cash_fen)
         return Part(cash_hold, await self._hold(tx, at, bonus, aside, from_bonus_fen), from_bonus_fen), good
+
+    async def _demand_spending(self, tx: Tx, errand: Errand) -> None:
+        """The balance's part is a spending like any other: what may not leave alone does not leave beside a channel's part.
+
+        Raises what the policy says of it, whose decision is kept as one about spending.
+        """
+        if not errand.basket.balance_fen:
+            return
+        book = self._books.known(self.shop_id) or await self._books.current(self.shop_id)
+        wish = Wish(self.shop_id, errand.user_id, errand.basket.balance_fen)
+        (decision,) = await enforce(tx, Stage.SPEND, [(None, wish)], book)
+        if not decision.admits:
+            raise Refusal(decision.reason or "platform.fault", **decision.facts)
 
     async def _hold(self, tx: Tx, at: datetime, source: str, aside: str, amount_fen: int) -> UUID | None:
         """Set a sum aside; None for nothing."""

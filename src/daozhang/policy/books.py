@@ -43,6 +43,11 @@ class Books:
         self._current[shop_id] = (time.monotonic(), book)
         return book
 
+    def known(self, shop_id: int) -> Book | None:
+        """The version that was last seen in force, for who is within a transaction and has asked for it just before."""
+        seen = self._current.get(shop_id)
+        return seen[1] if seen is not None else None
+
     async def version(self, shop_id: int, version: int) -> Book | None:
         """One version, as a stored decision names it."""
         known = self._made.get((shop_id, version))
