@@ -1,6 +1,7 @@
 """Channels as rows: added without being enabled, refused when weak, taken up by every process, and met with two keys at once."""
 
 import asyncio
+import json
 import tomllib
 from collections.abc import AsyncIterator
 
@@ -12,6 +13,7 @@ from tests.channels.conftest import wish
 from tests.patience import until
 
 from daozhang.channels import console
+from daozhang.channels.console import NewKeys
 from daozhang.channels.port import Outcome
 from daozhang.channels.registry import Registry
 from daozhang.events.interface_log import InterfaceLog
@@ -208,7 +210,7 @@ async def test_cb_04_a_channel_whose_keys_do_not_open_has_no_door(
 async def test_new_keys_overlap_with_the_old_until_these_are_retired(database, vault, settings, registry, enrolment) -> None:
     channel_id = await console.add(database, vault, settings, wanted(enrolment.merchant))
     newer = enrol(enrolment.merchant.mchid, enrolment.merchant.appid).merchant
-    assert await console.rotate(database, vault, channel_id, raw_keys(newer)) == 2
+    assert await console.rotate(database, vault, channel_id, NewKeys(raw_keys(newer))) == (2, True)
     await registry.load()
     channel = registry.get(channel_id)
     assert len(channel._ciphers) == 2
@@ -224,9 +226,44 @@ async def test_new_keys_overlap_with_the_old_until_these_are_retired(database, v
 
 async def test_bad_new_keys_change_nothing(database, vault, enrolment, settings) -> None:
     channel_id = await console.add(database, vault, settings, wanted(enrolment.merchant))
-    assert (await refusal(console.rotate(database, vault, channel_id, {"serial_no": "AB"})))[0] == "channel.malformed"
-    assert (await refusal(console.rotate(database, vault, 999, raw_keys(enrolment.merchant))))[0] == "channel.unknown"
+    assert (await refusal(console.rotate(database, vault, channel_id, NewKeys({"serial_no": "AB"}))))[0] == "channel.malformed"
+    assert (await refusal(console.rotate(database, vault, 999, NewKeys(raw_keys(enrolment.merchant)))))[0] == "channel.unknown"
     assert await database.value("select count(*) from channel_keys") == 1
+
+
+async def test_the_same_keys_are_no_new_ones_and_anothers_are_refused(database, vault, enrolment, settings) -> None:
+    channel_id, keys = await console.add(database, vault, settings, wanted(enrolment.merchant)), raw_keys(enrolment.merchant)
+    assert await console.rotate(database, vault, channel_id, NewKeys(keys)) == (1, False)
+    for file in (NewKeys(keys, kind="alipay"), NewKeys(keys, merchant="1900000999"), NewKeys(keys, app="wx0")):
+        assert (await refusal(console.rotate(database, vault, channel_id, file)))[0] == "channel.keys_of_another"
+    assert await database.value("select count(*) from channel_keys") == 1
+
+
+async def test_no_valid_key_is_passed_over_in_silence(database, vault, enrolment, settings) -> None:
+    channel_id, keys = await console.add(database, vault, settings, wanted(enrolment.merchant)), raw_keys(enrolment.merchant)
+
+    def letters(number: int) -> NewKeys:
+        return NewKeys(keys | {"api_v3_key": f"{number}bcdefgh" * 4})
+
+    for number in range(2, console.MOST_VERSIONS + 1):
+        assert await console.rotate(database, vault, channel_id, letters(number)) == (number, True)
+    assert await refusal(console.rotate(database, vault, channel_id, letters(9))) == ("channel.keys_many", {"count": 8})
+    assert await console.retire(database, channel_id, 3) == 2
+    assert await console.rotate(database, vault, channel_id, letters(9)) == (9, True)
+
+
+async def test_new_keys_come_in_any_shape_of_a_settings_file(enrolment) -> None:
+    keys = {"serial_no": "AB12", "private_key": "text"}
+    bare = 'serial_no = "AB12"\nprivate_key = "text"\n'
+    for text in (bare, f"[keys]\n{bare}", json.dumps(keys), json.dumps({"keys": keys})):
+        assert console.read_new_keys(text) == NewKeys(keys)
+    whole = f'kind = "wechatpay"\nmerchant = "1900"\napp = "wx1"\n[keys]\n{bare}'
+    assert console.read_new_keys(whole) == NewKeys(keys, "wechatpay", "1900", "wx1")
+    for bad, field in (("", "file"), ("[1]", "file"), ('{"a": ', "file"), ("{}", "file"), ("[keys]", "keys"), ("keys = 3", "keys")):
+        with pytest.raises(Refusal) as caught:
+            console.read_new_keys(bad)
+        assert caught.value.facts == {"field": field}
+    assert "text" not in repr(console.read_new_keys(bare))
 
 
 async def test_nf_07_another_process_hears_of_a_change_within_seconds(database, vault, settings, registry, enrolment) -> None:

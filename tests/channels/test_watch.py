@@ -8,6 +8,7 @@ from tests.channels.test_registry import raw_keys
 from daozhang import alarms, clock
 from daozhang.channels import console, native, watch
 from daozhang.channels.catalogue import KINDS
+from daozhang.channels.console import NewKeys
 from daozhang.channels.native import native_codes
 from daozhang.postgres import Database
 from daozhang.settings import Settings
@@ -79,7 +80,7 @@ async def test_a_certificate_rings_sooner_and_sooner_and_stops_when_it_is_replac
             assert alarm.kind == f"channel.certificate_{kind}"
             assert alarm.key == f"{channel_id} {serial}"
         clock.shift(0)
-        await console.rotate(database, vault, channel_id, raw_keys(merchant))
+        await console.rotate(database, vault, channel_id, NewKeys(raw_keys(merchant)))
         await watch.watch_certificates(vault, database)
         assert await alarms.open_alarms(database) == []
     finally:

@@ -15,7 +15,7 @@ Settings are TOML (or the JSON of the same shape):
 
 import json
 import tomllib
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -32,6 +32,8 @@ from daozhang.settings import Settings
 from daozhang.vault import Vault
 
 _MOST_BYTES = 256 * 1024
+MOST_VERSIONS = 8
+"""Key versions that may be valid at once: as many as `valid_keys` reads."""
 
 
 class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,19 +69,56 @@ class Listed(msgspec.Struct, frozen=True):
     notify_path: str
 
 
+class NewKeys(NamedTuple):
+    """New keys, and whose they are where the file says so."""
+
+    keys: dict[str, Any]
+    kind: str = ""
+    merchant: str = ""
+    app: str = ""
+
+    def __repr__(self) -> str:
+        """Never shows a key."""
+        return f"NewKeys(merchant={self.merchant!r})"
+
+
+class Turn(NamedTuple):
+    """The version of the keys that sign; `fresh` when they are new."""
+
+    version: int
+    fresh: bool
+
+
 def read_channel(text: str | bytes) -> ChannelSettings:
     """Read a settings file. Raises `Refusal("channel.malformed", field=...)`; the text itself is never part of an error."""
-    raw = text if isinstance(text, bytes) else text.encode()
-    if len(raw) > _MOST_BYTES:
-        raise Refusal("channel.malformed", field="file")
     try:
-        plain = raw.decode()
-        given = json.loads(plain) if plain.lstrip()[:1] == "{" else tomllib.loads(plain)
-        return msgspec.convert(given, ChannelSettings)
+        return msgspec.convert(_table(text), ChannelSettings)
     except msgspec.ValidationError as fault:
         raise Refusal("channel.malformed", field=named_field(fault)) from None
+
+
+def read_new_keys(text: str | bytes) -> NewKeys:
+    """Read a file of new keys: the table `keys` by itself, under its name, or a whole settings file. Raises `Refusal`."""
+    given = _table(text)
+    keys = given.get("keys", given)
+    if not isinstance(keys, dict) or not keys:
+        raise Refusal("channel.malformed", field="keys")
+    whole = keys is not given
+    return NewKeys(keys, *(str(given[name]) if whole and name in given else "" for name in ("kind", "merchant", "app")))
+
+
+def _table(text: str | bytes) -> dict[str, Any]:
+    """TOML, or JSON of the same shape. Raises `Refusal` without a word of what is in it."""
+    raw = text if isinstance(text, bytes) else text.encode()
+    try:
+        if len(raw) <= _MOST_BYTES:
+            plain = raw.decode()
+            given = json.loads(plain) if plain.lstrip()[:1] == "{" else tomllib.loads(plain)
+            if isinstance(given, dict) and given:
+                return given
     except (ValueError, RecursionError):
-        raise Refusal("channel.malformed", field="file") from None
+        pass
+    raise Refusal("channel.malformed", field="file")
 
 
 async def add(database: Database, vault: Vault, settings: Settings, wanted: ChannelSettings, shop_id: int = 1) -> int:
@@ -166,19 +205,32 @@ async def refuse_credit(database: Database, channel_id: int, *, no_credit: bool 
     await database.transact(work)
 
 
-async def rotate(database: Database, vault: Vault, channel_id: int, keys: dict[str, Any]) -> int:
-    """Give a channel new keys; the version. Older versions go on verifying and decrypting until `retire`. Raises `Refusal`."""
+async def rotate(database: Database, vault: Vault, channel_id: int, wanted: NewKeys) -> Turn:
+    """Give a channel new keys. Older versions go on verifying and decrypting until `retire`. Raises `Refusal`.
 
-    async def work(tx: Tx) -> int:
+    The keys that it signs with already are no new ones: giving them again changes nothing.
+    """
+
+    async def work(tx: Tx) -> Turn:
         sql = statements("daozhang.channels")
         row = await tx.row(sql.lock_channel, channel_id)
         if row is None:
             raise Refusal("channel.unknown", channel_id=channel_id)
-        checked = _kind(row["kind"]).read_keys(keys)
+        kind = _kind(row["kind"])
+        for field in ("kind", "merchant", "app"):
+            if getattr(wanted, field) not in ("", row[field]):
+                raise Refusal("channel.keys_of_another", field=field, ours=row[field])
+        checked, valid = kind.read_keys(wanted.keys), await tx.rows(sql.valid_keys, channel_id)
+        if valid:
+            newest = valid[0]
+            if checked == kind.read_keys(json.loads(vault.unseal(newest["sealed"], seal_place(channel_id, newest["version"])))):
+                return Turn(newest["version"], fresh=False)
+        if len(valid) >= MOST_VERSIONS:
+            raise Refusal("channel.keys_many", count=len(valid))
         version = 1 + (await tx.value(sql.last_key_version, channel_id) or 0)
         await _add_keys(tx, vault, channel_id, version, checked)
         await tx.run(sql.touch_channel, channel_id, clock.now())
-        return int(version)
+        return Turn(version, fresh=True)
 
     return await database.transact(work)
 

@@ -14,7 +14,7 @@ returning id
 insert into channel_keys (channel_id, version, sealed, created_at) values ($1, $2, $3, $4)
 
 -- name: lock_channel
-select id, kind, hosts from channels where id = $1 for no key update
+select id, kind, merchant, app, hosts from channels where id = $1 for no key update
 
 -- name: set_enabled
 update channels set enabled = $2, version = version + 1, changed_at = $3 where id = $1

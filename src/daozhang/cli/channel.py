@@ -1,17 +1,19 @@
 """The commands of channels: add, list, enable, rotate. Secrets come from files or standard input, never from the command line."""
 
-import json as jsonlib
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
 from daozhang.cli.frame import Failed, app, say, say_json
 from daozhang.cli.server import settle
 from daozhang.cli.trail import noted
+
+if TYPE_CHECKING:
+    from daozhang.reasons.refusal import Refusal
 
 channel = App(name="channel", help="Channels: merchant accounts at payers' systems.")
 app.command(channel)
@@ -92,18 +94,17 @@ def rotate(channel_id: int, file: Path, /, *, json: bool = False) -> None:
 
     Args:
         channel_id: its number.
-        file: JSON with the table `keys`; `-` reads standard input.
+        file: the table `keys` as in a settings file (TOML, or JSON of the same shape), or a whole settings file; `-` reads
+            standard input.
         json: end with one JSON line.
     """
     from daozhang.channels import console
 
-    try:
-        keys = jsonlib.loads(content_of(file))
-    except (ValueError, RecursionError):
-        raise Failed("the file is not JSON") from None
-    keys = keys.get("keys", keys) if isinstance(keys, dict) else {}
-    version = on_database(lambda database, vault, _settings: console.rotate(database, vault, channel_id, keys))
-    _said(json, f"channel {channel_id} signs with key version {version} now", id=channel_id, version=version)
+    with refusals():
+        wanted = console.read_new_keys(content_of(file))
+    turn = on_database(lambda database, vault, _settings: console.rotate(database, vault, channel_id, wanted))
+    text = "signs with key version {} now" if turn.fresh else "signs with these keys already (version {}): nothing was changed"
+    _said(json, f"channel {channel_id} {text.format(turn.version)}", id=channel_id, version=turn.version, fresh=turn.fresh)
 
 
 @channel.command
@@ -118,7 +119,8 @@ def retire(channel_id: int, before_version: int, /, *, json: bool = False) -> No
     from daozhang.channels import console
 
     retired = on_database(lambda database, _vault, _settings: console.retire(database, channel_id, before_version))
-    _said(json, f"{retired} key versions retired", id=channel_id, retired=retired)
+    none = f"no key version was retired: none below {before_version} was valid, or none would have been left"
+    _said(json, f"{retired} key versions retired" if retired else none, id=channel_id, retired=retired)
 
 
 def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
@@ -152,14 +154,20 @@ def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
 @contextmanager
 def refusals() -> Iterator[None]:
     """What is refused becomes a sentence."""
-    from daozhang.reasons.catalogue import catalogue
     from daozhang.reasons.refusal import Refusal
 
     try:
         yield
     except Refusal as refusal:
-        told = catalogue().get(refusal.reason).told("en", refusal.facts)
-        raise Failed(f"{refusal.reason}: {told.title}. {told.cure}") from None
+        raise Failed(in_words(refusal)) from None
+
+
+def in_words(refusal: "Refusal") -> str:
+    """What a person at the terminal is told: the reason, what it is about here, and what to do."""
+    from daozhang.reasons.catalogue import catalogue
+
+    told = catalogue().get(refusal.reason).told("en", refusal.facts)
+    return f"{refusal.reason}: " + " ".join(part for part in (f"{told.title}.", told.text, told.cure) if part)
 
 
 def content_of(file: Path) -> str:
@@ -170,8 +178,10 @@ def content_of(file: Path) -> str:
             if len(text) > MOST_BYTES:
                 raise Failed(f"{file} is larger than {MOST_BYTES >> 20} MiB")
             return text.decode("utf-8").replace("\r\n", "\n")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise Failed(f"{file} cannot be read: {fault}") from None
+    except OSError as fault:
+        raise Failed(f"{file} cannot be read: {fault.strerror}") from None
+    except UnicodeDecodeError:
+        raise Failed(f"{file} cannot be read: it is no text in UTF-8") from None
 
 
 def _said(json: bool, text: str, **facts: Any) -> None:  # noqa: FBT001 - the option's own name

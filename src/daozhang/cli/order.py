@@ -6,6 +6,7 @@ from uuid import UUID
 
 from cyclopts import App
 
+from daozhang.cli.channel import in_words
 from daozhang.cli.frame import Failed, app, say, say_json
 from daozhang.cli.server import settle
 from daozhang.cli.signed import signed
@@ -331,7 +332,6 @@ def on_program(work: Callable[[Any], Awaitable[Any]]) -> Any:
 
     from daozhang.app import open_program
     from daozhang.postgres.place import find_server
-    from daozhang.reasons.catalogue import catalogue
     from daozhang.reasons.refusal import Refusal
     from daozhang.serve import in_test_mode, prepare
     from daozhang.settings import read_settings
@@ -348,5 +348,4 @@ def on_program(work: Callable[[Any], Awaitable[Any]]) -> Any:
     try:
         return settle(done())
     except Refusal as refusal:
-        told = catalogue().get(refusal.reason).told("en", refusal.facts)
-        raise Failed(f"{refusal.reason}: {told.title}. {told.cure}") from None
+        raise Failed(in_words(refusal)) from None

@@ -32,7 +32,7 @@ def add(file: Path, /, *, json: bool = False) -> None:
         wanted = msgspec.convert(tomllib.loads(content_of(file)), rows.ProviderSettings)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError):
         # What is wrong with it is not repeated: the file holds a secret.
-        raise Failed("a provider's file holds purpose, app, host and secret, and perhaps kind; nothing else") from None
+        raise Failed("a provider's file is TOML with purpose, app, host and secret, and perhaps kind; nothing else") from None
     number = on_database(lambda database, vault, settings: rows.add(database, vault, settings, SHOP, wanted))
     if json:
         say_json(id=number, purpose=wanted.purpose)
