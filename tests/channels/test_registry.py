@@ -259,7 +259,8 @@ async def test_new_keys_come_in_any_shape_of_a_settings_file(enrolment) -> None:
         assert console.read_new_keys(text) == NewKeys(keys)
     whole = f'kind = "wechatpay"\nmerchant = "1900"\napp = "wx1"\n[keys]\n{bare}'
     assert console.read_new_keys(whole) == NewKeys(keys, "wechatpay", "1900", "wx1")
-    for bad, field in (("", "file"), ("[1]", "file"), ('{"a": ', "file"), ("{}", "file"), ("[keys]", "keys"), ("keys = 3", "keys")):
+    files = ("", "[1, 2]", '{"a": ', "{}")
+    for bad, field in (*((text, "file") for text in files), ("[keys]", "keys"), ("keys = 3", "keys")):
         with pytest.raises(Refusal) as caught:
             console.read_new_keys(bad)
         assert caught.value.facts == {"field": field}
