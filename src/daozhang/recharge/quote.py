@@ -12,7 +12,7 @@ from daozhang.channels.rows import ChannelRow
 from daozhang.limits.model import Way
 from daozhang.limits.read import Card, cards, read
 from daozhang.policy.book import Book
-from daozhang.policy.checks.operation import page_of
+from daozhang.policy.checks.platform import page_of
 from daozhang.policy.decide import shown as shown_verdicts
 from daozhang.policy.facts import Wish, gather
 from daozhang.policy.model import Stage, Verdict

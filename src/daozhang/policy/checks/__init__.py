@@ -31,7 +31,6 @@ CHECKS: tuple[Check, ...] = (
     strength.SIGNED,
     operation.DAY,
     operation.OPEN,
-    operation.PAGE,
     eligibility.AGREEMENT,
     eligibility.FIRST_PURCHASE,
     eligibility.CEILING,
@@ -48,6 +47,7 @@ CHECKS: tuple[Check, ...] = (
     risk.LEGAL,
     platform.DATABASE,
     platform.NOTIFY_DOOR,
+    platform.PAGE,
 )
 
 BY_STAGE: dict[Stage, tuple[Check, ...]] = {stage: tuple(check for check in CHECKS if stage in check.stages) for stage in Stage}

@@ -1,18 +1,10 @@
-"""The operation: the amount, what is left of today, and whether the page still states the rules in force."""
+"""The operation: the amount, what is left of today, and whether it is really its owner's."""
 
 from typing import Any
 
 from daozhang.policy.book import Book
 from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Stage, Strength
 from daozhang.reasons.catalogue import Layer
-
-RULES_MARK = "+"
-"""Parts the release of a page from the version of the book whose rules it showed. A program that shows no rules names none."""
-
-
-def page_of(release: str, book: Book) -> str:
-    """The version that a page carries: of the program, and of the rules that it shows."""
-    return f"{release}{RULES_MARK}{book.version}"
 
 
 def day_left_fen(facts: Facts, book: Book) -> int:
@@ -83,16 +75,6 @@ def _tells_confirm(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
     return {"limit_fen": min(book.confirm.from_fen, book.confirm.day_fen)}
 
 
-def _page(facts: Facts, book: Book) -> Hit | None:
-    """A page of another release, or one that showed an older version of the rules: what it said may not hold any more."""
-    assert facts.page_version is not None
-    if RULES_MARK not in facts.page_version:
-        return Hit(Outcome.REFUSE, "operation.page_outdated", {}) if facts.page_version != facts.page_current else None
-    release, _, rules = facts.page_version.partition(RULES_MARK)
-    older = bool(rules) and not (rules.isascii() and rules.isdigit() and int(rules) >= book.version)
-    return Hit(Outcome.REFUSE, "operation.page_outdated", {}) if release != facts.page_current or older else None
-
-
 def _tells_bounds(facts: Facts, book: Book) -> dict[str, Any]:  # noqa: ARG001
     return {"min_fen": book.amount.min_fen, "limit_fen": book.amount.max_fen}
 
@@ -135,15 +117,6 @@ OPEN = Check(
     judge=_open,
     tells=_tells_open,
     by_book=True,
-)
-
-PAGE = Check(
-    name="operation.page",
-    layer=Layer.OPERATION,
-    strength=Strength.FIRM,
-    stages=BEFORE,
-    needs=("page_version", "page_current"),
-    judge=_page,
 )
 
 ODD = Check(
