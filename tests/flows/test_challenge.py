@@ -137,6 +137,16 @@ async def test_both_questions_may_follow_each_other_and_neither_is_asked_twice(a
     await credited(asking, await asking.order(order.id))
 
 
+async def test_am_09_an_amount_that_was_right_is_right_at_the_next_way_to_pay_too(shop: Shop) -> None:
+    await credited(shop, await shop.place(6_600))
+    order = await shop.place(66_000)
+    await shop.program.house.challenges.sure(order, 66_000)
+    desk = shop.program.desk
+    again = await desk.retry(shop.user_id, order.id, shop.channel_id, "h5", "203.0.113.9")
+    assert (again.state, again.reason, again.method) == ("awaiting_payment", None, "h5")
+    await credited(shop, again)
+
+
 async def test_a_question_left_unanswered_ends_with_a_reason_of_its_own(asking: Shop) -> None:
     order = await asking.place(12_300)
     await asking.later(16 * 60)

@@ -107,7 +107,7 @@ class Resume:
         except Refusal as refusal:
             await self._place.turn_down(tx, at, order_id, version, refusal)
             return None
-        answered = {row["reason"] for row in await tx.rows(sql.answered_before, order_id)}
+        answered = await answers_of(tx, order_id)
         wanted = changed(
             wanted, page_version=self._page_version, confirmed="confirm" in answered,
             sure_fen=request.amount_fen if "amount" in answered else wanted.sure_fen,
@@ -122,6 +122,11 @@ class Resume:
             await self._place.decline(tx, at, [(order_id, version)])
             return None
         return made[0]
+
+
+async def answers_of(tx: Tx, order_id: UUID) -> set[str]:
+    """What the owner of an order was asked about it and has answered: `amount`, `confirm`."""
+    return {row["reason"] for row in await tx.rows(sql.answered_before, order_id)}
 
 
 async def decided(tx: Tx, book: Book, order_id: UUID, wish: Wish, looked_at: bool, actor: str, why: str) -> Decision:  # noqa: FBT001

@@ -21,7 +21,7 @@ from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import admit, again, moves, schedule, view
 from daozhang.recharge.admit import Try
-from daozhang.recharge.approve import Resume, decided, lately_approved
+from daozhang.recharge.approve import Resume, answers_of, decided, lately_approved
 from daozhang.recharge.chase import Chase
 from daozhang.recharge.freeze import Freezes
 from daozhang.recharge.fulfilment import Fulfilment
@@ -297,7 +297,9 @@ class Desk:
         await tx.run(sql.give_reasons, [order_id], [None], ["{}"])
         card = await tx.row(sql.newest_card, order_id)
         bank, instrument = (card["bank"], card["instrument"]) if card else (None, None)
-        request = replace(_request(order, again, self.page_version), bank=bank, instrument=instrument)
+        # Whether the amount is right is asked once; the second factor is of one way to pay and is shown anew for another.
+        sure_fen = order["amount_fen"] if "amount" in await answers_of(tx, order_id) else None
+        request = replace(_request(order, again, self.page_version), bank=bank, instrument=instrument, sure_fen=sure_fen)
         wish = wish_of(request, self.page_version, again.seen, self.place_order.payer_of(request))
         looked_at = await lately_approved(tx, order_id, at)
         decision = await decided(tx, book, order_id, wish, looked_at, "buyer", "approved before")
