@@ -67,11 +67,24 @@ async def test_alone_one_waits_a_day_and_opens_no_limit_above_twice(database: Da
     high = await propose(database, books, 1, stricter(large_fen=400_001), "ann", "a rule that begins far higher")
     bare = msgspec.structs.replace(defaults().confirm, strengths=())
     unproved = await propose(database, books, 1, msgspec.structs.replace(defaults(), confirm=bare), "ann", "no rows of law")
+    many = await propose(database, books, 1, stricter(large_count=11), "ann", "asked about far later")
+    abroad = msgspec.structs.replace(defaults().eligibility, cross_border=True)
+    foreign = await propose(database, books, 1, msgspec.structs.replace(defaults(), eligibility=abroad), "ann", "from abroad")
+    soft = tuple(rule for rule in defaults().rules if rule.strength == "soft")
+    tame = await propose(database, books, 1, msgspec.structs.replace(defaults(), rules=soft), "ann", "no rule that is hard")
+    milder = tuple(msgspec.structs.replace(rule, outcome=Outcome.MONITOR) for rule in defaults().rules)
+    mild = await propose(database, books, 1, msgspec.structs.replace(defaults(), rules=milder), "ann", "they only watch")
     clock.shift(timedelta(hours=25).total_seconds())
-    for opening in (wide, high, unproved):
+    for opening in (wide, high, unproved, many, foreign, tame, mild):
         with pytest.raises(Refusal, match="policy.second_person"):
             await approve(database, books, 1, opening.id, "ann")
     assert await approve(database, books, 1, small.id, "ann") == 2
+    fewer = tuple(rule for rule in defaults().rules if rule.key != "velocity.large")
+    without = await propose(
+        database, books, 1, msgspec.structs.replace(stricter(large_count=4), rules=fewer), "ann", "a soft one less"
+    )
+    clock.shift(timedelta(hours=50).total_seconds())
+    assert await approve(database, books, 1, without.id, "ann") == 3
 
 
 @pytest.mark.usefixtures("_time_stays")

@@ -1,7 +1,8 @@
 """A change of the book needs a second person: proposed by one, approved by another, both on the append-only record.
 
-A shop of one person has no second one. There a proposal waits a day instead, may not raise an amount above twice what holds, and is
-on the record like any other, so that a stolen login cannot open the limits at once and unseen.
+A shop of one person has no second one. There a proposal waits a day instead, may not raise an amount or a number of times above
+twice what holds, touches neither what the law asks of the shop nor a rule that is hard or firm, and is on the record like any
+other, so that a stolen login cannot open the limits at once and unseen.
 """
 
 import hashlib
@@ -15,16 +16,19 @@ import msgspec
 from daozhang import clock, ids
 from daozhang.events import log as events
 from daozhang.identity.staff import nobody_else, same_person, tell_alone
-from daozhang.policy.book import Parameters, canonical, checked
+from daozhang.policy.book import Book, Parameters, canonical, checked
 from daozhang.policy.books import Books
+from daozhang.policy.model import Strength
+from daozhang.policy.rules.tree import Rule
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 
 sql = statements("daozhang.policy")
 
 ALONE_WAITS = timedelta(hours=24)
-_BOUNDED = ("amount", "day", "risk", "tolerance", "eligibility", "confirm")
-"""The parts of a book that hold amounts."""
+_BOUNDED = ("amount", "day", "open", "risk", "tolerance", "eligibility", "confirm")
+"""The parts of a book that hold amounts and numbers of times."""
+_TWICE = ("_fen", "_count")
 MAY = "rules.approve"
 OPEN_FOR = timedelta(days=30)
 """How long a proposal may be approved."""
@@ -75,8 +79,8 @@ async def proposals(database: Database, shop_id: int) -> list[Proposal]:
 async def approve(database: Database, books: Books, shop_id: int, proposal_id: UUID, approver: str) -> int:
     """Put a proposal in force as the next version; its number.
 
-    Raises `operation.not_found`, `policy.second_person` (the author, where somebody else could, before a day is over, or with any
-    amount above twice what holds or another mode), and `policy.overtaken` (another version came into force since).
+    Raises `operation.not_found`, `policy.second_person` (the author, where somebody else could, before a day is over, or with more
+    than one person alone may change), and `policy.overtaken` (another version came into force since).
     """
     proposal = next((each for each in await proposals(database, shop_id) if each.id == proposal_id), None)
     if proposal is None:
@@ -86,15 +90,8 @@ async def approve(database: Database, books: Books, shop_id: int, proposal_id: U
         raise Refusal("policy.overtaken")
     if same_person(proposal.author, approver):
         waited = clock.now() - proposal.at
-        held = {name: msgspec.to_builtins(getattr(book, name)) for name in _BOUNDED}
-        wanted = proposal.parameters
-        opened = (
-            book.eligibility.mode != wanted.eligibility.mode
-            or book.confirm.strengths != wanted.confirm.strengths
-            or _opened(held, msgspec.to_builtins(wanted))
-        )
         alone = await database.transact(lambda tx: nobody_else(tx, shop_id, MAY))
-        if opened or waited < ALONE_WAITS or not alone:
+        if opens(book, proposal.parameters) or waited < ALONE_WAITS or not alone:
             raise Refusal("policy.second_person", wait_s=max(1, int((ALONE_WAITS - waited).total_seconds())))
     version = book.version + 1
     note = f"{proposal.note} (approved by {approver})"
@@ -105,12 +102,34 @@ async def approve(database: Database, books: Books, shop_id: int, proposal_id: U
     return version
 
 
+def opens(book: Book, wanted: Parameters) -> bool:
+    """Whether a change opens more than one person alone may.
+
+    That is another mode, payments from abroad, less proof than the law asks for, a rule that is hard or firm, or more than twice.
+    """
+    held = {name: msgspec.to_builtins(getattr(book, name)) for name in _BOUNDED}
+    firm = {_judges(rule) for rule in book.rules.rules if rule.firmness is not Strength.SOFT}
+    return (
+        book.eligibility.mode != wanted.eligibility.mode
+        or (wanted.eligibility.cross_border and not book.eligibility.cross_border)
+        or book.confirm.strengths != wanted.confirm.strengths
+        or not firm <= {_judges(rule) for rule in wanted.rules}
+        or _opened(held, msgspec.to_builtins(wanted))
+    )
+
+
+def _judges(rule: Rule) -> tuple[str, ...]:
+    """What a rule does, without the words that it is told with."""
+    when = msgspec.json.encode(rule.when, order="deterministic").decode()
+    return rule.key, rule.strength, rule.outcome.value, rule.unknown, *sorted(rule.stages), when
+
+
 def _opened(held: Any, wanted: Any) -> bool:
-    """Whether some amount, wherever it stands in the book, is more than twice what holds: a ceiling, a day, where a rule begins."""
+    """Whether something, wherever it stands in these parts, is more than twice what holds: a ceiling, where a rule begins."""
     if not isinstance(held, dict) or not isinstance(wanted, dict):
         return False
     return any(
-        wanted[name] > 2 * value if name.endswith("_fen") and isinstance(value, int) else _opened(value, wanted[name])
+        wanted[name] > 2 * value if name.endswith(_TWICE) and isinstance(value, int) else _opened(value, wanted[name])
         for name, value in held.items()
         if name in wanted
     )
