@@ -14,7 +14,7 @@ from daozhang.offers import campaigns
 from daozhang.offers.model import Terms, Tier
 from daozhang.policy import regulation
 from daozhang.policy.backtest import backtest, days_ago, statistics
-from daozhang.policy.book import Parameters, defaults, make_book
+from daozhang.policy.book import BadBook, Parameters, defaults, make_book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import enforce
 from daozhang.policy.model import Outcome, Stage
@@ -47,6 +47,14 @@ async def test_a_change_needs_a_second_person(database: Database) -> None:
     assert await proposals(database, 1) == []
     with pytest.raises(Refusal, match="not_found"):
         await approve(database, books, 1, proposal.id, "bob")
+
+
+async def test_what_is_told_in_full_is_enforced_as_told(database: Database) -> None:
+    rules = tuple(
+        msgspec.structs.replace(rule, tolerance="one_step") if rule.key == "velocity.large" else rule for rule in defaults().rules
+    )
+    with pytest.raises(BadBook, match=r"velocity\.large: a rule that is told in full has no tolerance"):
+        await propose(database, Books(database), 1, msgspec.structs.replace(defaults(), rules=rules), "ann", "small ones pass")
 
 
 async def test_what_was_overtaken_is_not_put_in_force(database: Database) -> None:

@@ -13,7 +13,7 @@ from tests.policy.conftest import NOW
 from daozhang.policy.book import Book, EligibilityRules, defaults, make_book
 from daozhang.policy.checks import BY_STAGE, CHECKS
 from daozhang.policy.decide import decide, shown
-from daozhang.policy.model import WISHED, Check, Decision, Facts, Outcome, Stage, Strength
+from daozhang.policy.model import WISHED, Check, Decision, Facts, Outcome, Signals, Stage, Strength
 from daozhang.policy.plans import UNANSWERED, plan
 from daozhang.policy.record import judged
 from daozhang.reasons import Layer, catalogue
@@ -192,6 +192,50 @@ def test_a_spent_day_is_shown_before_an_amount_is_chosen(sound: Facts, book: Boo
     spent = with_(sound, amount_fen=None, admitted_fen=1_999_950)
     decision = decide(Stage.SHOWN, spent, book)
     assert (decision.reason, decision.facts["left_fen"]) == ("limits.day", 50)
+
+
+odd_signals = st.builds(
+    Signals,
+    user_age_s=maybe(60, 400 * 86_400),
+    verification=maybe("none", "identity"),
+    large_count=st.none() | st.integers(0, 9),
+    device_known=st.sampled_from([None, True, False]),
+    device_s=maybe(60, 400 * 86_400),
+    device_accounts_count=maybe(1, 50),
+    device_near_count=maybe(0, 50),
+    device_failures_count=maybe(0, 50),
+    place_known=st.sampled_from([None, True, False]),
+    place_usual=st.sampled_from([None, True, False]),
+    elsewhere_s=maybe(5, 10**9),
+    payer_flagged=st.sampled_from([None, True, False]),
+    payer_near_count=maybe(0, 50),
+    payer_failures_count=maybe(0, 50),
+)
+"""What rules judge by; of the large orders and the age of a device alone the criterion is published."""
+_PUBLISHED = ("user_age_s", "large_count", "device_known", "device_s")
+
+
+@given(any_facts, odd_signals)
+def test_what_is_asked_beforehand_is_what_placing_says_of_everything_that_may_be_told(facts: Facts, signals: Signals) -> None:
+    facts = with_(facts, signals=signals, pass_fen=0)
+    for bounded in (BOOK, BOUNDED):
+        asked, placed = decide(Stage.ASKED, facts, bounded), decide(Stage.PLACE, facts, bounded)
+        said = {v.check: v for v in placed.verdicts}
+        assert all(said[v.check] == v for v in asked.verdicts)
+        hidden = [v for v in placed.verdicts if v.check not in {w.check for w in asked.verdicts}]
+        assert all(not v.shown for v in hidden)
+        assert placed.outcome.rank == max([asked.outcome.rank, *(v.outcome.rank for v in hidden if v.outcome)])
+
+
+@given(st.sampled_from([Stage.SHOWN, Stage.ASKED]), any_facts, odd_signals, odd_signals, st.integers(0, 20_000))
+def test_nothing_that_is_told_beforehand_rests_on_what_is_not_published(
+    stage: Stage, facts: Facts, signals: Signals, others: Signals, left_fen: int
+) -> None:
+    """Neither a threshold of these rules nor what is left of a tolerance can be found out by asking."""
+    same = {name: getattr(signals, name) for name in _PUBLISHED}
+    one = with_(facts, signals=signals)
+    other = with_(facts, signals=msgspec.structs.replace(others, tolerance_fen=left_fen, **same))
+    assert decide(stage, one, BOOK) == decide(stage, other, BOOK)
 
 
 @given(stages, any_facts)

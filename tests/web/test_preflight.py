@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
+from daozhang import agreements
 from daozhang.identity import Bucket
 from daozhang.policy.book import ConfirmRules, defaults
 from daozhang.policy.books import Books
@@ -75,7 +76,25 @@ async def test_a_way_that_is_not_there_is_answered_with_those_that_are(stage: St
     ways = [{"channel_id": stage.channel_id, "method": "carrier_pigeon"}, {"channel_id": stage.channel_id, "method": "native"}]
     body = (await ask(client, {"amount": "50", "ways": ways})).json()
     assert body["methods"][0]["because"][0]["reason"] == "channel.method_unsupported"
-    assert body["methods"][0]["instead"] == [{"channel_id": stage.channel_id, "method": "native"}]
+    instead = body["methods"][0]["instead"]
+    assert {"channel_id": stage.channel_id, "method": "native"} in instead
+    assert ways[0] not in instead
+
+
+async def test_who_asks_about_one_way_is_told_which_others_go_and_only_the_question_is_kept(stage: Stage, client: Browser) -> None:
+    body = (await ask(client, {"amount": "50", "ways": [{"channel_id": stage.channel_id, "method": "carrier_pigeon"}]})).json()
+    (method,) = body["methods"]
+    assert {"channel_id": stage.channel_id, "method": "native"} in method["instead"]
+    assert await stage.house.database.value("select count(*) from decisions") == 1
+
+
+async def test_an_agreement_that_will_be_ticked_is_counted_as_placing_would(stage: Stage, client: Browser) -> None:
+    version = await agreements.publish(stage.house.database, 1, "协议", "Agreement", author="anna")
+    asked = {"amount": "50", "ways": [{"channel_id": stage.channel_id, "method": "native"}]}
+    (unticked,) = (await ask(client, asked)).json()["methods"]
+    assert [each["reason"] for each in unticked["because"]] == ["eligibility.agreement"]
+    (ticked,) = (await ask(client, {**asked, "agreement": version})).json()["methods"]
+    assert ticked["go"] == "yes"
 
 
 async def test_a_frozen_account_is_told_why_and_offered_no_way_round(stage: Stage, client: Browser) -> None:

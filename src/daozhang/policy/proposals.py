@@ -16,11 +16,12 @@ import msgspec
 from daozhang import clock, ids
 from daozhang.events import log as events
 from daozhang.identity.staff import nobody_else, same_person, tell_alone
-from daozhang.policy.book import Book, Parameters, canonical, checked
+from daozhang.policy.book import BadBook, Book, Parameters, canonical, checked
 from daozhang.policy.books import Books
 from daozhang.policy.model import Strength
 from daozhang.policy.rules.tree import Rule
 from daozhang.postgres import Database, Tx, statements
+from daozhang.reasons.catalogue import Disclosure
 from daozhang.reasons.refusal import Refusal
 
 sql = statements("daozhang.policy")
@@ -55,7 +56,14 @@ class Proposal:
 
 
 async def propose(database: Database, books: Books, shop_id: int, parameters: Parameters, author: str, note: str) -> Proposal:
-    """Put a version forward. Raises `BadBook` when it contradicts itself."""
+    """Put a version forward. Raises `BadBook` when it contradicts itself.
+
+    A rule whose criterion is published is enforced as published: with a budget that nobody may know, asking beforehand would tell
+    what is left of it.
+    """
+    for rule in (*parameters.rules, *parameters.shadows):
+        if rule.tolerance != "none" and rule.disclosure is Disclosure.FULL:
+            raise BadBook(f"{rule.key[:64]}: a rule that is told in full has no tolerance")
     base = (await books.current(shop_id)).version
     digest = hashlib.sha256(canonical(checked(parameters))).hexdigest()
     data = msgspec.json.encode(_Content(parameters, digest, note, base)).decode()

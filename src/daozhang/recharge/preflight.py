@@ -90,19 +90,18 @@ async def preflight(
     ways: Sequence[tuple[int, str]] | None = None,
 ) -> list[Answer]:  # fmt: skip
     """Answer for some ways to pay, by default for every one that is switched on. A way that is not there is answered, too."""
-    if ways is None:
-        # What regulation closes for this user is not among the ways; who asks about one of them by name is answered.
-        shut = await closed(database, asker.shop_id, asker.user_id)
-        ways = [(row.id, method) for row in registry.enabled(asker.shop_id) if not shut.closes(row.kind) for method in row.methods]
-    asked, wishes, kinds = _wished(registry, board, asker, amount_fen, ways)
+    # What regulation closes for this user is not among the ways; who asks about one of them by name is answered.
+    shut = await closed(database, asker.shop_id, asker.user_id)
+    every = [(row.id, method) for row in registry.enabled(asker.shop_id) if not shut.closes(row.kind) for method in row.methods]
+    wanted = list(dict.fromkeys(every if ways is None else ways))[:MOST_WAYS]
+    # Whoever asks about one way is told of the others, too, where it does not go: they are judged beside it and not kept.
+    asked, wishes, kinds = _wished(registry, board, asker, amount_fen, [*wanted, *every])
     facts = await gather(database, wishes, Stage.ASKED, book)
     records = [judged(Stage.ASKED, each, book) for each in facts]
-    await database.transact(lambda tx: store(tx, [(None, record) for record in records]))
+    mine = list(zip(asked, records, strict=True))[: len(wanted)]
+    await database.transact(lambda tx: store(tx, [(None, record) for _, record in mine]))
     goes = [way for way, record in zip(asked, records, strict=True) if record.decision.admits]
-    return [
-        _answer(way, kinds.get(way, "other"), record.decision, record.facts.at, goes)
-        for way, record in zip(asked, records, strict=True)
-    ]
+    return [_answer(way, kinds.get(way, "other"), record.decision, record.facts.at, goes) for way, record in mine]
 
 
 def answers(considered: Sequence[Considered]) -> list[Answer]:

@@ -1,6 +1,7 @@
 """`POST /v1/preflight`: would this recharge go, before anything is ordered. For a logged-in user; nothing is changed by asking.
 
 The body is JSON: `{"amount": "50.00", "ways": [{"channel_id": 1, "method": "native"}]}`, amount in yuan as text, ways optional.
+So are `bank`, `instrument`, `offer`, `coupon`, `currency`, and `agreement`, the version that will be ticked.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     offer: int | None = None
     coupon: str = ""
     currency: str | None = None
+    agreement: int | None = None
 
 
 @post("/v1/preflight", status_code=200)
@@ -63,6 +65,7 @@ async def ask(request: AnyRequest) -> Response[bytes]:
         asked.offer,
         asked.coupon,
         asked.currency,
+        asked.agreement,
     )
     ways = None if asked.ways is None else [(way.channel_id, way.method) for way in asked.ways]
     answers = await house.desk.preflight(asker, amount_fen, ways)
@@ -90,7 +93,8 @@ async def _read(request: AnyRequest) -> _Asked:
         len(asked.ways) > MOST_WAYS or any(not 0 < way.channel_id < 2**63 or not 0 < len(way.method) <= 32 for way in asked.ways)
     ):
         raise Refusal("operation.form_malformed")
-    if len(asked.coupon) > 64 or (asked.offer is not None and not 0 < asked.offer < 2**63):
+    numbers = ((asked.offer, 2**63), (asked.agreement, 2**31))
+    if len(asked.coupon) > 64 or any(number is not None and not 0 < number < most for number, most in numbers):
         raise Refusal("operation.form_malformed")
     if any(word is not None and len(word) > 32 for word in (asked.bank, asked.instrument, asked.currency)):
         raise Refusal("operation.form_malformed")
