@@ -15,6 +15,7 @@ import pytest
 from tests.copies import Copies, open_copies
 
 from daozhang.channels.catalogue import KINDS
+from daozhang.identity.hashing import Hasher
 from daozhang.postgres import Database
 from daozhang.postgres.cluster import SETTINGS
 from daozhang.postgres.migrate import migrate
@@ -38,12 +39,19 @@ hypothesis.settings.register_profile("new", deadline=None)
 hypothesis.settings.load_profile("new" if LONG else "same")
 
 
+_REAL_HASHES = dict(Hasher.__init__.__kwdefaults__ or {})
+
+
 gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Seven thousand tests stay until the end: neither while they are made nor later are they looked through for waste."""
+    """Seven thousand tests stay until the end: neither while they are made nor later are they looked through for waste.
+
+    What stories leave behind is looked for rarely: it was a tenth of what they cost, and they leave little.
+    """
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     gc.enable()
 
 
@@ -71,6 +79,20 @@ def _each_key_is_read_once() -> Iterator[None]:
                 if hasattr(module, name):
                     patched.setattr(module, name, functools.cache(getattr(module, name)))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_are_hashed_lightly() -> Iterator[None]:
+    """27 ms for each password of each story, and again with each log-in. Who asks for `real_hashes` has what production has."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Hasher.__init__, "__kwdefaults__", _REAL_HASHES | {"memory_kib": 64, "passes": 1})
+        yield
+
+
+@pytest.fixture
+def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords as in production."""
+    monkeypatch.setattr(Hasher.__init__, "__kwdefaults__", _REAL_HASHES)
 
 
 @pytest.fixture(scope="session", autouse=True)

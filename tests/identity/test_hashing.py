@@ -2,10 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from daozhang.identity import Hasher
 from daozhang.reasons.refusal import Refusal
 
 
+@pytest.mark.usefixtures("real_hashes")
 async def test_the_parameters_are_those_of_the_decision() -> None:
     hasher = Hasher()
     password_hash = await hasher.hash("tea at four")
