@@ -29,6 +29,9 @@ select u.id, u.shop_id, u.phone_sealed, u.phone_blind, u.standing, c.password_ha
 from users u join credentials c on c.user_id = u.id
 where u.id = $1
 
+-- name: phones
+select id, phone_sealed from users where id = any ($1)
+
 -- name: lock_user
 select standing from users where id = $1 for no key update
 

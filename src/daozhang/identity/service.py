@@ -17,13 +17,14 @@ from daozhang.identity.hashing import Hasher
 from daozhang.identity.limits import Limiter
 from daozhang.identity.lockout import Place, at_device, at_network, give_up, return_try, take_try
 from daozhang.identity.model import BUYER, Locale, LoggedIn, Session, SessionLine, Visitor
+from daozhang.identity.names import Names, phone_place
 from daozhang.identity.opening import open_session
 from daozhang.identity.passwords import LONGEST, check_new_password
-from daozhang.identity.phone import mask_phone, read_phone
+from daozhang.identity.phone import read_phone
 from daozhang.identity.tokens import token_hash
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.vault import Unreadable, Vault
+from daozhang.vault import Vault
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Identity:
         self.hasher = Hasher() if hasher is None else hasher
         self._sql = statements("daozhang.identity")
         self._shops: tuple[float, list[tuple[int, str | None]]] = (0.0, [])
+        self.account = Names(database, vault)
+        """The user's number masked, as a payment names whose account it is for."""
 
     async def shop(self, host: str) -> int:
         """The shop that a host name (without port, lower case) belongs to; any other name is the first shop's."""
@@ -65,7 +68,7 @@ class Identity:
 
         async def work(tx: Tx) -> None:
             user_id: int = await tx.value(self._sql.next_user_id)
-            sealed = self._vault.seal(number, _phone_place(user_id))
+            sealed = self._vault.seal(number, phone_place(user_id))
             if await tx.value(self._sql.add_user, user_id, shop_id, sealed, blind, locale) is not None:
                 await tx.run(self._sql.add_credential, user_id, password_hash)
                 await _note(tx, shop_id, user_id, "user.registered")
@@ -218,7 +221,7 @@ class Identity:
         """
         person = await self._database.row(self._sql.person_by_id, session.user_id)
         assert person is not None
-        number = self._vault.unseal_text(person["phone_sealed"], _phone_place(session.user_id))
+        number = self._vault.unseal_text(person["phone_sealed"], phone_place(session.user_id))
         check_new_password(new, number)
         if new == old:
             raise Refusal("account.password_same")
@@ -249,16 +252,7 @@ class Identity:
         """The user's own number in clear. Pages show it through `mask_phone`."""
         person = await self._database.row(self._sql.person_by_id, user_id)
         assert person is not None
-        return self._vault.unseal_text(person["phone_sealed"], _phone_place(user_id))
-
-    async def account(self, user_id: int) -> str:
-        """The user's number masked, as a payment names whose account it is for; empty where none is kept."""
-        person = await self._database.row(self._sql.person_by_id, user_id)
-        sealed = person["phone_sealed"] if person else None
-        try:
-            return mask_phone(self._vault.unseal_text(sealed, _phone_place(user_id))) if sealed else ""
-        except Unreadable:
-            return ""
+        return self._vault.unseal_text(person["phone_sealed"], phone_place(user_id))
 
     async def find(self, shop_id: int, phone: str) -> int | None:
         """The user of a number, for staff and set-up; never for a page that a stranger sees. Raises `account.phone_*`."""
@@ -374,7 +368,3 @@ class Identity:
 
 async def _note(tx: Tx, shop_id: int, user_id: int, kind: str, actor: str = "") -> None:
     await append(tx, shop_id, clock.now(), actor or f"user:{user_id}", [Event(kind, None, user_id, "{}")])
-
-
-def _phone_place(user_id: int) -> str:
-    return f"users:phone:{user_id}"
