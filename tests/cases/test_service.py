@@ -12,8 +12,9 @@ from tests.flows.shop import make_users, refuses
 
 from daozhang import clock, ids, notices
 from daozhang.cases import KINDS, Case, Cases
+from daozhang.cases.evidence import remake
 from daozhang.cases.model import MOVES, Verdict
-from daozhang.cases.service import ALONE_CAP_FEN
+from daozhang.cases.service import ALONE_CAP_FEN, MOST_EVIDENCE
 from daozhang.postgres import Database, Tx
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.reasons.refusal import Refusal
@@ -303,6 +304,18 @@ async def test_pictures_are_bounded_in_number(database: Database, cases: Cases, 
     await cases.answer(user_id, case_id, "x", [picture()] * 12)
     with refuses("cases.evidence_count"):
         await cases.answer(user_id, case_id, "x", [picture()])
+
+
+async def test_pictures_are_bounded_however_many_send_at_once(database: Database, cases: Cases, user_id: int) -> None:
+    """A stranger's case has no user whose lock would stand before it."""
+    case_id = await database.transact(
+        lambda tx: cases.open(tx, 1, None, "deceived", "TX-12345678", "paid_proof", {"amount_fen": 1}, first="staff")
+    )
+    made = remake(picture())
+    sent = [database.transact(lambda tx: cases.hand_in(tx, case_id, "payer", "x", [made] * 3)) for _ in range(12)]
+    told = await asyncio.gather(*sent, return_exceptions=True)
+    assert sum(each is None for each in told) == MOST_EVIDENCE // 3
+    assert len(await cases.evidence(case_id)) == MOST_EVIDENCE
 
 
 async def test_proof_goes_a_month_after_the_decision_and_its_hash_stays(database: Database, cases: Cases, user_id: int) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.policy.test_signals import ordered, people, wish
 
-from daozhang import clock
+from daozhang import clock, ids
 from daozhang.identity import Hasher, Limiter
 from daozhang.identity.staff import Staff
 from daozhang.offers import campaigns
@@ -17,6 +17,7 @@ from daozhang.policy.backtest import backtest, days_ago, statistics
 from daozhang.policy.book import BadBook, Parameters, defaults, make_book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import enforce
+from daozhang.policy.examine import examine
 from daozhang.policy.model import Outcome, Stage
 from daozhang.policy.proposals import approve, proposals, propose
 from daozhang.policy.rules.tree import Rule
@@ -151,6 +152,39 @@ async def test_a_back_test_says_in_yuan_what_would_have_changed(
     candidate = msgspec.structs.replace(defaults(), rules=(*defaults().rules, late))
     found = await backtest(database, make_book(1, 2, candidate), days_ago(1))
     assert (found.newly_stopped.count, found.newly_stopped.fen, found.losses_caught.count) == (1, 50_000, 1), "a rule of payments"
+
+
+@pytest.mark.usefixtures("_time_stays")
+async def test_every_decision_replays_after_the_book_has_changed_and_the_loss_gate_has_closed(
+    database: Database, owner_database: Database, channel_id: int
+) -> None:
+    """Each by the version that it names, in a process that never saw it made; a halved budget is in the facts, not in the book."""
+    users = await people(owner_database, 3)
+    watch = Rule(
+        key="own.all", strength="soft", stages=("place",), outcome=Outcome.HOLD, reason="risk.structuring", tolerance="watch",
+        when={"f": "amount", "op": ">=", "v": {"param": "min_fen"}},
+    )  # fmt: skip
+    books, seen = Books(database), []
+    for version, rules in ((2, defaults().rules), (3, (*defaults().rules, watch)), (4, ())):
+        wanted = msgspec.structs.replace(stricter(large_count=version), rules=rules)
+        await books.publish(1, wanted, version=version, author="ann", note="another")
+        book = await books.current(1)
+        assert book.version == version
+        for user_id in users:
+            _, decision = await ordered(owner_database, wish(user_id, channel_id, amount_fen=4_000), book)
+            seen.append((version, decision.outcome, decision.tolerated))
+    assert {each for each in seen if each[0] == 3} == {(3, Outcome.MONITOR, True)}
+    lost = "insert into policy_losses values ($1, 1, $2, 5000000, 'fraud', 'charged back', 'tester', clock_now()) returning 1"
+    await owner_database.value(lost, ids.new_id(), users[0])
+    halved = await Books(database).current(1)
+    assert halved.tolerance.fresh.order_fen == defaults().tolerance.fresh.order_fen // 2
+    again = msgspec.structs.replace(stricter(large_count=5), rules=(*defaults().rules, watch))
+    await books.publish(1, again, version=5, author="ann", note="once more")
+    tight = await Books(database).current(1)
+    _, decision = await ordered(owner_database, wish(users[1], channel_id, amount_fen=4_000), tight)
+    assert (decision.outcome, decision.tolerated) == (Outcome.HOLD, False), "half of fifty yuan is less than forty"
+    examined = await examine(database)
+    assert (examined.count, examined.ok) == (10, True), examined
 
 
 async def test_statistics_and_rules_on_trial(database: Database, owner_database: Database, channel_id: int) -> None:

@@ -97,6 +97,8 @@ class Cases:
 
     async def hand_in(self, tx: Tx, case_id: UUID, actor: str, text: str, pictures: Sequence[Picture]) -> None:
         """Add what somebody without an account says and shows (`remake` made the pictures). Raises `cases.*`."""
+        # Pictures are counted under the case's lock: of many who send at once none counts what another has not written yet.
+        await self._locked(tx, case_id)
         await self._keep(tx, case_id, actor, _said(text), pictures)
 
     async def _keep(self, tx: Tx, case_id: UUID, actor: str, said: str, pictures: Sequence[Picture]) -> None:
