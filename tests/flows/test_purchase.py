@@ -19,6 +19,7 @@ from daozhang.policy import passes
 from daozhang.policy.books import Books
 from daozhang.policy.examine import Examined, examine
 from daozhang.postgres import Database
+from daozhang.reasons import Refusal
 from daozhang.recharge.model import Basket, OrderView, PlaceRequest
 from daozhang.recharge.release import reject, release
 
@@ -117,14 +118,8 @@ async def test_az_after_unbinding_a_large_part_of_the_balance_waits_in_a_mixed_p
     first = await shop.place(400_000)
     await shop.pay(first)
     await shop.reach(first.id, "credited")
-    database, vault = shop.program.database, shop.program.vault
-    dear = await shelf.add_good(database, 1, goods_class="game_card", name="大额卡", price_fen=300_000, source="官方", on_sale=True)
-    await shelf.add_codes(database, vault, 1, dear, [secrets.token_hex(8)])
-    await owner_database.value(
-        """insert into devices (id, shop_id, user_id, token_hash, agent, first_seen_at, seen_at, unbound_at)
-        values ($1, 1, $2, sha256('odd'), '', clock_now(), clock_now(), clock_now()) returning 1""",
-        ids.new_id(), shop.user_id,
-    )  # fmt: skip
+    dear = await good(shop, 300_000)
+    await unbound(shop, owner_database)
     wish = PlaceRequest(
         1, shop.user_id, 50_000, shop.channel_id, "native", secrets.token_hex(16), __version__, "203.0.113.9",
         basket=Basket(dear, 1, 300_000, 250_000),
@@ -132,6 +127,44 @@ async def test_az_after_unbinding_a_large_part_of_the_balance_waits_in_a_mixed_p
     refused = await shop.program.desk.place(wish)
     assert (refused.state, refused.reason) == ("refused", "account.cooling")
     assert await shop.cash() == 400_000
+
+
+async def good(shop: Shop, price_fen: int, codes: int = 1) -> int:
+    database, vault = shop.program.database, shop.program.vault
+    dear = await shelf.add_good(
+        database, 1, goods_class="game_card", name="大额卡", price_fen=price_fen, source="官方", on_sale=True
+    )
+    await shelf.add_codes(database, vault, 1, dear, [secrets.token_hex(8) for _ in range(codes)])
+    return dear
+
+
+async def unbound(shop: Shop, owner: Database) -> None:
+    await owner.value(
+        """insert into devices (id, shop_id, user_id, token_hash, agent, first_seen_at, seen_at, unbound_at)
+        values ($1, 1, $2, sha256('odd'), '', clock_now(), clock_now(), clock_now()) returning 1""",
+        ids.new_id(), shop.user_id,
+    )  # fmt: skip
+
+
+async def test_az_after_unbinding_many_purchases_at_once_just_below_the_bound_are_a_large_one(
+    shop: Shop, owner_database: Database
+) -> None:
+    """By twenty at once as by one after the other: 2,000 yuan is large, and two of 900 are below it."""
+    for _ in range(2):
+        first = await shop.place(500_000)
+        await shop.pay(first)
+        await shop.reach(first.id, "credited")
+    dear = await good(shop, 90_000, 12)
+    await unbound(shop, owner_database)
+    purchases = shop.program.house.purchases
+    wanted = Basket(dear, 1, 90_000)
+    many = [purchases.buy(shop.user_id, wanted, secrets.token_hex(8)) for _ in range(8)]
+    told = await asyncio.gather(*many, return_exceptions=True)
+    refused = [each for each in told if isinstance(each, Refusal)]
+    assert [each.reason for each in refused] == ["account.cooling"] * 6, "two were bought"
+    assert {each.facts["left_fen"] for each in refused} == {20_000}
+    await shop.later(86_401)
+    assert (await purchases.buy(shop.user_id, wanted, secrets.token_hex(8))).state == "delivered"
 
 
 async def count(database: Database) -> int:

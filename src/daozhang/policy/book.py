@@ -254,6 +254,7 @@ def checked(parameters: Parameters) -> Parameters:
         "open: one order may be open": parameters.open.most_count >= 1,
         "risk: every number is more than nothing": all(value >= 1 for value in msgspec.structs.astuple(parameters.risk)),
         "risk: the window is at most a day": parameters.risk.window_s <= 86_400,
+        "risk: an account cools down for at most a month": parameters.risk.unbound_s <= 2_678_400,
         "eligibility: licensed_psp needs the number of its licence": eligible.mode != "licensed_psp"
         or bool(eligible.licence.strip()),
         "eligibility: a card's balance is at most 5000 yuan with a name and 1000 without": eligible.mode != "single_purpose_card"

@@ -218,6 +218,7 @@ def _leaving(wish: Wish, stage: Stage, row: Any) -> Facts:
         locked_until_at=row["locked_until"],
         amount_fen=wish.amount_fen,
         unbound_s=NEVER_S if row["unbound_s"] is None else row["unbound_s"],
+        cooling_fen=row["cooling_fen"],
         # A bonus is spent beside the cash and never goes back as money.
         available_fen=row["available_fen"] + (row["bonus_fen"] if stage is Stage.SPEND else 0),
         database_writes=row["database_writes"],

@@ -148,6 +148,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """The amount that the user was asked about and said yes to; None = nothing was asked."""
     unbound_s: int | None = None
     """Since the user unbound a device; NEVER_S if none was."""
+    cooling_fen: int = 0
+    """What has left the user's balance for goods since then."""
     confirmed: bool | None = None
     """Whether this very order was confirmed by a code or a look at the face; None = nobody asked yet."""
     page_version: str | None = None

@@ -39,6 +39,9 @@ with moment as materialized (
 select m.at, i.standing, i.standing_why, i.standing_until, i.standing_review_at, i.locked_until, i.verification,
   extract(epoch from m.at - i.created_at)::bigint as user_age_s, extract(epoch from m.at - unfrozen_at(w.user_id))::bigint as unfrozen_s,
   extract(epoch from m.at - unbound_at(w.user_id))::bigint as unbound_s,
+  -- Who cools down longer than a month is not thought of: then nobody counts years of purchases for it.
+  case when unbound_at(w.user_id) > m.at - interval '31 days' then spent_since($1, w.user_id, unbound_at(w.user_id)) else 0 end
+    as cooling_fen,
   coalesce(l.balance_fen, 0) as available_fen, coalesce(b.balance_fen, 0) as bonus_fen,
   case when unfrozen_at(w.user_id) is null then 0 else unfrozen_part(l.account_id, w.amount_fen, unfrozen_at(w.user_id)) end as unfrozen_fen,
   (select coalesce(max(a.most_fen), 0) from policy_passes a where a.user_id = w.user_id and a.used_at is null and a.ends_at > m.at) as pass_fen,

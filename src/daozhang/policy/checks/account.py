@@ -43,9 +43,13 @@ def _balance(facts: Facts, book: Book) -> Hit | None:  # noqa: ARG001
 def _cooling(facts: Facts, book: Book) -> Hit | None:
     assert facts.unbound_s is not None
     assert facts.amount_fen is not None
-    if facts.unbound_s >= book.risk.unbound_s or facts.amount_fen < book.risk.large_fen:
+    # All of it together: whoever took an account over would else buy just below the bound, again and again.
+    if facts.unbound_s >= book.risk.unbound_s or facts.cooling_fen + facts.amount_fen < book.risk.large_fen:
         return None
-    told = {"wait_s": book.risk.unbound_s - facts.unbound_s, "limit_fen": book.risk.large_fen}
+    limit_fen = book.risk.large_fen
+    told = {"wait_s": book.risk.unbound_s - facts.unbound_s, "limit_fen": limit_fen}
+    if facts.cooling_fen < limit_fen:
+        told["left_fen"] = limit_fen - facts.cooling_fen
     return Hit(Outcome.HOLD, "account.cooling", told)
 
 
