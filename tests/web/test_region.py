@@ -23,6 +23,20 @@ async def test_a_closed_way_is_gone_and_the_notice_says_by_which_reference(buyer
     assert "Under the rules this cannot be done now" in page
 
 
+async def test_an_order_from_before_shows_its_code_only_while_its_money_may_finish(buyer: Browser, stage: Stage) -> None:
+    address = (await buyer.post("/recharge", await fill(buyer))).headers["location"]
+    assert 'class="qr"' in (await buyer.get(address)).text
+    await force(stage.house.database, draft(in_flight="finish"))
+    assert 'class="qr"' in (await buyer.get(address)).text, "what was begun before may be finished"
+    for in_flight, said in (("refund", "What is paid now goes back the way it came."), ("hold", "waits for a person to look.")):
+        await force(stage.house.database, draft(in_flight=in_flight))
+        page = (await buyer.get(address)).text
+        assert said in page
+        assert "某局发〔2026〕7号" in page
+        assert 'class="qr"' not in page
+        assert "I have paid" in page
+
+
 async def test_the_region_is_asked_for_once_and_cures(buyer: Browser, stage: Stage) -> None:
     form = await fill(buyer)
     await force(stage.house.database, draft("44"))

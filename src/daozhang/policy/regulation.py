@@ -8,8 +8,8 @@ Ending a row opens what the law closed, so that it always takes two, or a day.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -221,16 +221,24 @@ async def declared(database: Database, user_id: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """What regulation closes for one user's recharges: classes of channels, the notices, and whether the region has to be told."""
+    """What regulation closes for one user's recharges: classes of channels, the notices, and whether the region has to be told.
+
+    `on_its_way`: what becomes of money that comes all the same, by class; a class that is not there lets it finish.
+    """
 
     classes: frozenset[str] = frozenset()
     notices: tuple[Notice, ...] = ()
     region: str = ""
     region_needed: bool = False
+    on_its_way: Mapping[str, InFlight] = field(default_factory=dict)
 
     def closes(self, kind: str) -> bool:
         """Whether a kind of channel is closed."""
         return class_of(kind) in self.classes
+
+    def in_flight(self, kind: str) -> InFlight:
+        """What becomes of money that is paid now at a kind of channel."""
+        return self.on_its_way.get(class_of(kind) or "", "finish")
 
 
 NOTHING_CLOSED = Closed()
@@ -245,11 +253,18 @@ async def closed(database: Database, shop_id: int, user_id: int) -> Closed:
     region = code_of(row["region"])
     about = [r for r in rules if meets(r, r.channel_class, None, purchase=False)]
     here = [r for r in about if r.region == "*" or not region or region.startswith(r.region)]
-    classes = {
-        each for r in here if region or r.region == "*" for each in (CLASSES_ALL if r.channel_class == "*" else (r.channel_class,))
-    }
+    sure = [r for r in here if region or r.region == "*"]
+    classes = {each for r in sure for each in _classes(r)}
+    # As for the money itself: where one row says that it goes back and another that a person looks, the person looks.
+    on_its_way: dict[str, InFlight] = {each: "refund" for r in sure if r.in_flight == "refund" for each in _classes(r)}
+    on_its_way |= {each: "hold" for r in sure if r.in_flight == "hold" for each in _classes(r)}
     notices = [Notice(**dict(each)) for each in await database.rows(sql.notices_of, [r.id for r in here])]
-    return Closed(frozenset(classes), tuple(notices), region, not region and any(r.region != "*" for r in here))
+    needed = not region and any(r.region != "*" for r in here)
+    return Closed(frozenset(classes), tuple(notices), region, needed, on_its_way)
+
+
+def _classes(rule: RegionRule) -> tuple[str, ...]:
+    return CLASSES_ALL if rule.channel_class == "*" else (rule.channel_class,)
 
 
 CLASSES_ALL = ("wallet", "card", "aggregator", "other")
@@ -318,9 +333,9 @@ def _check(draft: Draft, actor: str) -> None:
         "until_at": draft.until_at is None or draft.until_at > draft.from_at,
         "actor": 1 <= len(actor.strip()) <= 64,
     }
-    for field, holds in rules.items():
+    for name, holds in rules.items():
         if not holds:
-            raise Refusal("regulation.malformed", field=field)
+            raise Refusal("regulation.malformed", field=name)
 
 
 async def _tell(tx: Tx, shop_id: int, at: datetime, actor: str, what: str, rule_id: int) -> None:

@@ -1,6 +1,7 @@
 """One order: its cashier while it waits for payment, its result afterwards; cancel it, or pay it another way."""
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,14 @@ from litestar.response import Redirect
 from daozhang import clock, ids
 from daozhang.identity import mask_phone
 from daozhang.money import yuan
+from daozhang.policy import regulation
 from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catalogue
 from daozhang.recharge.choice import SILENCE
 from daozhang.recharge.view import shown as order_shown
 from daozhang.recharge.waiting import REVIEW
 from daozhang.web import forms, sessions
 from daozhang.web.client import client_ip
-from daozhang.web.front import offers, path, refunds
+from daozhang.web.front import offers, path, refunds, region
 from daozhang.web.front.device import Choice, in_wechat, offered, on_phone
 from daozhang.web.front.finding import shown as told_finding
 from daozhang.web.locale import Locale
@@ -215,8 +217,15 @@ def face_of(view: "OrderView") -> str:
 
 async def _cashier(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
     """What the payer needs now: a code to scan, a link to follow, or the signed parameters for WeChat's own bridge."""
-    text, phone_url = str(view.payload.get("text", "")), house_of(request).phone_url
+    house, text = house_of(request), str(view.payload.get("text", ""))
+    shut, phone_url = await regulation.closed(house.database, house.shop_id, view.user_id), house.phone_url
+    # Money that would only go back, or wait for a person, is not asked for any more: the code of an order from before is not shown.
+    halted = shut.in_flight(view.kind) if view.kind else "finish"
+    if halted != "finish":
+        view, phone_url = replace(view, action=None), None
     return {
+        "halted": halted if halted != "finish" else "",
+        "regulation": region.notices(shut, locale_of(request)) if halted != "finish" else [],
         "qr": _drawn(text) if view.action == "qr" else "",
         "link_url": text if view.action == "link" and urlsplit(text).scheme in _LINK_SCHEMES else "",
         "form_url": f"/orders/{view.shown}/pay" if view.action == "form" else "",
@@ -224,7 +233,7 @@ async def _cashier(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
         "demo_phone": phone_url(text) if phone_url and view.action == "qr" else "",
         "left_s": max(0, int((view.expires_at - clock.now()).total_seconds())) if view.expires_at else None,
         "asked": request.query_params.get("asked") == "1",
-        "account": mask_phone(await house_of(request).identity.phone(view.user_id)),
+        "account": mask_phone(await house.identity.phone(view.user_id)),
         "phone": on_phone(request),
         "wechat": in_wechat(request),
         "others": await _others(request, view),
