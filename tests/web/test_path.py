@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from daozhang import clock, ids
-from daozhang.recharge.model import OrderView, Step
+from daozhang.recharge.model import OrderView, RefundView, Step
 from daozhang.recharge.states import ORDER_MOVES
 from daozhang.web import locale
 from daozhang.web.front.order import face_of
 from daozhang.web.front.path import steps
+from daozhang.web.front.refunds import lines
 
 ZH, EN = locale.load("zh"), locale.load("en")
 
@@ -83,3 +84,22 @@ def test_what_we_do_not_know_never_wears_the_face_of_a_failure() -> None:
     assert face_of(view(state="credited", money="credited")) == "credited"
     for state in ("failed", "expired", "cancelled", "refused", "abandoned"):
         assert face_of(view(state=state, terminal=True)) == "ended"
+
+
+def test_a_refund_on_its_way_is_not_called_returned_and_a_stuck_one_not_on_its_way() -> None:
+    for state, waits, said, limit, fen in (
+        ("sent", False, "正在退回", "零钱", (2_000, 0)),
+        ("sent", True, "需要人工处理", "", (2_000, 0)),
+        ("done", False, "已退回", None, (0, 2_000)),
+        ("failed", False, "没有退成", None, (0, 0)),
+    ):
+        made = view("credited", refunded_fen=sum(fen))
+        back = RefundView(
+            ids.new_id(), made.id, state, 2_000, made.created_at, made.created_at, None, kind="wechatpay", waits=waits
+        )
+        made = replace(made, state="credited", refunds=(back,))
+        assert lines(made, ZH)[0].said == said
+        assert (made.going_fen, made.gone_fen) == fen
+        awaited = steps(made, ZH)[-1]
+        assert (awaited.mark == "wait") is (limit is not None)
+        assert limit is None or awaited.limit[:2] == limit

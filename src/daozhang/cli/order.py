@@ -37,14 +37,15 @@ def show(number: str, /, *, json: bool = False) -> None:
         return
     from daozhang.money import yuan
 
-    say(f"{view.shown}  ¥{yuan(view.amount_fen)}  {view.state}  money: {view.money}  returned: ¥{yuan(view.refunded_fen)}")
+    say(f"{view.shown}  ¥{yuan(view.amount_fen)}  {view.state}  money: {view.money}  returned: ¥{yuan(view.gone_fen)}"
+        + (f"  on its way back: ¥{yuan(view.going_fen)}" if view.going_fen else ""))  # fmt: skip
     if view.reason:
         say(f"reason: {view.reason} {view.native_code}")
     if view.anomalies:
         say(f"anomalies: {', '.join(view.anomalies)}")
     for refund in view.refunds:
-        said = f" {refund.reason}" if refund.reason else ""
-        say(f"refund {refund.id}  ¥{yuan(refund.amount_fen)}  {refund.state}  {refund.origin} at {refund.kind}{said}")
+        reason = f" {refund.reason}" if refund.reason else ""
+        say(f"refund {refund.id}  ¥{yuan(refund.amount_fen)}  {refund.state}  {refund.origin} at {refund.kind}{reason}")
     for payout in view.payouts:
         say(f"payout by hand  ¥{yuan(payout.amount_fen)}  {payout.state}  account ending in {payout.tail}")
     for step in view.steps:
@@ -68,16 +69,24 @@ def refund(number: str, amount: str, why: str, /, *, actor: str = "operator", ch
         json: end with one JSON line.
     """
     from daozhang.money import MalformedAmount, parse_yuan
+    from daozhang.reasons.refusal import Refusal
 
     try:
         amount_fen = parse_yuan(amount)
     except MalformedAmount:
         raise Failed("the amount is yuan with at most two decimals, such as 12.50") from None
+    if amount_fen == 0:
+        raise Failed("the amount is more than nothing, such as 12.50")
     view = on_order(number, lambda program, order_id: program.desk.refund(order_id, amount_fen, why, actor, checked=checked))
     if json:
         say_json(refund=view)
-    else:
-        say(f"refund {view.state}; the channel is asked until it has ended")
+    if view.state == "failed":
+        raise Failed(
+            f"the channel did not take it, and the money is balance again: {in_words(Refusal(view.reason or 'refund.failed'))}"
+        )
+    if not json:
+        ended = view.state == "done"
+        say("returned by the channel" if ended else "the refund is on its way; the channel is asked until it has ended")
 
 
 @order.command

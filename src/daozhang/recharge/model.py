@@ -117,6 +117,16 @@ class OrderView:
     """What the money is for: `wallet`, or `purchase`."""
 
     @property
+    def going_fen(self) -> int:
+        """What of `refunded_fen` is still on its way: it may come back to the balance."""
+        return sum(each.amount_fen for each in self.refunds if each.origin == "cash" and each.state in ("reserved", "sent"))
+
+    @property
+    def gone_fen(self) -> int:
+        """What of it has arrived where it came from."""
+        return self.refunded_fen - self.going_fen
+
+    @property
     def for_goods(self) -> bool:
         """Whether it pays for goods, and they were not gone when the money came."""
         return self.purpose == "purchase" and "undelivered" not in self.anomalies
@@ -181,6 +191,8 @@ class RefundView:
     origin: str = "cash"
     kind: str = ""
     why: str = ""
+    waits: bool = False
+    """Whether a person was told of it and nobody has resolved that yet; known where the refunds of an order are read."""
 
 
 @dataclass(frozen=True, slots=True)

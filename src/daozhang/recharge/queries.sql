@@ -247,7 +247,9 @@ order by 1, 5;
 select kind from anomalies where order_id = $1 order by at;
 
 -- name: order_refunds
-select r.id, r.order_id, r.state, r.amount_fen, r.created_at, r.moved_at, r.reason, r.origin, r.why, a.kind
+select r.id, r.order_id, r.state, r.amount_fen, r.created_at, r.moved_at, r.reason, r.origin, r.why, a.kind,
+  exists (select from anomalies n where n.order_id = r.order_id and n.kind = 'unresolved' and n.resolved_at is null
+    and n.facts ->> 'refund' = r.id::text) as waits
 from refunds r join attempts a on a.id = r.attempt_id where r.order_id = $1 order by r.id;
 
 -- name: newest_verdicts

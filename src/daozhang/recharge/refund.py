@@ -115,9 +115,7 @@ class Refunds:
         assert order is not None, order_id
         if order["state"] not in REFUNDABLE:
             raise Refusal("refund.not_paid")
-        left_fen = attempt["paid_fen"] - order["refunded_fen"] - await tx.value(sql.paid_out_of, order_id)
-        if not 0 < amount_fen <= left_fen:
-            raise Refusal("refund.exceeds", left_fen=left_fen)
+        _judge_amount(amount_fen, attempt["paid_fen"] - order["refunded_fen"] - await tx.value(sql.paid_out_of, order_id))
         rules = KINDS[attempt["kind"]].refunds
         if at - attempt["moved_at"] > rules.oldest_for(attempt["method"]):
             raise Refusal("refund.too_old")
@@ -126,7 +124,7 @@ class Refunds:
         if before["number"] >= rules.most:
             raise Refusal("refund.too_many", limit_count=rules.most)
         if before["latest"] and at - before["latest"] < rules.apart:
-            raise Refusal("refund.in_progress", wait_s=int((before["latest"] + rules.apart - at).total_seconds()) + 1)
+            raise Refusal("refund.apart", wait_s=int((before["latest"] + rules.apart - at).total_seconds()) + 1)
         user_id, shop_id = order["user_id"], order["shop_id"]
         cash_fen = await tx.value(sql.balance_of, shop_id, accounts.cash(user_id)) or 0
         if amount_fen > cash_fen:
@@ -271,3 +269,10 @@ class Refunds:
         row = await self._database.row(sql.refund_in_work, refund_id)
         assert row is not None, refund_id
         return refund_view(row)
+
+
+def _judge_amount(amount_fen: int, left_fen: int) -> None:
+    if left_fen <= 0:
+        raise Refusal("refund.not_paid")
+    if not 0 < amount_fen <= left_fen:
+        raise Refusal("refund.exceeds", left_fen=left_fen)

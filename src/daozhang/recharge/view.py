@@ -75,7 +75,7 @@ def refund_view(row: Any) -> RefundView:
     """A refund from its row."""
     return RefundView(
         row["id"], row["order_id"], row["state"], row["amount_fen"], row["created_at"], row["moved_at"], row["reason"],
-        row["origin"], row["kind"], row["why"],
+        row["origin"], row["kind"], row["why"], bool(row.get("waits")),
     )  # fmt: skip
 
 

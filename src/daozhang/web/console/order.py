@@ -211,11 +211,14 @@ def _cause(request: AnyRequest, cause: "Cause | None") -> "tuple[Told, str, str]
 
 
 def amount_of(given: dict[str, str]) -> int:
-    """Yuan of a form, in fen. Raises `operation.amount.malformed`."""
+    """Yuan of a form, in fen, one at least. Raises `operation.amount.malformed` and `.too_small`."""
     try:
-        return parse_yuan(given.get("amount", "").strip())
+        amount_fen = parse_yuan(given.get("amount", "").strip())
     except MalformedAmount:
         raise Refusal("operation.amount.malformed") from None
+    if amount_fen == 0:
+        raise Refusal("operation.amount.too_small", min_fen=1)
+    return amount_fen
 
 
 def _steps(view: "OrderView", reader: Any, *, legal: bool) -> list[Step]:

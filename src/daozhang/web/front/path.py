@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from daozhang import clock
 from daozhang.recharge.choice import SILENCE
+from daozhang.web.front.refunds import is_stuck
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def _awaited(key: str, view: "OrderView", kind: str, reader: "Locale", clocks: "
     limit, next_text, next_s = "", "", None
     if key in ("step.waiting", "step.waiting_answer") and view.expires_at is not None:
         limit = reader.t("step_limit.expires", when=reader.when(view.expires_at))
-    elif key == "step.waiting_refund":
+    elif key == "step.waiting_refund" and not any(is_stuck(each) for each in view.refunds):
         limit = reader.either(f"refund.time_{view.kind}", "refund.time_other")
     elif key == "step.waiting_choice":
         came = next((step.at for step in reversed(view.steps) if step.what == "order.misfit"), view.created_at)

@@ -32,13 +32,18 @@ def lines(view: "OrderView", reader: "Locale") -> list[Back]:
     return sorted(made, key=lambda each: each.at)
 
 
+def is_stuck(refund: "RefundView") -> bool:
+    """Whether it waits at its channel for a person: the channel said so, at once or later."""
+    return refund.state == "sent" and (refund.reason == "refund.needs_hand" or refund.waits)
+
+
 def _refund(refund: "RefundView", view: "OrderView", reader: "Locale") -> Back:
     kind = reader.either(f"kind.{refund.kind}", "kind.other")
     odd = "refund.twice" if "twice" in view.anomalies else "refund.misfit"
     text = reader.t(odd if refund.origin == "suspense" else "refund.asked", kind=kind)
-    stuck = refund.state == "sent" and refund.reason == "refund.needs_hand"
-    if refund.reason and (stuck or refund.state == "failed"):
-        told = catalogue().get(refund.reason).told(reader.code)
+    stuck = is_stuck(refund)
+    if stuck or (refund.reason and refund.state == "failed"):
+        told = catalogue().get("refund.needs_hand" if stuck else refund.reason or "").told(reader.code)
         note = reader.joined(told.title, told.text, told.cure)
     elif refund.state == "done":
         note = reader.either(f"refund.done_{refund.kind}", "refund.done_other")
