@@ -6,6 +6,7 @@ import io
 import json
 import re
 import secrets
+from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
@@ -18,6 +19,7 @@ from daozhang.goods import shelf
 from daozhang.identity import factor
 from daozhang.mine import Unused
 from daozhang.proof import prove
+from daozhang.recharge.freeze import Writ
 from daozhang.recharge.model import Basket
 from daozhang.web.locale import Code, load
 
@@ -116,6 +118,34 @@ async def test_a_copy_of_the_data_needs_the_password_and_holds_everything(buyer:
     row = await stage.house.database.row("select sha256 from exports")
     assert row is not None
     assert row["sha256"].hex() == file.headers["x-content-sha256"]
+
+
+async def test_pd_a_copy_names_neither_who_decided_nor_what_was_noted_nor_an_authority(buyer: Browser, stage: Stage) -> None:
+    """Everything of a person's is in it, and nothing of what is secret about him: notes, names, the number of a writ."""
+    house, shop = stage.house, stage.shop
+    placed = await shop.place(5_000)
+    await house.identity.freeze(shop.user_id, actor="staff:77", reason="risk_review", note="SECRET suspicion", office="risk")
+    await shop.pay(placed)
+    order = await shop.reach(placed.id, "held")
+    until = clock.now() + timedelta(days=30)
+    await shop.program.desk.freezes.order(order.id, Writ("SECRET office", "SECRET-2026-1", until, None), "staff:77")
+    assert not await shop.program.desk.freezes.lift(order.id, "staff:77", "SECRET why")
+    assert await shop.program.desk.freezes.lift(order.id, "staff:78", "SECRET why")
+    case = await house.cases.open_about(1, "hold", order.shown)
+    assert case is not None
+    await house.cases.ask(case.id, "staff:77", "source", "Where does it come from?")
+    await house.cases.answer(shop.user_id, case.id, "My wages")
+    await house.cases.propose(case.id, "staff:77", "rejected", "SECRET verdict")
+    await house.cases.confirm(case.id, "staff:78")
+    file = await buyer.submit("/me/data", "/me/data", password=PASSWORD)
+    content: dict[str, Any] = json.loads(file.content)
+    assert [each["to_standing"] for each in content["user"]["standing_history"]] == ["frozen"]
+    told = next(each for each in content["cases"] if each["number"] == case.shown)
+    assert (told["verdict"], [(line["by"], line["text"]) for line in told["thread"]]) == (
+        "rejected", [("support", "Where does it come from?"), ("you", "My wages")],
+    )  # fmt: skip
+    for secret in ("SECRET", "staff:", "proposed_by", "verdict_why"):
+        assert secret not in file.text, secret
 
 
 async def test_the_unused_money_goes_back_as_it_was_quoted(buyer: Browser, stage: Stage) -> None:

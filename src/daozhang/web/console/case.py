@@ -170,7 +170,7 @@ async def _page(request: AnyRequest, found: "Case", *, person: "Person | None" =
         decides=may(session.roles, verdict_permission(found)),
         turns=await house.cases.history(found.id), sees=may(session.roles, evidence_permission(found)),
         reason=title_of(request, reason) if isinstance(reason, str) else "",
-        known=filled_in(known, locale_of(request)),
+        known=filled_in(known, locale_of(request), staff=True),
         facts={name: told.plain(name, value) for name, value in known.items() if name not in SAID | {"hold"}},
         order=await told.order_line(request, order_id) if order_id else None,
         decisions=await told.decisions(request, order_id) if order_id else [],

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from daozhang.reasons.catalogue import Disclosure, catalogue
+
 if TYPE_CHECKING:
     from daozhang.web.locale import Locale
 
@@ -26,8 +28,8 @@ _CODES = (
 )  # fmt: skip
 
 
-def filled_in(facts: Mapping[str, Any], reader: "Locale") -> list[Filled]:
-    """The lines in the order in which support asks for them; what is not known is left out."""
+def filled_in(facts: Mapping[str, Any], reader: "Locale", *, staff: bool = False) -> list[Filled]:
+    """The lines in the order in which support asks for them; what is not known is left out. Staff read every reason by its code."""
     at = facts.get("placed_at") or facts.get("at")
     lines = [Filled(reader.t("bundle.order"), str(facts["order"]), code=True)] if facts.get("order") else []
     if isinstance(at, str):
@@ -38,7 +40,12 @@ def filled_in(facts: Mapping[str, Any], reader: "Locale") -> list[Filled]:
         ways = f"kind.{facts['kind']}", f"method.{facts.get('method', '')}"
         way = f"{reader.either(ways[0], 'kind.other')} · {reader.either(ways[1], 'method.page')}"
         lines.append(Filled(reader.t("bundle.way"), way, code=False))
-    said = [str(facts[name]) for name in ("reason", "native") if facts.get(name)]
+    said = [str(facts[name]) for name in ("reason", "native") if facts.get(name) and (staff or not _neutral(str(facts[name])))]
     if said:
         lines.append(Filled(reader.t("bundle.reason"), " / ".join(said), code=True))
     return lines + [Filled(reader.t(key), str(facts[name]), code=True) for name, key in _CODES if facts.get(name)]
+
+
+def _neutral(code: str) -> bool:
+    """Whether a code belongs to a reason of the law, of which people read neutral words and no name that says more."""
+    return code in catalogue() and catalogue().get(code).disclosure is Disclosure.LEGAL
