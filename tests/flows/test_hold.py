@@ -49,7 +49,7 @@ async def test_a_rejection_sends_it_back_to_where_it_came_from(shop: Shop) -> No
     order, case = await held(shop)
     cases = shop.program.house.cases
     await cases.answer(shop.user_id, case.id, "x")
-    await cases.propose(case.id, "staff:1", "rejected", "does not fit")
+    await cases.propose(case.id, "staff:1", "rejected", "looks like laundering")
     await cases.confirm(case.id, "staff:2")
     for _ in range(10):
         await shop.sim.quiet()
@@ -57,6 +57,11 @@ async def test_a_rejection_sends_it_back_to_where_it_came_from(shop: Shop) -> No
         await shop.work()
     assert (await shop.order(order.id)).state == "refunded"
     assert shop.sim.books.refund_totals().sum_fen == 5_000
+    await shop.program.interface_log.drain()
+    asked = "select string_agg(request, ' ') from interface_log where refund_id is not null"
+    told = await shop.program.database.value(asked)
+    assert "原路退回" in told
+    assert "laundering" not in told, "what staff noted is not written on the payer's statement"
 
 
 async def test_seven_silent_days_send_it_back_and_never_release(shop: Shop) -> None:

@@ -24,6 +24,9 @@ How = Literal["credit", "return", "returned"]
 CASE = "hold"
 """The kind of case that held money has."""
 
+TOLD = "原路退回"
+"""What the payer reads of it in the wallet. Why somebody decided so stands on the order's move and in its case, for staff alone."""
+
 _SOURCES = {"held": (accounts.review, "review"), "misfit": (lambda _: accounts.SUSPENSE, "suspense")}
 _GOOD = {"held": "released", "misfit": "kept"}
 
@@ -111,7 +114,7 @@ async def end_held(
         refund_id, due_at = ids.new_id(), None if how == "returned" else at
         await tx.value(
             sql.begin_refund, order["shop_id"], at, refund_id, order_id, attempt["id"], attempt["channel_id"], None,
-            _SOURCES[order["state"]][1], attempt["paid_fen"], attempt["paid_fen"], why[:80] or "退回", actor, due_at,
+            _SOURCES[order["state"]][1], attempt["paid_fen"], attempt["paid_fen"], TOLD, actor, due_at,
         )  # fmt: skip
         if how == "returned":
             await tx.rows(sql.move_refund, at, actor, refund_id, "reserved", "done", "done", None, None, None, None)
