@@ -21,7 +21,10 @@ def test_another_master_key_takes_over_and_the_old_one_is_put_by(command: Comman
     assert command("channel", "list")[0] == 0
     file.write_text(before)
     status, _, wrong = command("channel", "list")
-    assert (status, "another master key" in wrong) == (1, True)
+    assert (status, "another master key" in wrong, "Traceback" in wrong) == (1, True, False)
+    file.unlink()
+    status, _, wrong = command("channel", "list")
+    assert (status, f"put it back at {file}" in wrong, "Traceback" in wrong) == (1, True, False)
 
 
 def test_a_data_key_is_drawn_out_of_turn(command: Command) -> None:

@@ -73,7 +73,8 @@ def test_from_nothing_to_a_restored_backup(place: Path) -> None:
     assert status == 1
     assert "is not empty" in wrong
     status, said, _ = daozhang(place / "again", "restore", str(place / "copy.dump"), "--json")
-    assert (status, last_line(said)["ok"]) == (0, True)
+    told = last_line(said)
+    assert (status, told["ok"], told["master_key_present"], told["locked"]) == (0, True, False, "")
     assert (place / "again").stat().st_mode & 0o777 == 0o700
 
 

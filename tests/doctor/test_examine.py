@@ -1,6 +1,7 @@
 """The doctor sees what is wrong: each light is made to change."""
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections import namedtuple
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from daozhang.doctor import Light, Reading, examine
 from daozhang.doctor import machine as machines
@@ -18,6 +20,7 @@ from daozhang.postgres.binaries import wheel_folder
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.settings import Settings
+from daozhang.vault import Vault
 
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - the shape that shutil gives
 
@@ -213,3 +216,21 @@ async def test_a_fail_over_that_may_lose_something_is_seen(patient: tuple[Settin
     assert (await synchronous(settings)).light is Light.GREEN
     alone = await synchronous(several)
     assert (alone.light, "synchronous_standby_names is empty" in alone.says) == (Light.AMBER, True)
+
+
+async def test_a_key_that_does_not_open_the_vault_is_seen(patient: tuple[Settings, Supervisor], tmp_path: Path) -> None:
+    settings, server = patient
+    assert (await light(settings, "vault")).says == "nothing is sealed yet"
+    for name in ("ours", "another"):
+        (tmp_path / name).write_text(secrets.token_hex(32), "ascii")
+        (tmp_path / name).chmod(0o600)
+    mine = replace(settings, master_key_file=tmp_path / "ours")
+    database = await Database.open(server.dsn("app"), size=1)
+    try:
+        await Vault.open(database, mine)
+    finally:
+        await database.close()
+    assert (await light(mine, "vault")).light is Light.GREEN
+    for wrong, why in (("another", "another master key"), ("nowhere", f"put it back at {tmp_path / 'nowhere'}")):
+        seen = await light(replace(settings, master_key_file=tmp_path / wrong), "vault")
+        assert (seen.light, why in seen.says) == (Light.RED, True), seen

@@ -67,6 +67,11 @@ async def test_what_is_backed_up_comes_back_whole(place: Path) -> None:
         await app.close()
     with pytest.raises(BackupTrouble, match="is not empty"):
         await restore(again, written.file)
+    cut = place / "cut"
+    cut.write_bytes(written.file.read_bytes()[: written.size_bytes // 2])
+    with pytest.raises(BackupTrouble, match="damaged, cut off"):
+        await restore(Settings(data=place / "third"), cut)
+    assert not (place / "third" / "postgres").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"PGDM", b"not a backup", b"PGDMP and then noise"])

@@ -5,7 +5,7 @@ from typing import Any
 from cyclopts import App
 
 from daozhang.cli.channel import on_database
-from daozhang.cli.frame import Failed, app, say, say_json
+from daozhang.cli.frame import app, say, say_json
 
 key = App(name="key", help="The keys that seal secrets and personal data: change the master key, draw a data key out of turn.")
 app.command(key)
@@ -21,17 +21,13 @@ def master(*, json: bool = False) -> None:
     Args:
         json: end with one JSON line.
     """
-    from daozhang.vault.master import BadMasterKey
     from daozhang.vault.rotation import put_by, rotate_master
 
     async def work(database: Any, _vault: Any, settings: Any) -> tuple[int, Any]:
         kept = put_by(settings.key_file())
         return await rotate_master(database, settings.key_file()), kept
 
-    try:
-        count, kept = on_database(work)
-    except BadMasterKey as fault:
-        raise Failed(str(fault)) from None
+    count, kept = on_database(work)
     if json:
         say_json(wrapped=count, old_kept_at=kept)
         return
@@ -47,10 +43,6 @@ def draw(*, json: bool = False) -> None:
         json: end with one JSON line.
     """
     from daozhang.vault.keys import draw_key
-    from daozhang.vault.master import BadMasterKey
 
-    try:
-        begins_at = on_database(lambda database, _vault, settings: draw_key(database, settings))
-    except BadMasterKey as fault:
-        raise Failed(str(fault)) from None
+    begins_at = on_database(lambda database, _vault, settings: draw_key(database, settings))
     say_json(begins_at=begins_at) if json else say(f"it seals from {begins_at:%Y-%m-%d %H:%M} UTC on; older keys go on opening")

@@ -108,29 +108,35 @@ def restore(file: Path, /, *, json: bool = False) -> None:
     from daozhang.postgres.pool import Database
     from daozhang.proof import prove
     from daozhang.settings import read_settings
+    from daozhang.vault.keys import check_master
+    from daozhang.vault.master import BadMasterKey
 
     settings = read_settings()
 
-    async def work() -> tuple[list[Any], Any]:
-        migrated = await read(settings, file)
+    async def work() -> tuple[list[Any], Any, str]:
+        migrated, locked = await read(settings, file), ""
         async with find_server(settings) as server:
             database = await Database.open(server.direct(), size=2)
             try:
-                return migrated, await prove(database)
+                await check_master(database, settings)
+            except BadMasterKey as fault:
+                locked = str(fault)
+            try:
+                return migrated, await prove(database), locked
             finally:
                 await database.close()
 
-    migrated, proof = settle(work())
+    migrated, proof, locked = settle(work())
     has_key = settings.key_file().exists()
     if json:
-        say_json(ok=proof.ok, migrated=migrated, master_key_present=has_key)
+        say_json(ok=proof.ok, migrated=migrated, master_key_present=has_key, master_key_opens=has_key and not locked, locked=locked)
     else:
         say(
             f"restored, {len(migrated)} migrations applied, books "
             + ("add up" if proof.ok else "DO NOT add up: run `daozhang prove`")
         )
-        if not has_key:
-            say(f"The master key is missing: put it at {settings.key_file()} (mode 0600) before the program starts.")
+        if locked:
+            say(f"The program cannot start with it yet: {locked}.")
     sys.exit(0 if proof.ok else 1)
 
 
@@ -140,10 +146,11 @@ def settle(work: Coroutine[Any, Any, T], run: Callable[[Coroutine[Any, Any, T]],
     from daozhang.postgres.migrate import MigrationTrouble
     from daozhang.postgres.pool import OutcomeUnknown, Unavailable
     from daozhang.postgres.trouble import ServerTrouble
+    from daozhang.vault.master import BadMasterKey
 
     try:
         return run(work)
-    except (ServerTrouble, MigrationTrouble, BackupTrouble, OSError) as fault:
+    except (ServerTrouble, MigrationTrouble, BackupTrouble, BadMasterKey, OSError) as fault:
         raise Failed(str(fault)) from fault
     except (Unavailable, OutcomeUnknown) as fault:
         raise Failed(f"the database cannot be reached: {fault}") from fault

@@ -9,6 +9,8 @@ from daozhang.postgres.binaries import NEWEST, OLDEST
 from daozhang.postgres.migrate import MigrationTrouble, missing, read_migrations
 from daozhang.postgres.trouble import has_several_hosts
 from daozhang.settings import Settings
+from daozhang.vault import BadMasterKey
+from daozhang.vault.keys import check_master
 
 SKEW_AMBER_S, SKEW_RED_S = 2.0, 60.0
 """How far the server's clock may be from ours: callbacks older than 300 s are refused as replays."""
@@ -44,6 +46,7 @@ async def examine_database(database: Database, settings: Settings) -> list[Readi
     readings.append(await _clock(database))
     readings.append(await _pooler(database, settings))
     readings.append(await _channels(database))
+    readings.append(await _vault(database, settings))
     return readings
 
 
@@ -148,3 +151,14 @@ async def _channels(database: Database) -> Reading:
     if not row["enabled"]:
         return amber(name, f"{row['many']} configured, none enabled: nobody can recharge")
     return green(name, f"{row['enabled']} of {row['many']} enabled")
+
+
+async def _vault(database: Database, settings: Settings) -> Reading:
+    name = "vault"
+    if not await database.value(sql.has_table, "vault_wraps"):
+        return amber(name, "unknown before the first migration")
+    try:
+        opened = await check_master(database, settings)
+    except BadMasterKey as fault:
+        return red(name, str(fault))
+    return green(name, f"the master key opens all {opened} data keys" if opened else "nothing is sealed yet")

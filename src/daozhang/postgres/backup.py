@@ -81,12 +81,18 @@ async def restore(settings: Settings, file: Path) -> list[Applied]:
     try:
         async with server:
             assert server.binaries is not None
-            await _run(
-                server.binaries,
-                "pg_restore",
-                server.dsn("owner"),
-                ["--no-owner", "--exit-on-error", "--single-transaction", str(file)],
-            )
+            try:
+                await _run(
+                    server.binaries,
+                    "pg_restore",
+                    server.dsn("owner"),
+                    ["--no-owner", "--exit-on-error", "--single-transaction", str(file)],
+                )
+            except BackupTrouble as fault:
+                raise BackupTrouble(
+                    f"{file} cannot be restored: it is damaged, cut off, or from a PostgreSQL newer than {server.binaries.major}."
+                    f" Compare its SHA-256 with what `daozhang backup` told; {fault}"
+                ) from None
             return await migrate(server.dsn("owner"))
     except BaseException:
         _clear(server, settings)

@@ -42,7 +42,7 @@ async def load_keys(database: Database, settings: Settings) -> list[DataKey]:
         master = load_master(settings.key_file())
         if master is None:
             if wraps:
-                raise BadMasterKey("the database is sealed and the master key file is missing: put it back from its backup")
+                raise _gone(settings)
             master = create_master(settings.key_file())
         keys = _unwrap(master, wraps)
         for purpose, active_from in _missing(keys, clock.now()):
@@ -50,6 +50,17 @@ async def load_keys(database: Database, settings: Settings) -> list[DataKey]:
         return keys
 
     return await database.transact(work)
+
+
+async def check_master(database: Database, settings: Settings) -> int:
+    """How many data keys the master key file opens; nothing is made. Raises `BadMasterKey` when it does not open all there are."""
+    wraps = await database.rows(statements("daozhang.vault").wraps)
+    if not wraps:
+        return 0
+    master = load_master(settings.key_file())
+    if master is None:
+        raise _gone(settings)
+    return len(_unwrap(master, wraps))
 
 
 async def draw_key(database: Database, settings: Settings) -> datetime:
@@ -91,6 +102,12 @@ async def forget_master(database: Database, fingerprint: bytes) -> int:
         return dropped
 
     return await database.transact(work)
+
+
+def _gone(settings: Settings) -> BadMasterKey:
+    return BadMasterKey(
+        f"the database is sealed and its master key file is missing: put it back at {settings.key_file()} (mode 0600)"
+    )
 
 
 def _unwrap(master: MasterKey, wraps: list[Any]) -> list[DataKey]:
