@@ -174,9 +174,10 @@ async def test_a_user_who_is_not_looking_hears_that_he_is_asked_reminded_and_how
     assert (asked.kind, asked.link) == ("case_asked", f"/cases/{case.shown}")
     assert datetime.fromisoformat(asked.facts["until_at"]) == case.deadline_at
     await look(database, cases, 6.5)
+    await cases.note(case_id, "staff:1", "A photograph by daylight will do.")
     await cases.propose(case_id, "staff:1", "rejected", "nothing came")
     await cases.confirm(case_id, "staff:2")
-    assert await told(database, user_id) == ["case_asked", "case_asked_again", "case_ended"]
+    assert await told(database, user_id) == ["case_asked", "case_asked_again", "case_said", "case_ended"]
 
 
 async def test_what_is_asked_late_is_reminded_of_while_there_is_time(database: Database, cases: Cases, user_id: int) -> None:

@@ -132,7 +132,13 @@ class Cases:
     async def note(self, case_id: UUID, actor: str, text: str) -> None:
         """Staff say something without passing the turn."""
         said = _said(text)
-        await self._database.transact(lambda tx: self._say(tx, case_id, actor, said, clock.now()))
+
+        async def work(tx: Tx) -> None:
+            case = await self._locked(tx, case_id)
+            await self._say(tx, case_id, actor, said, clock.now())
+            await told.said(tx, case)
+
+        await self._database.transact(work)
 
     async def propose(self, case_id: UUID, actor: str, verdict: Verdict, why: str) -> None:
         """Decide, or, where two must, propose a verdict for the second one. Raises `cases.*`."""

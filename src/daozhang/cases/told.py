@@ -20,6 +20,11 @@ async def asked(tx: Tx, case: Case, until_at: datetime | None) -> None:
     await _tell(tx, case, KINDS[case.kind].asked, until_at)
 
 
+async def said(tx: Tx, case: Case) -> None:
+    """Support wrote something, and whose turn it is stays."""
+    await _tell(tx, case, "case_said", None)
+
+
 async def reminded(tx: Tx, case: Case) -> None:
     """A day is left."""
     await _tell(tx, case, f"{KINDS[case.kind].asked}_again", case.deadline_at)
