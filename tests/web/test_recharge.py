@@ -8,12 +8,15 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from msgspec.structs import replace
 from tests.flows.shop import LICENSED
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
 from daozhang import __version__, agreements
 from daozhang.limits import rows
+from daozhang.policy.book import EligibilityRules
+from daozhang.policy.books import Books
 from daozhang.simulators.faults import Fault
 
 
@@ -33,6 +36,16 @@ async def test_the_form_tells_limits_rules_and_words_before_anything_is_asked(bu
     assert "Fifty yuan" in text
     assert "In good standing" in text
     assert "WeChat Pay" in text
+
+
+async def test_a_shop_that_sells_no_balance_leads_to_what_it_sells(buyer: Browser, stage: Stage) -> None:
+    books = Books(stage.house.database)
+    own = replace(LICENSED, eligibility=EligibilityRules(mode="own_goods"))
+    await books.publish(1, own, version=(await books.current(1)).version + 1, author="anna", note="own goods alone")
+    page = (await buyer.get("/recharge")).text
+    assert "This shop sells no balance" in page
+    assert 'class="btn primary" data-step="browse" href="/shop"' in page
+    assert 'name="method"' not in page
 
 
 async def test_an_order_goes_to_its_cashier_and_its_page_shows_the_code(buyer: Browser) -> None:

@@ -23,6 +23,7 @@ AT_HOME = {
     "eligibility.name_needed": ("verify", "/me/name"),
     "eligibility.ceiling_unnamed": ("verify", "/me/name"),
     "eligibility.ceiling_named": ("spend", "/shop"),
+    "eligibility.no_stored_value": ("browse", "/shop"),
     "account.login_required": ("login", "/login"),
     "operation.open_orders": ("orders", "/orders"),
 }
