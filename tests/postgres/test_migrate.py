@@ -154,19 +154,21 @@ async def test_a_locked_table_makes_it_give_way_and_try_again(empty: str, files:
     await holder.close()
 
 
-async def test_a_deadlock_with_the_shop_makes_it_give_way_and_try_again(empty: str, files: Path) -> None:
-    """It takes `a`, then `b`; a settlement has `b` and comes to want `a`."""
+async def test_a_deadlock_with_the_shop_makes_it_give_way_and_try_again(
+    server: Supervisor, fresh: str, empty: str, files: Path
+) -> None:
+    """It takes `a`, then `b`; a settlement has `b` and comes to want `a`. Who looks whether that is a deadlock is the one who ends."""
     (files / "0002_gated.sql").write_text("-- widen\nalter table a add column m int;\nalter table b add column m int;\n", "utf-8")
     (files / "0003_steps.sql").unlink()
     await migrate(empty, folder=only(files, 1))
-    rival = await asyncpg.connect(empty)
-    await rival.execute("create table b (n int)")
+    rival = await asyncpg.connect(server.dsn("superuser", f"{fresh}_e"))
+    await rival.execute("set deadlock_timeout = '1h'; create table b (n int); alter table b owner to daozhang_owner")
+    await rival.execute(f"alter database \"{fresh}_e\" set deadlock_timeout = '3s'")
     held = rival.transaction()
     await held.start()
     await rival.execute("select * from b")
     running = asyncio.create_task(migrate(empty, folder=files))
     await until(lambda: rival.fetchval("select exists (select from pg_locks where not granted and relation = 'b'::regclass)"))
-    # Whoever waits longest for a lock looks whether it is a deadlock, and is the one who ends: that is the migration.
     await rival.execute("select * from a")
     await held.commit()
     assert [each.number for each in await running] == [2]

@@ -346,7 +346,7 @@ class Place:
     async def _open_all(self, asked: Sequence[opened.Asked]) -> Sequence[None]:
         for shop_id in {item.attempt.shop_id for item in asked}:
             mine = [item for item in asked if item.attempt.shop_id == shop_id]
-            await self._database.transact(partial(opened.keep, shop_id=shop_id, asked=mine))
+            await self._database.transact(partial(opened.keep, shop_id=shop_id, asked=mine), joined=True)
         return [None] * len(asked)
 
 
