@@ -157,7 +157,7 @@ async def test_a_locked_table_makes_it_give_way_and_try_again(empty: str, files:
 async def test_a_deadlock_with_the_shop_makes_it_give_way_and_try_again(
     server: Supervisor, fresh: str, empty: str, files: Path
 ) -> None:
-    """It takes `a`, then `b`; a settlement has `b` and comes to want `a`. Who looks whether that is a deadlock is the one who ends."""
+    """It takes `a`, then `b`; a settlement has `b` and comes to want `a`. Who looks whether it is a deadlock ends."""
     (files / "0002_gated.sql").write_text("-- widen\nalter table a add column m int;\nalter table b add column m int;\n", "utf-8")
     (files / "0003_steps.sql").unlink()
     await migrate(empty, folder=only(files, 1))
