@@ -5,8 +5,9 @@ from tests.web.console.conftest import Hire, hire
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
-from daozhang import notices
+from daozhang import __version__, notices
 from daozhang.goods import shelf
+from daozhang.recharge.model import Basket, PlaceRequest
 
 __all__ = ["buyer", "enrolment", "hire", "shop_app", "stage"]
 
@@ -62,3 +63,21 @@ async def test_rl_04_the_source_is_told_looked_at_by_two_and_the_money_leaves_on
     await wei.do(address, f"{address}/confirm", verdict="rejected")
     assert await buy() != "bought"
     assert await stage.house.database.value("select count(*) from policy_passes") == 1
+
+
+async def test_rl_04_a_mixed_purchase_that_it_stopped_leads_to_the_same_question(buyer: Browser, stage: Stage) -> None:
+    good, shop = await a_good(stage, 1), stage.shop
+    placed = await shop.place(5_000)
+    await stage.pay(placed.id)
+    await stage.house.identity.freeze(shop.user_id, actor="staff:1", reason="risk_review")
+    await stage.house.identity.unfreeze(shop.user_id, actor="staff:1", reason="approved")
+    wish = PlaceRequest(
+        1, shop.user_id, 500, stage.channel_id, "native", "mixed-purchase-1", __version__, "203.0.113.9",
+        basket=Basket(good, 1, 2_000, 1_500),
+    )  # fmt: skip
+    order = await shop.program.desk.place(wish)
+    assert order.reason == "risk.funds_unfrozen"
+    page = (await buyer.get(f"/orders/{order.shown}/why")).text
+    assert "Money that was just unfrozen is verified first" in page
+    assert 'action="/me/funds"' in page
+    assert "/cases/CA-" in (await buyer.submit("/me", "/me/funds")).headers["location"]

@@ -26,8 +26,11 @@ AT_HOME = {
     "eligibility.no_stored_value": ("browse", "/shop"),
     "account.login_required": ("login", "/login"),
     "operation.open_orders": ("orders", "/orders"),
+    "risk.funds_unfrozen": ("source", "/me/funds"),
 }
 """Reasons that are cured at one place of this site."""
+_PRESSED = frozenset({"unfreeze", "source"})
+"""Steps that open a case: a press, and none where the case is open."""
 _ELSEWHERE = ("account.wallet_", "account.payer_", "account.card_")
 """Reasons that are cured in the payer's own wallet or bank: afterwards the same payment goes."""
 
@@ -84,7 +87,7 @@ def _by_cause(evidence: Evidence, cause: Cause, ways: tuple[Way, ...]) -> list[C
     case = [Cure("case", f"/cases/{evidence.case}")] if evidence.case else []
     if cause.reason in AT_HOME:
         step, to = AT_HOME[cause.reason]
-        post: dict[str, str] | None = {} if step == "unfreeze" else None
+        post: dict[str, str] | None = {} if step in _PRESSED else None
         return [*case, *([] if post is not None and case else [Cure(step, to, post)])]
     reviewed = bool(case) and evidence.order is not None and evidence.order.state == "reviewing"
     if reviewed or cause.layer in ASKING or cause.reason.startswith("account.frozen"):
