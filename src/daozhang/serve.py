@@ -118,8 +118,7 @@ async def prepare(settings: Settings, server: Server, *, beside: bool = False) -
         finally:
             await database.close()
         return
-    for done in await migrate(server.dsn("owner")):
-        log.info("migrated %s", done.name)
+    await migrate(server.dsn("owner"))
     if beside:
         return
     owner = await Database.open(server.dsn("owner"), size=1)

@@ -8,7 +8,7 @@ import pytest
 
 from daozhang.jobs import due
 from daozhang.jobs.due import Due
-from daozhang.postgres import Database, Tx
+from daozhang.postgres import Database, Tx, Unavailable
 
 
 class Rows:
@@ -88,3 +88,26 @@ async def test_loops_that_begin_together_look_at_moments_of_their_own(database: 
     apart = sorted(Due("rows", database, rows.claim, rows.work)._apart for _ in range(12))
     gaps = [later - earlier for earlier, later in zip(apart, [*apart[1:], apart[0] + 1], strict=True)]
     assert min(gaps) > 1 / 30
+
+
+async def test_a_database_that_is_away_is_told_once_and_so_is_its_return(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = True
+
+    async def claim(_tx: Tx, _most: int) -> list[Any]:
+        if away:
+            raise Unavailable("nobody listens there")
+        return []
+
+    due = Due("rows", database, claim, Rows().work)
+    with caplog.at_level("INFO", logger="daozhang.jobs.due"):
+        for _ in range(5):
+            assert not await due._begin_free()
+        away = False
+        for _ in range(5):
+            assert not await due._begin_free()
+    assert [record.message for record in caplog.records] == [
+        "rows: database away (nobody listens there)",
+        "rows: the database is back",
+    ]

@@ -77,6 +77,8 @@ def refund(number: str, amount: str, why: str, /, *, actor: str = "operator", ch
         raise Failed("the amount is yuan with at most two decimals, such as 12.50") from None
     if amount_fen == 0:
         raise Failed("the amount is more than nothing, such as 12.50")
+    if len(why) > 80:
+        raise Failed("the payer reads at most 80 characters of why")
     view = on_order(number, lambda program, order_id: program.desk.refund(order_id, amount_fen, why, actor, checked=checked))
     if json:
         say_json(refund=view)

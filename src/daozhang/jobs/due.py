@@ -35,7 +35,7 @@ class Due:
     ) -> None:
         self.name, self._database, self._claim, self._work = name, database, claim, work
         self._awake = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._away = False
         self._apart = next(_begun) * _GOLDEN % 1.0
         self._busy: dict[asyncio.Task[None], Any] = {}
 
@@ -75,12 +75,22 @@ class Due:
     async def _begin_free(self) -> bool:
         """Fill the free slots. True when all of them found work: then there may be more."""
         free = MOST - len(self._busy)
+        if free <= 0:
+            return False
         try:
-            return free > 0 and len(await self._begin(free)) == free
+            begun = len(await self._begin(free))
         except (Unavailable, OutcomeUnknown) as fault:
-            log.warning("%s: database away (%s)", self.name, fault)
+            # Told once: a dozen loops that look every second would fill a disk in a night without a database.
+            if not self._away:
+                log.warning("%s: database away (%s)", self.name, fault)
+            self._away = True
         except Exception:
             log.exception("%s: claiming failed", self.name)
+        else:
+            if self._away:
+                log.info("%s: the database is back", self.name)
+            self._away = False
+            return begun == free
         return False
 
     async def _begin(self, most: int) -> list[asyncio.Task[None]]:
