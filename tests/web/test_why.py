@@ -87,6 +87,12 @@ async def test_in_general_it_says_that_it_works_and_lists_past_freezes(buyer: Br
     assert "secret note" not in text
 
 
+async def test_who_may_recharge_is_not_told_that_what_is_never_told_was_passed(buyer: Browser, stage: Stage) -> None:
+    page = (await buyer.get("/why")).text
+    assert "Some checks happen only when you pay." in page
+    assert "rules, risk, law" not in page
+
+
 async def test_published_rules_are_told_by_their_own_sentences(buyer: Browser, stage: Stage) -> None:
     text = html.unescape((await buyer.get("/why")).text)
     assert "Fewer than 5 orders of ¥2,000 or more within 10 minutes." in text
