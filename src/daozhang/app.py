@@ -182,18 +182,18 @@ async def _build(
     hub, books, accounts = Hub(database, direct_dsn), Books(database), Accounts()
     fulfil, limiter = Fulfil(SHOP, database, accounts, vault, books), Limiter(database)
     bonus = Bonus(SHOP, database)
-    identity = Identity(database, vault, limiter)
+    identity, called = Identity(database, vault, limiter), settings.shop_name or SHOP_NAME
     enrolment = Enrolment(database, vault, identity)
     cases = Cases(database, vault, _verdicts(accounts, fulfil, bonus, identity, enrolment))
     settle = Settle(tills, books, vault, accounts, registry.get, fulfilments=(fulfil, bonus), threads=cases)
     desk = Desk(
         SHOP, database, books, vault, registry, accounts, settle,
         public_url=url, page_version=__version__, notify_url=_notify_url(url), board=board, cases=cases,
-        fulfilments=(fulfil, bonus), tills=tills, named=partial(_named, identity),
+        fulfilments=(fulfil, bonus), tills=tills, named=partial(_named, identity, called),
     )  # fmt: skip
     door = Door(database, settle, desk.refunds, registry.get, limiter)
     providers = Providers(SHOP, database, vault, settings)
-    confirmations = Confirmations(database, vault, limiter, providers, lambda: SHOP_NAME)
+    confirmations = Confirmations(database, vault, limiter, providers, lambda: called)
     verifications = Verifications(database, vault, limiter, providers)
     _late_verdicts(cases, desk, verifications)
     payouts = Payouts(database, books, accounts, vault, verifications)
@@ -205,11 +205,11 @@ async def _build(
         challenges=Challenges(database, identity, confirmations, desk, verifications),
         by_code=ByCode(database, vault, identity, confirmations), faces=Faces(database, identity, verifications, confirmations),
         devices=Devices(database, identity, confirmations), enrolment=enrolment, second_step=SecondStep(database, vault, identity),
-        outward=Outward(SHOP, database, vault, identity, providers, lambda: SHOP_NAME, url),
+        outward=Outward(SHOP, database, vault, identity, providers, lambda: called, url),
         leaving=Leaving(SHOP, database, identity, accounts), regain=Regain(database, identity, confirmations),
         diagnoses=open_diagnoses(SHOP, database, vault, desk, board, cases), claims=Claims(database, settle, registry.get),
         choice=Choice(database, books, accounts, (fulfil,), cases),
-        shop_id=SHOP, phone_url=phone_url, tour=tour, regulated=feed.in_force,
+        shop_id=SHOP, shop_name=settings.shop_name, phone_url=phone_url, tour=tour, regulated=feed.in_force,
         console=Console(Staff(database, vault, limiter, identity.hasher), payouts, interface_log, vault),
     )  # fmt: skip
     asgi = Callbacks(make_app(house), registry, door, limiter, settings, hub.tell)
@@ -243,9 +243,9 @@ def _own_dues(database: Database, house: House) -> tuple[Due, ...]:
     )
 
 
-async def _named(identity: Identity, user_id: int) -> str:
+async def _named(identity: Identity, called: str, user_id: int) -> str:
     """Whom a payment is to, and for whose account."""
-    return f"{SHOP_NAME} {await identity.account(user_id)}".strip()
+    return f"{called} {await identity.account(user_id)}".strip()
 
 
 def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identity, enrolment: Enrolment) -> dict[str, Effect]:

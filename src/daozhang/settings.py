@@ -2,10 +2,14 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+
+_SHOP_NAME = re.compile(r"\w[\w .'-]{0,19}")
+"""What every channel takes within an order's description, and every messenger within a text."""
 
 
 class BadSetting(ValueError):
@@ -31,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8420
     public_url: str = ""
     """Address that people and channels reach us at; default `http://127.0.0.1:<port>`."""
+    shop_name: str = ""
+    """What pages, messages and payments call the shop; default the name of the house. As its payers' wallets show it."""
     master_key_file: Path | None = None
     """File with the 32-byte master key (64 hex digits). Default: made at first start in the data folder, mode 0600."""
     insecure_http: bool = False
@@ -63,6 +69,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         settings = msgspec.convert(given, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as fault:
         raise BadSetting(str(fault).replace("`$.", "`DAOZHANG_").upper() if "$." in str(fault) else str(fault)) from None
+    if settings.shop_name and not _SHOP_NAME.fullmatch(settings.shop_name):
+        raise BadSetting("DAOZHANG_SHOP_NAME must be at most 20 letters, digits, blanks or any of - . _ '")
     for network in settings.trusted_proxies:
         try:
             ipaddress.ip_network(network, strict=False)

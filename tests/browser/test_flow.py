@@ -197,6 +197,26 @@ async def test_typing_is_answered_and_an_open_order_is_gone_on_with_until_two_mi
     await context.close()
 
 
+async def test_a_countdown_that_is_over_goes_on_to_the_next_look(chromium: Browser, shop: Shop) -> None:
+    """The line said that the channel is being asked right now, until something changed: for minutes, and it was not so."""
+    context = await context_for(chromium, language="en", width=1280)
+    page = await context.new_page()
+    await page.clock.install()
+    await log_in(page, shop, PHONE, PASSWORD)
+    await page.click("[data-go]")
+    await page.wait_for_url("**/orders/RC-*")
+    line = page.locator(".time [data-countdown]")
+    await expect(line).to_have_text(re.compile(r"WeChat Pay is asked again in \d+:\d\d|Being done right now"))
+    tops = await page.locator(".stack > section, .rail > section").evaluate_all("all => all.map(each => Math.round(each.getBoundingClientRect().top))")
+    assert tops.count(min(tops)) == 2, "what stands beside each other begins at one height"
+    later = "update attempts set next_query_at = clock_now() + interval '90 seconds'"
+    await shop.stage.house.database.transact(lambda tx: tx.run(later))
+    await page.clock.fast_forward("00:16")
+    await page.clock.fast_forward("00:03")
+    await expect(line).to_have_text(re.compile(r"WeChat Pay is asked again in 1:[0-3]\d"))
+    await context.close()
+
+
 async def still_to_be_paid(page: Page) -> None:
     """What is paid with, and how long it can be, stand there."""
     await expect(page.locator(".cashier .btn.primary, .cashier .qr").first).to_be_visible()

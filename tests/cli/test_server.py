@@ -106,6 +106,18 @@ def test_what_cannot_be_done_is_a_sentence_and_a_status(
     assert "hidden" not in said + wrong
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environment", "status"),
+    [(("prove",), {}, 1), (("doctor",), {"DAOZHANG_PORT": "many"}, 2), (("order", "show", "RC-1"), {}, 1)],
+)
+def test_a_program_that_asked_for_json_reads_why_nothing_was_done(
+    place: Path, arguments: tuple[str, ...], environment: dict[str, str], status: int
+) -> None:
+    done, said, wrong = daozhang(place / "data", *arguments, "--json", **environment)
+    assert done == status
+    assert last_line(said) == {"ok": False, "error": wrong.removeprefix("daozhang: ").strip()}
+
+
 async def test_a_database_without_its_shape_is_a_sentence(server: Supervisor, place: Path) -> None:
     """Nobody has migrated it, and we were not told who may: whatever needs the tables says so, and does not trip over them."""
     admin = await asyncpg.connect(server.dsn("superuser", "postgres"))

@@ -257,7 +257,7 @@ async def test_the_form_leads_to_the_phone_and_back_with_the_signed_message(till
         phone = answer.headers["Location"]
     assert phone.startswith("/phone/pay/EP")
     async with till.session.get(f"{till.sim.url}{phone}") as page:
-        assert "青竹点卡" in await page.text()
+        assert "到账" in await page.text()
     till.sim.phone.pay(fields["out_trade_no"])
     back = dict(parse_qsl(urlsplit(phone).query))["back"]
     async with till.session.get(back, allow_redirects=False) as answer:

@@ -58,6 +58,8 @@ async def test_a_wrong_amount_is_shown_with_its_choice(buyer: Browser, stage: St
     assert "What shall become of this money?" in text
     assert "¥50.01" in text
     assert "By the clock" not in text
+    assert "Received · kept apart" in text, "the wallet's money in review does not hold it, so it is not called that"
+    assert ">Amount differs<" in (await buyer.get("/orders")).text
     token = re.search(r'name="csrf" value="([0-9a-f]{64})"', text)
     assert token is not None
     assert (await buyer.post(f"{path}/choice", {"csrf": token[1], "choice": "keep"})).status_code == 303

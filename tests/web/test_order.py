@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from html import unescape
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.flows.shop import LICENSED
-from tests.web.stage import PASSWORD, Stage
+from tests.web.stage import PASSWORD, Stage, open_stage
 from tests.web.test_recharge import ON_PHONE, fill, limited
 from tests.web.test_sessions import Browser
 
@@ -18,7 +19,11 @@ from daozhang import ids
 from daozhang.events import hub
 from daozhang.identity import Visitor
 from daozhang.policy.books import Books
+from daozhang.postgres import Database
+from daozhang.settings import Settings
 from daozhang.simulators.faults import Fault
+from daozhang.simulators.merchant import Enrolment
+from daozhang.web.doors import make_app
 from daozhang.web.front import stream
 from daozhang.web.front.stream import MOST_PER_USER
 
@@ -224,6 +229,18 @@ async def test_a_page_that_cannot_listen_asks_for_the_state(buyer: Browser, stag
     assert before["mark"] != after["mark"]
 
 
+async def test_a_page_whose_countdown_is_over_asks_when_the_next_look_is(buyer: Browser, stage: Stage) -> None:
+    path, order_id = await place(buyer)
+    text = (await buyer.get(path)).text
+    assert f'data-again="{path}/state?next=1"' in text
+    assert "next_s" not in (await buyer.get(f"{path}/state")).json()
+    later = "update attempts set next_query_at = clock_now() + interval '90 seconds' where order_id = $1"
+    await stage.house.database.transact(lambda tx: tx.run(later, order_id))
+    assert 60 < (await buyer.get(f"{path}/state?next=1")).json()["next_s"] <= 90
+    await stage.pay(order_id)
+    assert (await buyer.get(f"{path}/state?next=1")).json()["next_s"] is None
+
+
 async def test_without_script_the_waiting_page_renews_itself(buyer: Browser) -> None:
     path, _ = await place(buyer)
     text = (await buyer.get(path)).text
@@ -253,6 +270,21 @@ async def test_wallet_and_cashier_say_whom_it_is_for_and_not_to_pay_a_code_that_
     await stage.shop.program.desk.look(lost_id)
     assert (await stage.shop.order(lost_id)).action == "qr", "asked again with the same words, the channel hands out the same code"
     assert stage.sim.phone.find(await stage.shop.number(lost_id)).description == shown
+
+
+async def test_a_shop_goes_by_its_own_name_on_pages_and_in_the_wallet(
+    database: Database, settings: Settings, enrolment: Enrolment
+) -> None:
+    """Payers are told to compare whom they pay: the cashier has to say the name that the wallet shows."""
+    async with open_stage(database, replace(settings, shop_name="Mo's 2. Kiosk 墨"), enrolment=enrolment) as stage:
+        buyer = Browser(make_app(stage.house))
+        await buyer.login()
+        path, order_id = await place(buyer)
+        text = unescape((await buyer.get(path)).text)
+        assert "<b>Mo's 2. Kiosk 墨</b>" in text
+        assert "Paid to Mo's 2. Kiosk 墨, for the account 138****8000." in text
+        shown = stage.sim.phone.find(await stage.shop.number(order_id)).description
+        assert shown == "余额充值 · Mo's 2. Kiosk 墨 138****8000 · 别人发来的码请勿付款"
 
 
 async def test_the_cashier_switches_to_another_way_with_one_tap(buyer: Browser, stage: Stage) -> None:

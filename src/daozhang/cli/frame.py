@@ -3,7 +3,7 @@
 import json as jsonlib
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from cyclopts import App
@@ -34,13 +34,19 @@ def run(arguments: list[str] | None = None) -> None:
     try:
         app(arguments)
     except BadSetting as fault:
-        say_error(str(fault))
-        sys.exit(2)
+        _give_up(str(fault), 2, arguments)
     except Failed as fault:
-        say_error(str(fault))
-        sys.exit(1)
+        _give_up(str(fault), 1, arguments)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _give_up(why: str, status: int, arguments: list[str] | None) -> NoReturn:
+    """Say why to the person at the terminal, and to a program that asked for JSON in the line that it reads."""
+    say_error(why)
+    if "--json" in (sys.argv[1:] if arguments is None else arguments):
+        say_json(ok=False, error=why)
+    sys.exit(status)
 
 
 def say(text: str) -> None:

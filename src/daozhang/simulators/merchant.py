@@ -60,7 +60,7 @@ def load_enrolment(path: Path) -> Enrolment:
 def enrol(
     mchid: str = "1900007291",
     appid: str = "wx8888888888888888",
-    name: str = "青竹点卡",
+    name: str = "到账",
     mode: KeyMode = "both",
     certificates: int = 1,
 ) -> Enrolment:

@@ -49,7 +49,7 @@ def load_enrolment(path: Path) -> Enrolment:
 
 
 def enrol(
-    app_id: str = "2021003128600001", seller_id: str = "2088102147948060", name: str = "青竹点卡", mode: Mode = "both"
+    app_id: str = "2021003128600001", seller_id: str = "2088102147948060", name: str = "到账", mode: Mode = "both"
 ) -> Enrolment:
     """Enrol an application with fresh RSA-2048 keys."""
     own, theirs = _key(), _key()

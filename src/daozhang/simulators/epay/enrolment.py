@@ -39,7 +39,7 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
 def enrol(*pids: str) -> Enrolment:
     """An operator with fresh RSA-2048 keys and these merchants (1001 when none is named)."""
     merchants = tuple(
-        Merchant(pid=pid, name="青竹点卡" if place == 0 else f"商户{pid}", key=_secret(), private_key=private_base64(_pair()))
+        Merchant(pid=pid, name="到账" if place == 0 else f"商户{pid}", key=_secret(), private_key=private_base64(_pair()))
         for place, pid in enumerate(pids or ("1001",))
     )
     return Enrolment(platform_key=private_base64(_pair()), merchants=merchants)

@@ -66,7 +66,7 @@ def enrol(*named: tuple[str, str]) -> Enrolment:
         middle_key=private_pem(middle_key),
         signer=pem(signer),
         signer_key=private_pem(signer_key),
-        merchants=tuple(_merchant(*each, middle_key) for each in named or (("777290058100001", "青竹点卡"),)),
+        merchants=tuple(_merchant(*each, middle_key) for each in named or (("777290058100001", "到账"),)),
     )
 
 

@@ -73,13 +73,14 @@ async def _page(
     claimed: "Claimed | None" = None, status: int = 200,
 ) -> Response[bytes]:  # fmt: skip
     house, reader = house_of(request), locale_of(request)
-    context: dict[str, Any] = {"shown": None, "path": None}
+    context: dict[str, Any] = {"shown": None, "path": None, "path_state": ""}
     not_found = claimed is not None and claimed.found == "not_found"
     if claimed is not None and claimed.order is not None:
         view = claimed.order
         _, finding = await house.diagnoses.of_order(view, session.shop_id)
         context["shown"] = told_finding(finding, reader.either(f"kind.{view.kind}", "kind.other"), reader)
         context["path"] = path.steps(view, reader, await house.diagnoses.reader.clocks(view))
+        context["path_state"] = f"/orders/{view.shown}/state?next=1"
     said = [
         (reader.t(f"claim.{each.what}", kind=reader.either(f"kind.{each.kind}", "kind.other")), reader.time(each.at))
         for each in (claimed.said if claimed and claimed.order else ())

@@ -56,10 +56,16 @@ async def show(request: AnyRequest, shown: FromPath[str]) -> Response[Any]:
 
 @get("/orders/{shown:str}/state")
 async def state(request: AnyRequest, shown: FromPath[str]) -> dict[str, Any]:
-    """What a waiting page asks when it cannot listen: did `mark` change?"""
+    """What a waiting page asks when it cannot listen: did `mark` change?
+
+    With `next` in the address also `next_s`, the seconds until the next automatic step; None when none is to come.
+    """
     session = await sessions.require(request)
     view = await find(request, session, shown)
-    return {"state": view.state, "money": view.money, "terminal": view.terminal, "mark": mark_of(view)}
+    told = {"state": view.state, "money": view.money, "terminal": view.terminal, "mark": mark_of(view)}
+    if "next" in request.query_params:
+        told["next_s"] = next((line.next_s for line in reversed(await _path(request, view))), None)
+    return told
 
 
 @post("/orders/{shown:str}/check", status_code=303)
@@ -170,7 +176,7 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
         "told": reason.told(reader.code, view.reason_facts) if reason else None,
         # Money of another amount is told while its owner may choose; afterwards the page itself says what became of it.
         "anomalies": [_anomaly(kind, view, reader) for kind in view.anomalies if kind != "amount" or view.state == "misfit"],
-        "path": path.steps(view, reader, None if view.terminal else await house_of(request).diagnoses.reader.clocks(view)),
+        "path": await _path(request, view),
         "gift_lines": await offers.lines(request, view.id),
         "backs_lines": refunds.lines(view, reader),
         "bought": await house_of(request).purchases.of_order(view.user_id, view.id) if view.purpose == "purchase" else None,
@@ -180,6 +186,11 @@ async def _page(request: AnyRequest, session: "Session", view: "OrderView") -> R
     }
     template = "waiting" if face in {"preparing", "closing", "checking"} else face
     return await page(request, f"front/order/{template}.html", here="orders", session=session, **context)
+
+
+async def _path(request: AnyRequest, view: "OrderView") -> list[path.Line]:
+    clocks = None if view.terminal else await house_of(request).diagnoses.reader.clocks(view)
+    return path.steps(view, locale_of(request), clocks)
 
 
 async def _again(request: AnyRequest, view: "OrderView") -> "Open | None":

@@ -1,9 +1,18 @@
-/* data-countdown: counts the seconds left, by the browser's steady clock and not by its wall clock. */
+/* data-countdown: counts the seconds left, by the browser's steady clock and not by its wall clock. Where what was due comes again
+   (data-again says when), the line goes on counting: a page that nothing changed would else say for minutes that it is being done. */
 (function () {
   "use strict";
   document.querySelectorAll("[data-countdown]").forEach(function (box) {
     const left = box.querySelector("[data-left]");
-    const ends = performance.now() + Number(box.dataset.countdown) * 1000;
+    const counting = Array.from(box.childNodes);
+    let ends = 0;
+    let wait = 2000;
+
+    function begin(seconds) {
+      ends = performance.now() + seconds * 1000;
+      tick();
+    }
+
     function tick() {
       const seconds = Math.max(0, Math.ceil((ends - performance.now()) / 1000));
       const hours = Math.floor(seconds / 3600);
@@ -11,9 +20,29 @@
       const clock = String(seconds % 60).padStart(2, "0");
       left.textContent = hours > 48 ? Math.floor(hours / 24) + (document.documentElement.lang.startsWith("zh") ? " 天" : " d")
         : hours ? hours + ":" + String(minutes).padStart(2, "0") + ":" + clock : minutes + ":" + clock;
-      if (!seconds && box.dataset.done) box.textContent = box.dataset.done;
       if (seconds > 0) setTimeout(tick, 1000);
+      else if (box.dataset.done) {
+        box.textContent = box.dataset.done;
+        if (box.dataset.again) setTimeout(ask, wait);
+      }
     }
-    tick();
+
+    function ask() {
+      wait = Math.min(wait * 1.5, 30000);
+      if (document.hidden) setTimeout(ask, wait);
+      else fetch(box.dataset.again, { headers: { accept: "application/json" } })
+        .then(function (response) { return response.ok ? response.json() : {}; })
+        .then(function (state) {
+          if (state.next_s > 0) {
+            wait = 2000;
+            box.replaceChildren.apply(box, counting);
+            begin(state.next_s);
+          } else if (state.next_s === 0) setTimeout(ask, wait);
+          else box.textContent = "";
+        })
+        .catch(function () { setTimeout(ask, wait); });
+    }
+
+    begin(Number(box.dataset.countdown));
   });
 })();
