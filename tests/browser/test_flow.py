@@ -207,7 +207,9 @@ async def test_a_countdown_that_is_over_goes_on_to_the_next_look(chromium: Brows
     await page.wait_for_url("**/orders/RC-*")
     line = page.locator(".time [data-countdown]")
     await expect(line).to_have_text(re.compile(r"WeChat Pay is asked again in \d+:\d\d|Being done right now"))
-    tops = await page.locator(".stack > section, .rail > section").evaluate_all("all => all.map(each => Math.round(each.getBoundingClientRect().top))")
+    tops = await page.locator(".stack > section, .rail > section").evaluate_all(
+        "all => all.map(each => Math.round(each.getBoundingClientRect().top))"
+    )
     assert tops.count(min(tops)) == 2, "what stands beside each other begins at one height"
     later = "update attempts set next_query_at = clock_now() + interval '90 seconds'"
     await shop.stage.house.database.transact(lambda tx: tx.run(later))

@@ -230,6 +230,27 @@ async def test_twenty_refunds_at_once_never_return_more_than_was_paid(shop: Shop
     assert await wallet(shop) == (500, 0)
 
 
+async def test_what_a_channel_told_by_itself_is_read_by_order_beside_what_it_answered(shop: Shop) -> None:
+    """Every request and every answer, theirs too: the payment's message and the refund's, each once, without their secrets."""
+    other = await paid(shop)
+    order = await paid(shop)
+    refund_id = await refund(shop, order)
+    await refunds_end(shop)
+    said = await shop.program.interface_log.of_order(order.id)
+    assert [each.operation for each in said if each.direction == "out"][:2] == ["order", "refund"]
+    told = [each for each in said if each.direction == "in"]
+    attempt_id = await shop.program.database.value("select id from attempts where order_id = $1", order.id)
+    about = [(attempt_id, None), (None, refund_id)]
+    assert [(each.attempt_id, each.refund_id) for each in told] == about, "nothing of the other order, which is as young"
+    assert [(each.operation, each.result) for each in told] == [("notice", "credited"), ("notice", "done")]
+    for each in told:
+        assert "wechatpay-signature: ***" in each.request
+        assert '"resource_type":"encrypt-resource"' in each.request
+        assert ":number" not in each.request
+        assert 0 <= each.duration_us < 60_000_000
+    assert [each.direction for each in await shop.program.interface_log.of_order(other.id)] == ["out", "in"]
+
+
 @pytest.mark.parametrize("amount_fen", [0, -1, 5_001, 2**62])
 async def test_am_03_a_refund_of_an_impossible_amount_is_refused(shop: Shop, amount_fen: int) -> None:
     order = await paid(shop)

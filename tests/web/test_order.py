@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.flows.shop import LICENSED
+from tests.flows.test_refunds import refunds_end
 from tests.web.stage import PASSWORD, Stage, open_stage
 from tests.web.test_recharge import ON_PHONE, fill, limited
 from tests.web.test_sessions import Browser
@@ -21,7 +22,7 @@ from daozhang.identity import Visitor
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
 from daozhang.settings import Settings
-from daozhang.simulators.faults import Fault
+from daozhang.simulators.faults import Fault, Point
 from daozhang.simulators.merchant import Enrolment
 from daozhang.web.doors import make_app
 from daozhang.web.front import stream
@@ -346,6 +347,24 @@ async def test_a_single_recharge_offers_no_way_back_with_a_tap(buyer: Browser, s
     assert "Paid twice?" not in (await buyer.get(path)).text
     await buyer.submit("/me", f"{path}/back")
     assert await stage.shop.cash() == 5_000
+
+
+async def test_money_is_called_returned_only_once_it_is_back(buyer: Browser, stage: Stage, free_clock: None) -> None:
+    path, order_id = await place(buyer)
+    await stage.pay(order_id)
+    points: tuple[Point, Point] = ("refund", "refund_query")
+    for point in points:
+        stage.sim.dial.set(Fault(point=point, kind="error", times=None))
+    await stage.shop.program.desk.refund(order_id, 2_000, "buyer asked", "test")
+    assert (await stage.shop.order(order_id)).refunds[0].state in ("reserved", "sent")
+    text = (await buyer.get(path)).text
+    assert "¥20.00 of it is on its way back" in text
+    assert "of it has been returned" not in text
+    stage.sim.dial.clear()
+    await refunds_end(stage.shop)
+    text = (await buyer.get(path)).text
+    assert "¥20.00 of it has been returned" in text
+    assert "on its way back" not in text
 
 
 async def test_an_order_under_review_says_so_and_leads_to_where_it_is_explained(buyer: Browser, stage: Stage) -> None:

@@ -8,9 +8,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from daozhang import clock, ids
 from daozhang.events import redact
@@ -20,6 +22,11 @@ from daozhang.postgres import Batch, Database, statements
 log = logging.getLogger(__name__)
 
 OWN_WORDS_S = 2.0
+NUMBER = ":number"
+"""Beside the headers that are kept of a message: the number it speaks of. No header of HTTP can be called so."""
+AROUND = timedelta(minutes=1)
+"""A message is looked for this long before and after each move of what it may be about."""
+_MOST = 500
 _COLUMNS = 15
 
 
@@ -74,7 +81,20 @@ class InterfaceLog:
         """
         await self._written()
         rows = await self._database.rows(statements("daozhang.events").interface_of_order, order_id)
-        return [Entry(**dict(row)) for row in rows]
+        said = [Entry(**dict(row)) for row in rows]
+        return sorted(said + await self._told(order_id), key=lambda each: each.id)[:_MOST]
+
+    async def _told(self, order_id: UUID) -> list[Entry]:
+        """The messages of the channel about an order. They are kept already, as they came, in the commit that settled them.
+
+        None is written twice for this log: they are found around the moments at which the order, an attempt or a refund moved.
+        """
+        sql = statements("daozhang.events")
+        numbers = {ids.text26(row["id"]): row for row in await self._database.rows(sql.numbers_of_order, order_id)}
+        turns = [row["at"] for row in await self._database.rows(sql.turns_of_order, order_id)]
+        since, until = [ids.first_at(at - AROUND) for at in turns], [ids.first_at(at + AROUND) for at in turns]
+        rows = await self._database.rows(sql.messages_around, since, until, list(numbers), NUMBER)
+        return [_message(row, numbers[row["number"]]) for row in rows]
 
     async def of_channel(self, channel_id: int, limit: int = 100) -> list[Entry]:
         """What was last said with one channel, newest first. Raises `Unavailable`."""
@@ -102,6 +122,30 @@ class InterfaceLog:
         assert len(columns) == _COLUMNS
         await self._database.transact(lambda tx: tx.run(statements("daozhang.events").keep_exchanges, *columns))
         return [None] * len(rows)
+
+
+def _message(row: Any, about: Any) -> Entry:
+    headers = msgspec.json.decode(row["headers"], type=dict[str, str])
+    headers.pop(NUMBER, None)
+    request = redact.bounded(f"{redact.headers(headers)}\n\n{redact.body(row['body'])}")
+    took_us = max(0, int((row["at"] - ids.made_at(row["id"])) / timedelta(microseconds=1)))
+    attempt_id, refund_id = (None, about["id"]) if about["refund"] else (about["id"], None)
+    trace = redact.trace(headers.get("request-id", ""))
+    return Entry(
+        row["id"],
+        row["channel_id"],
+        attempt_id,
+        refund_id,
+        "in",
+        "notice",
+        trace,
+        None,
+        took_us,
+        row["why"],
+        request,
+        "",
+        row["at"],
+    )
 
 
 def _row(exchange: Exchange, at: datetime) -> tuple[Any, ...]:

@@ -23,6 +23,28 @@ where order_id = $1
 order by id
 limit 500;
 
+-- name: numbers_of_order
+select a.id, false as refund from attempts a where a.order_id = $1
+union all
+select r.id, true from refunds r where r.order_id = $1;
+
+-- name: turns_of_order
+select m.at from order_moves m where m.order_id = $1
+union
+select m.at from attempts a join attempt_moves m on m.attempt_id = a.id where a.order_id = $1
+union
+select m.at from refunds r join refund_moves m on m.refund_id = r.id where r.order_id = $1
+order by at desc
+limit 200;
+
+-- name: messages_around
+select distinct on (n.id) n.id, n.channel_id, n.why, n.headers::text as headers, n.body, n.at, n.headers ->> $4 as number
+from unnest($1::uuid[], $2::uuid[]) as t (since, until)
+join notifications n on n.id between t.since and t.until
+where n.headers ->> $4 = any($3::text[])
+order by n.id
+limit 500;
+
 -- name: interface_of_channel
 select id, channel_id, attempt_id, refund_id, direction, operation, trace, status, duration_us, result, request, response, at
 from interface_log

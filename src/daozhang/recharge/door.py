@@ -79,7 +79,8 @@ class Door:
         Raises `Invalid` when it does not hold; `Unavailable`, `OutcomeUnknown` or `Full` when we can neither settle nor keep it.
         """
         notification = await self._reading.read(channel, headers, body)
-        raw = inbox.Raw(ids.new_id(), channel.id, notification.key, inbox.kept_headers(headers), body)
+        about = notification.report.number if notification.report else ""
+        raw = inbox.Raw(ids.new_id(), channel.id, notification.key, inbox.kept_headers(headers, about), body)
         try:
             if notification.report is not None and KINDS[channel.kind].asks_first:
                 await self._ask(shop_id, channel, notification.report, raw)

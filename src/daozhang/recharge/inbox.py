@@ -10,6 +10,7 @@ import msgspec
 
 from daozhang import clock
 from daozhang.channels.port import Report
+from daozhang.events.interface_log import NUMBER
 from daozhang.postgres import Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge import moves
@@ -46,9 +47,15 @@ class Stored(NamedTuple):
     why: str
 
 
-def kept_headers(headers: dict[str, str]) -> str:
-    """The headers that prove or explain a message, cut to 512 characters each, as JSON."""
-    return msgspec.json.encode({name: headers[name][:512] for name in KEPT_HEADERS if name in headers}).decode()
+def kept_headers(headers: dict[str, str], number: str = "") -> str:
+    """The headers that prove or explain a message, cut to 512 characters each, as JSON.
+
+    With them stands the number that the message speaks of, once it was read: so the interface log finds it by its order.
+    """
+    kept = {name: headers[name][:512] for name in KEPT_HEADERS if name in headers}
+    if number:
+        kept[NUMBER] = number[:64]
+    return msgspec.json.encode(kept).decode()
 
 
 async def store(tx: Tx, shop_id: int, at: datetime, messages: Sequence[Stored]) -> None:
