@@ -6,7 +6,7 @@ from daozhang.settings import BadSetting, read_settings
 
 
 def test_nothing_has_to_be_set() -> None:
-    settings = read_settings({"HOME": "/home/lin"})
+    settings = read_settings({"DAOZHANG_DATA": "somewhere"})
     assert settings.url() == "http://127.0.0.1:8420"
     assert (settings.database, settings.trusted_proxies, settings.insecure_http, settings.shop_name) == (None, (), False, "")
 

@@ -1,5 +1,5 @@
-/* data-countdown: counts the seconds left, by the browser's steady clock and not by its wall clock. Where what was due comes again
-   (data-again says when), the line goes on counting: a page that nothing changed would else say for minutes that it is being done. */
+/* data-countdown: counts the seconds left, by the browser's steady clock and not by its wall clock. What is done time and again
+   (data-again says when) is counted down to again: a page that nothing changes would say for minutes that it is being done. */
 (function () {
   "use strict";
   document.querySelectorAll("[data-countdown]").forEach(function (box) {
