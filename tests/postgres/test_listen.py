@@ -1,9 +1,13 @@
 """A listener hears every wake-up, and after a lost connection it comes back and looks, because it may have missed one."""
 
 import asyncio
+import tempfile
+from pathlib import Path
 
 import asyncpg
+import pytest
 from tests.patience import until
+from tests.postgres.test_silence import Wire
 
 from daozhang.postgres import Database
 from daozhang.postgres.listen import listen
@@ -60,3 +64,25 @@ async def test_while_no_host_takes_writes_it_is_asked_again(server: Supervisor, 
     await until(heard.is_set)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_a_server_that_is_gone_without_a_word_is_noticed(
+    server: Supervisor, fresh: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daozhang.postgres.listen.ASK_S", 0.05)
+    monkeypatch.setattr("daozhang.postgres.listen.ANSWER_S", 0.5)
+    line, heard = Wire(server.home.sockets / ".s.PGSQL.5432"), asyncio.Queue[None]()
+    with tempfile.TemporaryDirectory() as folder:
+        listener = await asyncio.start_unix_server(line.serve, str(Path(folder) / ".s.PGSQL.5432"))
+        dsn = server.dsn("app", fresh).split("?", 1)[0] + f"?host={folder}&port=5432"
+        listening = asyncio.create_task(listen(dsn, "tested", lambda: heard.put_nowait(None)))
+        await heard.get()
+        await asyncio.sleep(0.2)
+        assert heard.empty(), "a server that answers is left in peace"
+        line.silent = True
+        await until(lambda: line.silent and line.swallowed > 0)
+        line.silent = False
+        await heard.get()
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        listener.close()

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from tests.patience import until
 
-from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable
+from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable, hosts
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.pool import while_waiting
 from daozhang.postgres.supervisor import Supervisor
@@ -165,8 +165,8 @@ async def test_several_hosts_the_first_of_which_is_dead(server: Supervisor, fres
     proxy = await asyncio.start_server(through(server), "127.0.0.1", 0)
     alive = proxy.sockets[0].getsockname()[1]
     secret = server.home.password("app")
-    hosts = f"127.0.0.1:{dead},127.0.0.1:{alive}"
-    opened = await Database.open(f"postgresql://daozhang_app:{secret}@{hosts}/{fresh}?sslmode=disable")
+    named = f"127.0.0.1:{dead},127.0.0.1:{alive}"
+    opened = await Database.open(f"postgresql://daozhang_app:{secret}@{named}/{fresh}?sslmode=disable")
     assert await opened.value("select current_user") == "daozhang_app"
     await opened.close()
     with pytest.raises(Unavailable, match="no host of its DSN takes writes .of one of them: nobody listens there"):
@@ -174,6 +174,34 @@ async def test_several_hosts_the_first_of_which_is_dead(server: Supervisor, fres
     probe.close()
     proxy.close()
     await proxy.wait_closed()
+
+
+async def test_a_host_that_says_nothing_costs_its_own_time_alone(
+    server: Supervisor, fresh: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine without power refuses nobody, it says nothing. Who took over is reached all the same, and first next time."""
+    monkeypatch.setattr(hosts, "EACH_S", 1.0)
+    held: list[asyncio.StreamWriter] = []
+
+    async def silence(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    proxy = await asyncio.start_server(through(server), "127.0.0.1", 0)
+    gone = await asyncio.start_server(silence, "127.0.0.1", 0)
+    named = ",".join(f"127.0.0.1:{each.sockets[0].getsockname()[1]}" for each in (gone, proxy))
+    ends = f"@{named}/{fresh}?sslmode=disable"
+    opened = await Database.open(f"postgresql://daozhang_app:{server.home.password('app')}{ends}")
+    assert await opened.value("select current_user") == "daozhang_app"
+    assert len(held) == 1
+    await asyncio.gather(*(opened.value("select pg_sleep(0.1)") for _ in range(4)))
+    assert len(held) == 1, "who took writes last is asked first"
+    await opened.close()
+    assert await migrate(f"postgresql://daozhang_owner:{server.home.password('owner')}{ends}") == []
+    for writer in held:
+        writer.close()
+    for each in (proxy, gone):
+        each.close()
+        await each.wait_closed()
 
 
 async def test_a_host_that_accepts_no_writes_is_passed_over(server: Supervisor, fresh: str) -> None:

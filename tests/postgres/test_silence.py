@@ -15,7 +15,7 @@ class Wire:
     """A unix socket in front of the server's that swallows every byte while `silent`."""
 
     def __init__(self, upstream: Path) -> None:
-        self._upstream, self.silent = upstream, False
+        self._upstream, self.silent, self.swallowed = upstream, False, 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_unix_connection(str(self._upstream))
@@ -23,7 +23,9 @@ class Wire:
 
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
-            if not self.silent:
+            if self.silent:
+                self.swallowed += len(data)
+            else:
                 sink.write(data)
         sink.close()
 

@@ -137,6 +137,7 @@ async def _run(binaries: Binaries, program: str, dsn: str, arguments: list[str])
     address, password = _without_password(dsn)
     # Of several hosts the one that takes writes: a standby may be behind what was acknowledged.
     environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PGPASSWORD": password, "PGTARGETSESSIONATTRS": "read-write"}
+    environment["PGCONNECT_TIMEOUT"] = "5"
     process = await asyncio.create_subprocess_exec(
         binaries.path(program),
         f"--dbname={address}",

@@ -5,14 +5,16 @@ import logging
 from collections.abc import Callable
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
+from daozhang.postgres.hosts import connect, still_there
 from daozhang.postgres.trouble import told
 
 log = logging.getLogger(__name__)
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 10.0
+ASK_S, ANSWER_S = 30.0, 10.0
+"""How often the server is asked whether it is still there, and for how long: one that lost its power does not say so."""
 
 
 async def listen(dsn: str, channel: str, woke: Callable[[], None]) -> None:
@@ -24,13 +26,19 @@ async def listen(dsn: str, channel: str, woke: Callable[[], None]) -> None:
     while True:
         connection: asyncpg.Connection[asyncpg.Record] | None = None
         try:
-            connection = await asyncpg.connect(dsn, timeout=10, target_session_attrs=SessionAttribute.read_write)
-            gone = asyncio.Event()
-            connection.add_termination_listener(lambda *_, gone=gone: gone.set())
+            connection = await connect(dsn, timeout=10)
+            turn = asyncio.Event()
+            connection.add_termination_listener(lambda *_, turn=turn: turn.set())
             await connection.add_listener(channel, lambda *_: woke())
             woke()
             wait_s = FIRST_WAIT_S
-            await gone.wait()
+            while not connection.is_closed():
+                timer = asyncio.get_running_loop().call_later(ASK_S, turn.set)
+                await turn.wait()
+                timer.cancel()
+                turn.clear()
+                if not connection.is_closed():
+                    await still_there(connection, ANSWER_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
             log.warning("listening was lost: %s", told(fault, dsn))
         finally:

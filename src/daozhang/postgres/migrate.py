@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from daozhang import clock
+from daozhang.postgres.hosts import connect
 from daozhang.postgres.pool import Database, Unavailable
 from daozhang.postgres.trouble import told
 
@@ -133,14 +133,12 @@ def missing(migrations: list[Migration], applied: dict[int, tuple[str, str]]) ->
 async def _connect(dsn: str) -> "asyncpg.Connection[Any]":
     """The host that takes writes: what a standby says is applied may be old, and its advisory lock keeps nobody out."""
     try:
-        return await asyncpg.connect(
-            dsn,
-            timeout=30,
-            target_session_attrs=SessionAttribute.read_write,
-            server_settings={"application_name": "daozhang-migrate"},
+        connection: asyncpg.Connection[Any] = await connect(
+            dsn, timeout=30, server_settings={"application_name": "daozhang-migrate"}
         )
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
         raise Unavailable(told(fault, dsn)) from None
+    return connection
 
 
 async def check_shape(database: Database) -> None:

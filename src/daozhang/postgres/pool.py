@@ -11,12 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from functools import partial
 from types import coroutine
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from daozhang.postgres.driver import Session, give_back, make_ends, session_of
+from daozhang.postgres.hosts import connect
 from daozhang.postgres.trouble import told
 
 T = TypeVar("T")
@@ -154,7 +154,7 @@ class Database:
                 max_inactive_connection_lifetime=idle_s,
                 connection_class=Session,
                 init=None if pooled else make_ends,
-                target_session_attrs=SessionAttribute.read_write,
+                connect=cast("Any", connect),
                 server_settings={"application_name": "daozhang"} | ({} if pooled else SESSION | (BY_KEY if by_key else {})),
             )
         except (*_LOST, asyncpg.PostgresError, ValueError) as fault:
