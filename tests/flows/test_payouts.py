@@ -16,6 +16,7 @@ from daozhang.ledger import accounts
 from daozhang.ledger.reserve import Hold
 from daozhang.postgres import Database
 from daozhang.reasons.refusal import Refusal
+from daozhang.recharge import anomalies
 from daozhang.recharge.model import OrderView
 from daozhang.recharge.payout import Payee, Payouts
 from daozhang.settings import Settings
@@ -225,8 +226,12 @@ async def test_a_refund_that_is_stuck_is_kept_as_balance_by_decision(shop: Shop,
         await shop.later(300)
         await shop.sim.quiet()
         await shop.work()
+    assert (await shop.order(order.id)).anomalies == ("unresolved",)
     assert await shop.program.desk.refunds.keep(refund_id, "卡已注销", "anna") == "failed"
     seen = await shop.order(order.id)
+    assert seen.anomalies == ()
+    assert await anomalies.waiting(shop.program.database) == []
+    assert [step.actor for step in seen.steps if step.what == "refund.failed"] == ["anna"]
     assert [(refund.state, refund.reason) for refund in seen.refunds] == [("failed", "refund.kept_as_balance")]
     assert (await wallet(shop), seen.refunded_fen) == ((5_000, 0), 0)
     with refuses("refund.not_stuck"):

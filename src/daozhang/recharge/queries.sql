@@ -244,7 +244,8 @@ from payouts p join payout_moves m on m.payout_id = p.id where p.order_id = $1
 order by 1, 5;
 
 -- name: order_anomalies
-select kind from anomalies where order_id = $1 order by at;
+-- Late, double or other money stays so; what had no end stands here until somebody or something has found one.
+select kind from anomalies where order_id = $1 and (kind <> 'unresolved' or resolved_at is null) order by at;
 
 -- name: order_refunds
 select r.id, r.order_id, r.state, r.amount_fen, r.created_at, r.moved_at, r.reason, r.origin, r.why, a.kind,
@@ -324,6 +325,11 @@ select count(*) as number, max(created_at) as latest from refunds where attempt_
 
 -- name: told_of_refund
 select id from anomalies where attempt_id = $1 and kind = $2 and facts ->> 'refund' = $3 and resolved_at is null limit 1;
+
+-- name: refund_given_up
+-- Whoever gives a stuck refund up has decided what a person was asked.
+update anomalies set resolved_at = $3, resolution = $4
+where attempt_id = $1 and resolved_at is null and kind = 'unresolved' and facts ->> 'refund' = $2;
 
 -- name: refund_came_through
 -- What a person was told of a refund that came through after all is settled; so is a second payment, once it is back.

@@ -208,7 +208,15 @@ class Refunds:
             raise Refusal("refund.in_progress")
         log.warning("refund %s is given up by %s: %s", refund_id, actor, why[:80])
         reason = KEPT if row["origin"] == "cash" else "refund.failed"
-        return await self._database.transact(lambda tx: self._endings.finish(tx, refund_id, "failed", None, None, reason, actor))
+
+        async def give_up(tx: Tx) -> str:
+            ended = await self._endings.finish(tx, refund_id, "failed", None, None, reason, actor)
+            if ended == "failed" and row["origin"] == "cash":
+                # What a person was asked is decided. Money that was never credited is asked about anew, in a case.
+                await tx.run(sql.refund_given_up, row["attempt_id"], str(refund_id), clock.now(), f"{actor}: {why}"[:200])
+            return ended
+
+        return await self._database.transact(give_up)
 
     async def _refused(self, tx: Tx, refund_id: UUID, reason: str | None) -> None:
         """Money that must go back, plainly refused before anything was taken in: the next look is the first one again.

@@ -56,7 +56,7 @@ class Endings:
             await tx.value(sql.count_refund, row["order_id"], -row["amount_fen"])
         await self._order_ends(tx, row, state, reason, seen["user_id"], by_hand=actor != "refund")
         event = events.Event(f"refund.{state}", row["order_id"], seen["user_id"], f'{{"amount_fen":{row["amount_fen"]}}}')
-        await events.append(tx, row["shop_id"], at, "refund", [event])
+        await events.append(tx, row["shop_id"], at, actor, [event])
         if state == "done":
             await tx.run(sql.refund_came_through, row["attempt_id"], str(refund_id), at, "the refund came through")
             if row["origin"] == "suspense" and row["order_id"]:

@@ -123,7 +123,7 @@ def _source(step: "Step") -> str:
     """Callback, query, bill, the channel's answer, our checks, our ledger, you, the clock, or a person."""
     if step.what == "order.paid":
         return _WITNESSES.get(str(step.facts.get("why", "")), "channel")
-    if step.what in _SOURCES:
+    if step.what in _SOURCES and not (step.what == "refund.failed" and step.actor != "refund"):
         return _SOURCES[step.what]
     if step.actor.startswith("user:"):
         return "user"
