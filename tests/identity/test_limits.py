@@ -1,11 +1,15 @@
 """Token buckets: exact under parallel use and across processes, refilled by time, refused from memory."""
 
 import asyncio
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+import daozhang
 from daozhang.identity import Bucket, Limiter
+from daozhang.identity.limits import BUCKETS
 from daozhang.postgres import Database, Unavailable
 from daozhang.reasons.refusal import Refusal
 
@@ -80,3 +84,18 @@ async def test_hostile_keys_are_only_bytes(database: Database) -> None:
     limiter = Limiter(database, SLOW)
     for key in ("", "\0", "a" * 100_000, "\ud800", "'; drop table buckets; --"):
         assert await limiter.take("quick", key) == 0
+
+
+def test_every_bucket_is_taken_from_and_no_other_is_asked_for() -> None:
+    """A limit that no door asks about is a promise that nobody keeps."""
+    source = Path(daozhang.__file__).parent
+    text = "".join(
+        path.read_text("utf-8") for path in source.rglob("*.py") if path.name != "limits.py" and "simulators" not in path.parts
+    )
+    asked = set(
+        re.findall(r'"((?:[a-z]+\.)+(?:network|device|user|subject|asked|look|phone|person|answer|ask|unknown|junk))"', text)
+    )
+    assert set(BUCKETS) - asked == set()
+    taken = set(re.findall(r'imiter\.(?:take|demand)\("([a-z.]+)"', text))
+    assert taken
+    assert taken - set(BUCKETS) == set()

@@ -1,18 +1,23 @@
 """Registering, logging in, sessions and standing, on the real database."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 
 from daozhang import alarms, clock
-from daozhang.identity import Hasher, Identity, Limiter, LoggedIn, Visitor, reviews
+from daozhang.identity import Bucket, Hasher, Identity, Limiter, LoggedIn, Visitor, reviews
 from daozhang.identity.model import BUYER, STAFF
 from daozhang.identity.opening import MOST_SESSIONS, open_session
 from daozhang.postgres import Database, Tx
 from daozhang.reasons.refusal import Refusal
 from daozhang.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 PHONE, PASSWORD = "13800138000", "correct horse 7 battery"
 HOME = Visitor("198.51.100.7", "198.51.100.0/24", "Firefox/140")
@@ -36,7 +41,7 @@ async def test_pd_05_the_database_holds_no_number_and_no_token(identity: Identit
 
 
 async def test_rc_20_parallel_registrations_of_one_number_make_one_user(identity: Identity, database: Database) -> None:
-    identity.limiter = Limiter(database, identity.limiter.buckets | {"register.network": identity.limiter.buckets["page.network"]})
+    identity.limiter = Limiter(database, identity.limiter.buckets | {"register.network": Bucket(600, 20)})
     await asyncio.gather(*(identity.register(1, "13900139000", f"{PASSWORD} {n}", HOME) for n in range(20)))
     assert await database.value("select count(*) from users") == 1
     assert await database.value("select count(*) from credentials") == 1
@@ -371,3 +376,27 @@ async def test_the_review_that_a_frozen_user_was_promised_rings_when_its_day_has
         assert await alarms.open_alarms(database) == []
     finally:
         clock.shift(0)
+
+
+@pytest.mark.parametrize("bucket", ["register.network", "login.device", "password.user"])
+async def test_rl_01_a_door_whose_bucket_is_empty_asks_to_wait_before_anything_is_hashed(
+    identity: Identity, database: Database, user_id: int, bucket: str
+) -> None:
+    logged_in = await identity.login(1, PHONE, PASSWORD, HOME)
+    session = await identity.session(logged_in.token)
+    assert session is not None
+    known = Visitor(HOME.ip, HOME.network, device_token=logged_in.device_token)
+    knocks: dict[str, Callable[[], Awaitable[object]]] = {
+        "register.network": lambda: identity.register(1, "13712345678", PASSWORD, HOME),
+        "login.device": lambda: identity.login(1, PHONE, PASSWORD, known),
+        "password.user": lambda: identity.change_password(session, "wrong", "another good one 55", HOME),
+    }
+    identity.limiter = Limiter(database, identity.limiter.buckets | {bucket: Bucket(1, 1 / 3_600)})
+    with contextlib.suppress(Refusal):
+        await knocks[bucket]()
+    before = identity.hasher.done_count
+    with pytest.raises(Refusal, match=r"operation.too_many") as told:
+        await knocks[bucket]()
+    assert 3_500 < told.value.facts["wait_s"] <= 3_601
+    assert identity.hasher.done_count == before
+    assert user_id

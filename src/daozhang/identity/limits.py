@@ -33,7 +33,6 @@ BUCKETS = {
     "preflight.user": Bucket(30, 30 / 60),
     "ahead.user": Bucket(60, 1),
     "order.look": Bucket(3, 1 / 3),
-    "page.network": Bucket(600, 20),
     "deceived.network": Bucket(5, 5 / 86_400),
     "case.answer": Bucket(20, 20 / 3_600),
     "why.look": Bucket(60, 1),
