@@ -219,6 +219,19 @@ async def test_a_countdown_that_is_over_goes_on_to_the_next_look(chromium: Brows
     await context.close()
 
 
+async def test_a_link_that_ends_before_its_payment_renews_its_page(chromium: Browser, shop: Shop) -> None:
+    context = await context_for(chromium, language="zh", width=390)
+    page = await context.new_page()
+    await page.clock.install()
+    await log_in(page, shop, PHONE, PASSWORD)
+    await page.click("[data-go]")
+    await page.wait_for_url("**/orders/RC-*")
+    await expect(page.locator(".deadline")).to_have_text(re.compile(r"付款链接在 \d\d:\d\d:\d\d 前打开有效\s+还剩 [45]:\d\d"))
+    async with page.expect_navigation():
+        await page.clock.fast_forward("05:02")
+    await context.close()
+
+
 async def still_to_be_paid(page: Page) -> None:
     """What is paid with, and how long it can be, stand there."""
     await expect(page.locator(".cashier .btn.primary, .cashier .qr").first).to_be_visible()

@@ -11,6 +11,7 @@ from tests.patience import until
 
 from daozhang.outbound import ConnectFault, Exchange, ForbiddenHost, ReadFault, Request, TimeoutFault, Transport
 from daozhang.outbound.hosts import PublicResolver, check_base, pin
+from daozhang.outbound.transport import CONNECT_S, MOST_BYTES, TOTAL_S
 
 
 async def test_an_answer_with_its_trace_and_record() -> None:
@@ -219,3 +220,7 @@ async def test_a_cancelled_call_is_recorded_too() -> None:
             await task
         await transport.close()
     assert [exchange.result for exchange in seen] == ["cancelled"]
+
+
+def test_nobody_waits_for_a_channel_longer_than_was_agreed() -> None:
+    assert (CONNECT_S, TOTAL_S, MOST_BYTES) == (3, 8, 256 * 1024)

@@ -288,6 +288,38 @@ async def test_a_shop_goes_by_its_own_name_on_pages_and_in_the_wallet(
         assert shown == "余额充值 · Mo's 2. Kiosk 墨 138****8000 · 别人发来的码请勿付款"
 
 
+async def test_a_link_that_is_over_is_not_offered_and_a_new_one_is(buyer: Browser, stage: Stage, free_clock: None) -> None:
+    """WeChat Pay's link for browsers opens for five minutes, its payment lives for fifteen: the page counts to what ends first."""
+    phone = {"user-agent": ON_PHONE}
+    path, order_id = await place(buyer, method=f"{stage.channel_id}:h5")
+    text = unescape((await buyer.get(path, **phone)).text)
+    link = re.search(r'<a class="btn primary" href="([^"]+)"', text)
+    assert link is not None
+    assert "Open the link before" in text
+    counted = re.search(r'data-countdown="(\d+)" data-renews', text)
+    assert counted is not None
+    assert 240 < int(counted[1]) <= 301
+    (asked, *_) = await stage.shop.program.interface_log.of_order(order_id)
+    assert '"payer_client_ip":"203.0.113.9"' in asked.request, "the payer's address, and not ours"
+
+    await stage.shop.later(301)
+    text = unescape((await buyer.get(path, **phone)).text)
+    assert link[1] not in text
+    assert "data-renews" not in text
+    assert "Please pay before" in text
+    number = await stage.shop.number(order_id)
+    answer = await press(buyer, path, "retry", method=f"{stage.channel_id}:h5")
+    assert f'name="method" value="{stage.channel_id}:h5">Get a new link' in text
+    assert answer.status_code == 303
+    assert await stage.shop.number(order_id) != number, (
+        "the payment of the old link is closed, it cannot be paid beside the new one"
+    )
+    text = unescape((await buyer.get(path, **phone)).text)
+    assert "Open the link before" in text
+    assert link[1] not in text
+    await stage.pay(order_id)
+
+
 async def test_the_cashier_switches_to_another_way_with_one_tap(buyer: Browser, stage: Stage) -> None:
     phone = {"user-agent": ON_PHONE}
     path, order_id = await place(buyer)

@@ -115,6 +115,8 @@ class OrderView:
     """What was paid, where a payment was booked for the order."""
     purpose: str = "wallet"
     """What the money is for: `wallet`, or `purchase`."""
+    payload_until: datetime | None = None
+    """Until when the payload opens the payment, where that ends before the payment itself does."""
 
     @property
     def going_fen(self) -> int:

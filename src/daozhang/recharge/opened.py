@@ -5,6 +5,7 @@ Many answers share one. A callback may have been faster than this.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ async def keep(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
         answer = by_id[row["id"]].answer
         if row["state"] not in ("prepared", "unknown"):
             continue
-        kept.append((row["id"], answer))
+        kept.append((row["id"], answer, row["expires_at"]))
         due = schedule.next_look(row["created_at"], row["expires_at"], at)
         if answer.outcome is Outcome.SUCCESS:
             attempt_steps.append(moves.Step(row["id"], row["version"], row["state"], "opened", due_at=due))
@@ -66,11 +67,11 @@ async def keep(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
     if kept:
         await tx.run(
             sql.keep_answers,
-            [attempt_id for attempt_id, _ in kept],
-            [answer.action for _, answer in kept],
-            [_JSON.encode(answer.payload).decode() for _, answer in kept],
-            [answer.native.code if answer.native else "" for _, answer in kept],
-            [answer.reason for _, answer in kept],
+            [attempt_id for attempt_id, _, _ in kept],
+            [answer.action for _, answer, _ in kept],
+            [_JSON.encode(_payload(answer, expires_at)).decode() for _, answer, expires_at in kept],
+            [answer.native.code if answer.native else "" for _, answer, _ in kept],
+            [answer.reason for _, answer, _ in kept],
         )
     if reasons:
         await tx.run(sql.give_reasons, [o for o, _ in reasons], [r for _, r in reasons], ["{}"] * len(reasons))
@@ -78,6 +79,13 @@ async def keep(tx: Tx, shop_id: int, asked: Sequence[Asked]) -> None:
     await events.append(
         tx, shop_id, at, "place", [events.Event(f"order.{step.move}", step.id, told[step.id], "{}") for step in order_steps]
     )
+
+
+def _payload(answer: Prepay, expires_at: datetime) -> dict[str, Any]:
+    """What the payer needs; with `until`, where it is good for a shorter time than the payment (WeChat's link: five minutes)."""
+    if answer.expires_at is None or answer.expires_at >= expires_at:
+        return answer.payload
+    return answer.payload | {"until": answer.expires_at}
 
 
 def _refusal(row: Any, answer: Prepay) -> contradiction.Refused:

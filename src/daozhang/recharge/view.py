@@ -1,5 +1,6 @@
 """An order as its owner may see it: read from the rows, told in the words of the reasons' catalogue and the table of states."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,8 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
         for r in await database.rows(sql.order_payouts, order_id)
     ]
     refunds = [refund_view(r) for r in await database.rows(sql.order_refunds, order_id)]
+    payload: dict[str, Any] = msgspec.json.decode(row["payload"]) if row["payload"] and row["attempt_state"] == "open" else {}
+    until = payload.pop("until", None)
     return OrderView(
         id=order_id,
         shown=shown(order_id),
@@ -55,7 +58,7 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
         expires_at=row["attempt_expires_at"] or row["expires_at"],
         credited_at=row["credited_at"],
         action=row["action"] if row["attempt_state"] == "open" else None,
-        payload=msgspec.json.decode(row["payload"]) if row["payload"] and row["attempt_state"] == "open" else {},
+        payload=payload,
         reason=_reason(row),
         reason_facts=msgspec.json.decode(row["reason_facts"]) if row["reason_facts"] else {},
         native_code=row["native_code"] or "",
@@ -68,6 +71,7 @@ async def order_view(database: Database, order_id: UUID, user_id: int | None = N
         payouts=tuple(payouts),
         paid_fen=row["paid_fen"],
         purpose=row["purpose"],
+        payload_until=datetime.fromisoformat(until) if until else None,
     )
 
 

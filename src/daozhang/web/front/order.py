@@ -234,7 +234,13 @@ async def _cashier(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
     halted = shut.in_flight(view.kind) if view.kind else "finish"
     if halted != "finish":
         view, phone_url = replace(view, action=None), None
+    over, opens_until = False, view.payload_until if view.action == "link" else None
+    if opens_until is not None and clock.now() >= opens_until:
+        over, view, opens_until = True, replace(view, action=None), None
+    ends_at = opens_until or view.expires_at
     return {
+        "over": f"{view.channel_id}:{view.method}" if over else "",
+        "opens_until": opens_until,
         "halted": halted if halted != "finish" else "",
         "regulation": region.notices(shut, locale_of(request)) if halted != "finish" else [],
         "qr": _drawn(text) if view.action == "qr" else "",
@@ -242,7 +248,8 @@ async def _cashier(request: AnyRequest, view: "OrderView") -> dict[str, Any]:
         "form_url": f"/orders/{view.shown}/pay" if view.action == "form" else "",
         "bridge": view.payload if view.action == "jsapi" else None,
         "demo_phone": phone_url(text) if phone_url and view.action == "qr" else "",
-        "left_s": max(0, int((view.expires_at - clock.now()).total_seconds())) if view.expires_at else None,
+        # A page that renews itself at the end has to find that it is over.
+        "left_s": max(0, int((ends_at - clock.now()).total_seconds()) + (opens_until is not None)) if ends_at else None,
         "asked": request.query_params.get("asked") == "1",
         "account": mask_phone(await house.identity.phone(view.user_id)),
         "phone": on_phone(request),

@@ -24,7 +24,7 @@
       else if (box.dataset.done) {
         box.textContent = box.dataset.done;
         if (box.dataset.again) setTimeout(ask, wait);
-      }
+      } else if ("renews" in box.dataset) location.reload();
     }
 
     function ask() {
