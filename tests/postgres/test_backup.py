@@ -1,5 +1,6 @@
 """A backup holds everything but the master key, and comes back only into an empty folder."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.patience import until
 
-from daozhang.postgres.backup import BackupTrouble, backup, restore
+from daozhang.postgres.backup import BackupTrouble, backup, check_empty, restore
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.place import External
 from daozhang.postgres.predecessor import at_work
@@ -117,3 +119,16 @@ async def test_an_external_database_is_backed_up_through_its_dsn_and_restored_el
     with pytest.raises(ServerTrouble, match="DAOZHANG_DATABASE_OWNER"):
         await backup(ownerless, External(ownerless), place / "other")
     assert list(place.glob("other*")) == []
+
+
+async def test_a_restoration_that_is_interrupted_leaves_the_folder_as_it_was(place: Path) -> None:
+    file, settings = place / "file", Settings(data=place / "data")
+    file.write_bytes(b"PGDMP")
+    settings.data.mkdir()
+    restoring = asyncio.create_task(restore(settings, file))
+    await until((settings.data / "postgres.new").exists)
+    restoring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await restoring
+    assert not [*settings.data.iterdir()]
+    check_empty(settings)

@@ -1,5 +1,6 @@
 """Makes a cluster, writes its settings, and sees to its roles and database."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -73,6 +74,12 @@ async def make_cluster(home: Home, binaries: Binaries, who: RunAs, *, fsync: boo
     try:
         await child.start()
         await child.exited.wait()
+    except asyncio.CancelledError:
+        # Whoever is interrupted leaves nothing behind: half a cluster would make the folder look lived in.
+        child.send(signal.SIGTERM)
+        await child.exited.wait()
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
     finally:
         secret.unlink(missing_ok=True)
     if child.status != 0:
