@@ -25,6 +25,22 @@ async def test_nf_02_charged_and_never_told_is_credited_within_a_minute_of_the_a
     assert await shop.cash() == 5_000
 
 
+async def test_an_unpaid_order_is_asked_about_step_by_step_and_left_to_its_payer_until_it_expires(shop: Shop) -> None:
+    order = await shop.place()
+    number = await shop.number(order.id)
+    for nth, step in enumerate(schedule.STEPS[:6], 1):
+        await shop.later(step.total_seconds() + 1 - (schedule.STEPS[nth - 2].total_seconds() + 1 if nth > 1 else 0))
+        await shop.work()
+        assert await shop.program.database.value("select queries from attempts") == nth
+        seen = await shop.order(order.id)
+        assert (seen.state, seen.action) == ("awaiting_payment", "qr")
+        at_channel = shop.sim.books.order(shop.sim.merchant.mchid, number)
+        assert at_channel is not None
+        assert at_channel.trade_state == "NOTPAY"
+    await shop.pay(order)
+    assert (await shop.reach(order.id, "credited")).money == "credited"
+
+
 @pytest.mark.parametrize("fault", ["garbage", "unsigned", "forge", "stale", "truncate", "empty_503", "unknown_serial"])
 async def test_nf_04_an_answer_that_does_not_hold_decides_nothing(shop: Shop, fault: str) -> None:
     shop.sim.fault("notice", "silence", times=None)
