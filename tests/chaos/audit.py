@@ -19,7 +19,7 @@ class Entry(NamedTuple):
 
 
 class Resting(NamedTuple):
-    """A difference that a person has been told of."""
+    """A difference that a person has been told of, or that nobody can see before the channel's bill is compared."""
 
     number: str
     ours: Entry
@@ -55,8 +55,9 @@ async def told_people(shop: Shop) -> dict[str, frozenset[str]]:
 def compare(sim: Simulator, ours: Mapping[str, Entry], told: Mapping[str, frozenset[str]]) -> Audit:
     """Each number of ours against the channels' books.
 
-    Two differences may rest: a rightly signed message told another amount (then the order has the anomaly `amount`), and a refund
-    that the channel could not deliver and keeps (then it has `unresolved`).
+    Two differences may rest: a rightly signed message told another amount than the true one (then the order has the anomaly
+    `amount`, unless what it told is just what was asked for: nobody can know better then), and a refund that the channel could not
+    deliver and keeps (then it has `unresolved`).
     """
     audit = Audit()
     lies = {struck.number for struck in sim.dial.struck if struck.kind == "alter"}
@@ -64,12 +65,14 @@ def compare(sim: Simulator, ours: Mapping[str, Entry], told: Mapping[str, frozen
         try:
             payment = sim.phone.find(number)
             theirs = Entry(payment.charged_fen if payment.paid_s is not None else 0, payment.refunded_fen)
+            as_asked = entry.took_fen == payment.amount_fen
         except NotPayable:
-            theirs = Entry(0, 0)
+            theirs, as_asked = Entry(0, 0), False
         if entry == theirs:
             continue
         kinds = told.get(number, frozenset())
-        lied = entry.took_fen != theirs.took_fen and number in lies and "amount" in kinds and entry.took_fen and theirs.took_fen
+        seen = "amount" in kinds or as_asked
+        lied = entry.took_fen != theirs.took_fen and number in lies and seen and entry.took_fen and theirs.took_fen
         kept = entry.took_fen == theirs.took_fen and entry.gave_fen < theirs.gave_fen and "unresolved" in kinds
         if lied or kept:
             audit.resting.append(Resting(number, entry, theirs, kinds))
