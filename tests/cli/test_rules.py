@@ -29,6 +29,8 @@ def test_rules_regions_and_campaigns_take_two_people(command: Command, tmp_path:
     assert (status, "second" in wrong.lower()) == (1, True), wrong
     assert command("policy", "approve", proposal, *by("--approver", "ben"))[0] == 0
     assert json.loads(command("policy", "show")[1])["risk"]["large_count"] == 4
+    in_force = last_line(command("policy", "show", "--json")[1])
+    assert (in_force["version"], in_force["parameters"]["risk"]["large_count"]) == (2, 4)
     begins, ends = (f"{clock.now() + timedelta(days=days):%Y-%m-%dT%H:%M}+08:00" for days in (2, 9))
     row = ("46", "aggregator", "ref 7", "--notice-zh", "公告", "--notice-en", "notice", "--in-flight", "finish", "--begins", begins)
     status, said, wrong = command("region", "add", *row, *by("--author", "cai"), "--json")

@@ -91,6 +91,12 @@ async def test_every_answer_carries_the_headers_of_the_house(buyer: Browser) -> 
         assert headers["referrer-policy"] == "same-origin"
         assert headers["cross-origin-opener-policy"] == "same-origin"
         assert headers["cache-control"] == "no-store", path
+        assert headers["x-frame-options"] == "DENY"
+    told = dict(part.split(" ", 1) for part in POLICY.split("; "))
+    assert {name: told[name] for name in ("default-src", "base-uri", "frame-ancestors")} == {
+        "default-src": "'none'", "base-uri": "'none'", "frame-ancestors": "'none'"
+    }  # fmt: skip
+    assert {told[name] for name in ("script-src", "style-src", "connect-src", "form-action")} == {"'self'"}
     assert "unsafe" not in POLICY
 
 

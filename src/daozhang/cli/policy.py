@@ -1,5 +1,6 @@
 """The commands of the rule book: versions, proposals with four eyes, back-test, statistics, flags and places."""
 
+import json as jsonlib
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -39,15 +40,23 @@ def list_versions(*, json: bool = False) -> None:
 
 
 @policy.command
-def show() -> None:
-    """Print the version in force as JSON: what `propose` and `backtest` read."""
+def show(*, json: bool = False) -> None:
+    """Print the version in force as JSON: what `propose` and `backtest` read.
+
+    Args:
+        json: end with one JSON line that holds the version's number, too.
+    """
     from daozhang.policy.books import Books, sql
 
     async def work(database: Any, _vault: Any, _settings: Any) -> Any:
         await Books(database).current(SHOP)
         return await database.row(sql.newest_book, SHOP)
 
-    say(on_database(work)["parameters"])
+    row = on_database(work)
+    if json:
+        say_json(version=row["version"], sha256=row["sha256"], parameters=jsonlib.loads(row["parameters"]))
+    else:
+        say(row["parameters"])
 
 
 @policy.command
