@@ -231,6 +231,13 @@ async def test_the_reserve_host_takes_over_for_connect_faults_and_5xx_only(make,
     assert len(exchanges) == 1
 
 
+async def test_an_order_that_the_first_host_may_have_placed_has_not_failed_because_the_second_is_not_there(make, sim) -> None:
+    channel, order = make(hosts=(sim.url, closed_port())), wish()
+    sim.fault("order", "booked_error", http=503)
+    assert (await channel.order(order)).outcome is Outcome.UNKNOWN
+    assert (await make().query(order.out_trade_no)).outcome is Outcome.PENDING, "it is there, and can be paid"
+
+
 async def test_a_time_out_is_not_sent_to_the_reserve_host(make, sim, exchanges) -> None:
     channel = make(hosts=(sim.url, sim.url.replace("127.0.0.1", "localhost")), total_s=0.5)
     order = wish()
