@@ -15,6 +15,7 @@ from yarl import URL
 
 from daozhang import clock
 from daozhang.channels.catalogue import KINDS
+from daozhang.events.interface_log import NUMBER
 from daozhang.postgres import Database
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment
@@ -89,7 +90,9 @@ async def the_message(shop: Shop, kind: str) -> Message:
         shop.channels[kind],
     )
     assert row is not None
-    return Message(json.loads(row["headers"]), row["body"])
+    headers = json.loads(row["headers"])
+    headers.pop(NUMBER, None)
+    return Message(headers, row["body"])
 
 
 def variations(dice: random.Random, true: Message) -> Iterator[Message]:
