@@ -6,8 +6,8 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-WORKERS ?= 3
-# What was compiled once is read again, whatever the environment says: three workers and every program that a test starts ask for it.
+WORKERS ?= 4
+# What was compiled once is read again, whatever the environment says: four workers and every program that a test starts ask for it.
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the commands
