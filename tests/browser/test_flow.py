@@ -4,7 +4,7 @@ import contextlib
 import re
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 from playwright.async_api import Error as PageError
 from tests.browser.conftest import (
     LONG,
@@ -197,14 +197,19 @@ async def test_typing_is_answered_and_an_open_order_is_gone_on_with_until_two_mi
     await context.close()
 
 
-async def test_a_countdown_that_is_over_goes_on_to_the_next_look(chromium: Browser, shop: Shop) -> None:
-    """The line said that the channel is being asked right now, until something changed: for minutes, and it was not so."""
-    context = await context_for(chromium, language="en", width=1280)
+async def at_the_cashier(context: BrowserContext, shop: Shop) -> Page:
+    """The page of an order that waits for its payment, whose clock the test moves."""
     page = await context.new_page()
     await page.clock.install()
     await log_in(page, shop, PHONE, PASSWORD)
     await page.click("[data-go]")
     await page.wait_for_url("**/orders/RC-*")
+    return page
+
+
+async def test_a_countdown_that_is_over_goes_on_to_the_next_look(chromium: Browser, shop: Shop) -> None:
+    """The line said that the channel is being asked right now, until something changed: for minutes, and it was not so."""
+    page = await at_the_cashier(await context_for(chromium, language="en", width=1280), shop)
     line = page.locator(".time [data-countdown]")
     await expect(line).to_have_text(re.compile(r"WeChat Pay is asked again in \d+:\d\d|Being done right now"))
     tops = await page.locator(".stack > section, .rail > section").evaluate_all(
@@ -216,20 +221,15 @@ async def test_a_countdown_that_is_over_goes_on_to_the_next_look(chromium: Brows
     await page.clock.fast_forward("00:16")
     await page.clock.fast_forward("00:03")
     await expect(line).to_have_text(re.compile(r"WeChat Pay is asked again in 1:[0-3]\d"))
-    await context.close()
+    await page.context.close()
 
 
 async def test_a_link_that_ends_before_its_payment_renews_its_page(chromium: Browser, shop: Shop) -> None:
-    context = await context_for(chromium, language="zh", width=390)
-    page = await context.new_page()
-    await page.clock.install()
-    await log_in(page, shop, PHONE, PASSWORD)
-    await page.click("[data-go]")
-    await page.wait_for_url("**/orders/RC-*")
+    page = await at_the_cashier(await context_for(chromium, language="zh", width=390), shop)
     await expect(page.locator(".deadline")).to_have_text(re.compile(r"付款链接在 \d\d:\d\d:\d\d 前打开有效\s+还剩 [45]:\d\d"))
     async with page.expect_navigation():
         await page.clock.fast_forward("05:02")
-    await context.close()
+    await page.context.close()
 
 
 async def still_to_be_paid(page: Page) -> None:
