@@ -32,7 +32,7 @@ def test_a_program_begins_anew_with_its_arguments_and_its_number() -> None:
     started, pid, allocator, tunables, arguments = run({"GLIBC_TUNABLES": "glibc.malloc.check=0"})
     assert pid == started
     assert arguments.strip() == "['one', 'two words']"
-    if memory._advisable():
+    if not memory.why_small():
         assert (allocator, tunables) == ("malloc", f"glibc.malloc.check=0:{memory.IN_HUGE_PAGES}:{memory.ONE_HEAP}")
     else:
         assert (allocator, tunables) == ("None", "glibc.malloc.check=0")
@@ -63,7 +63,10 @@ def test_it_is_asked_for_where_it_is_to_be_had(
         (tmp_path / "enabled").write_text(mode + "\n", "ascii")
     monkeypatch.setattr(memory, "_MODE", tmp_path / "enabled")
     monkeypatch.setattr(os, "confstr", lambda _name: library)
-    assert memory._advisable() is advisable
+    monkeypatch.delenv("PYTHONMALLOC", raising=False)
+    assert (memory.why_small() == "") is advisable
+    monkeypatch.setenv("PYTHONMALLOC", "pymalloc")
+    assert memory.why_small() == "PYTHONMALLOC is set"
 
 
 @pytest.mark.parametrize(

@@ -29,20 +29,34 @@ def begin_in_huge_pages() -> None:
     The interpreter's own allocator asks the kernel for its memory by itself and advises nothing, so the C library's takes its
     place: that is said before an interpreter begins, in its environment. Whoever has set PYTHONMALLOC has decided already.
     """
-    if "PYTHONMALLOC" in os.environ or not sys.executable or not _advisable():
+    if not sys.executable or why_small():
         return
     tunables = [*filter(None, [os.environ.get("GLIBC_TUNABLES")]), IN_HUGE_PAGES, ONE_HEAP]
     environment = {**os.environ, "PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": ":".join(tunables)}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 -- ourselves, with our own arguments
 
 
-def _advisable() -> bool:
-    """Whether the kernel gives huge pages to whom advises them, and the C library can advise."""
+def why_small() -> str:
+    """Why a program that begins here has its memory in small pages; empty where it has it in huge ones."""
+    if "PYTHONMALLOC" in os.environ:
+        return "PYTHONMALLOC is set"
     try:
         name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-        return name == "glibc" and tuple(map(int, version.split("."))) >= (2, 35) and "[madvise]" in _MODE.read_text("ascii")
-    except (OSError, ValueError):
-        return False
+        if name != "glibc" or tuple(map(int, version.split("."))) < (2, 35):
+            return "the C library is not glibc 2.35 or later"
+        return "" if "[madvise]" in _MODE.read_text("ascii") else f"{_MODE} does not say [madvise]"
+    except ValueError:
+        return "the C library is not glibc 2.35 or later"
+    except OSError:
+        return f"{_MODE} cannot be read"
+
+
+def has_shared(pid: int) -> bool | None:
+    """Whether a server has its shared memory in huge pages; None where nobody lets us see."""
+    try:
+        return "/anon_hugepage" in Path(f"/proc/{pid}/maps").read_text("utf-8", "replace")
+    except OSError:
+        return None
 
 
 def allow_shared() -> None:

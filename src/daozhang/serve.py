@@ -12,8 +12,10 @@ from types import FrameType
 import structlog
 import uvicorn
 from litestar.types import ASGIApp
+from msgspec.structs import replace
 
 from daozhang.app import Program, open_program
+from daozhang.channels import address
 from daozhang.postgres import Database, statements
 from daozhang.postgres.migrate import check_shape, migrate
 from daozhang.postgres.place import Server, find_server
@@ -59,7 +61,8 @@ async def serve(
     `around` may put something in front of the doors (a bench its empty handler); `tour` is what the demo shows its visitors.
     """
     listener = _listen(settings)
-    async with _opened(settings, work=work, phone_url=phone_url, tour=tour) as program:
+    async with _opened(settings, work=work, serves=True, phone_url=phone_url, tour=tour) as program:
+        await address.tell(program.database, settings.url())
         if ready:
             await ready(program)
         config = uvicorn.Config(
@@ -87,18 +90,20 @@ async def work(settings: Settings) -> None:
     stop = asyncio.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    async with _opened(settings, work=True):
+    async with _opened(settings, work=True, serves=False):
         settle_memory()
         await stop.wait()
 
 
 @contextlib.asynccontextmanager
 async def _opened(
-    settings: Settings, *, work: bool, phone_url: Callable[[str], str] | None = None, tour: Tour | None = None
+    settings: Settings, *, work: bool, serves: bool, phone_url: Callable[[str], str] | None = None, tour: Tour | None = None
 ) -> AsyncIterator[Program]:
     """The program on a server that is there and migrated."""
     async with find_server(settings) as server:
         await prepare(settings, server)
+        if not serves:
+            settings = replace(settings, public_url=(await beside(settings, server)).public_url)
         dsns = server.dsn("app"), server.direct()
         async with open_program(settings, *dsns, work=work, phone_url=phone_url, tour=tour) as program:
             yield program
@@ -126,13 +131,19 @@ async def prepare(settings: Settings, server: Server, *, beside: bool = False) -
     await owner.close()
 
 
-async def in_test_mode(server: Server) -> bool:
-    """Whether the database belongs to a demo or a test, so that a command beside it may use the same simulated channels."""
+async def beside(settings: Settings, server: Server) -> Settings:
+    """The settings of a command beside a program.
+
+    In a demo or a test it may use the same simulated channels. Channels are told the address at which the program serves, unless
+    another one is set for the command.
+    """
     database = await Database.open(server.direct(), size=1)
     try:
-        return bool(await database.value(statements("daozhang.jobs").test_mode))
+        test_mode = bool(await database.value(statements("daozhang.jobs").test_mode))
+        url = await address.public_url(database, settings)
     finally:
         await database.close()
+    return replace(settings, test_mode=settings.test_mode or test_mode, public_url=url)
 
 
 def start_logging(level: int = logging.INFO) -> None:

@@ -1,6 +1,8 @@
 """The commands about one order, on an order whose money goes back."""
 
 import asyncio
+from functools import partial
+from uuid import UUID
 
 from tests.cli.conftest import Command
 from tests.cli.test_server import last_line
@@ -9,16 +11,20 @@ from tests.flows.shop import Shop
 from tests.flows.test_refunds import paid
 from tests.patience import until
 
+from daozhang.channels import address
+
+
+async def gone(shop: Shop, order_id: UUID) -> bool:  # noqa: F811
+    """Whether the refund has come through."""
+    await shop.work()
+    return (await shop.order(order_id)).gone_fen == 1_234
+
 
 async def test_a_refund_is_told_as_it_ends_and_the_order_shows_it(command: Command, shop: Shop) -> None:  # noqa: F811
     order = await paid(shop)
 
     async def run(*words: str) -> tuple[int, str, str]:
         return await asyncio.to_thread(command, "order", *words)
-
-    async def gone() -> bool:
-        await shop.work()
-        return (await shop.order(order.id)).gone_fen == 1_234
 
     for amount, words in (("0", "more than nothing"), ("50.01", "¥50"), ("1e1", "two decimals")):
         status, _, wrong = await run("refund", order.shown, amount, "x")
@@ -35,11 +41,28 @@ async def test_a_refund_is_told_as_it_ends_and_the_order_shows_it(command: Comma
     assert status == 0, wrong
     assert "returned: ¥0.00  on its way back: ¥12.34" in said
     assert said.count("refund.asked") == 2
-    # The notice goes where the command's own settings say; the channel is asked all the same.
+    at_channel = shop.sim.books.order(shop.sim.merchant.mchid, await shop.number(order.id))
+    assert at_channel is not None
+    assert shop.sim.books.refunds_of(at_channel)[-1].notify_url == f"http://127.0.0.1:8420/notify/wechatpay/{shop.channel_id}"
+    # Nobody serves at the address that the command's own settings give; the channel is asked all the same.
     await shop.later(120)
-    await until(gone)
+    await until(partial(gone, shop, order.id))
     status, said, _ = await run("show", order.shown, "--json")
     assert (status, last_line(said)["order"]["refunded_fen"]) == (0, 1_234)
     status, said, _ = await run("show", order.shown)
     assert "returned: ¥12.34" in said
     assert "on its way" not in said
+
+
+async def test_a_refund_from_a_shell_names_the_address_at_which_the_program_serves(command: Command, shop: Shop) -> None:  # noqa: F811
+    order = await paid(shop)
+    await address.tell(shop.program.database, "https://before.example")
+    await address.tell(shop.program.database, shop.url)
+    status, _, wrong = await asyncio.to_thread(command, "order", "refund", order.shown, "12.34", "买错了")
+    assert status == 0, wrong
+    at_channel = shop.sim.books.order(shop.sim.merchant.mchid, await shop.number(order.id))
+    assert at_channel is not None
+    sent = shop.sim.books.refunds_of(at_channel)[-1]
+    assert sent.notify_url == f"{shop.url}/notify/wechatpay/{shop.channel_id}"
+    await shop.sim.quiet()
+    await until(partial(gone, shop, order.id))

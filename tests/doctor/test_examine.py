@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
+from daozhang.channels import address
 from daozhang.doctor import Light, Reading, examine
 from daozhang.doctor import machine as machines
 from daozhang.doctor.server import examine_database
@@ -201,6 +202,48 @@ async def test_an_external_database_is_examined_through_its_dsn(patient: tuple[S
     last = (await examine(dead))[-1]
     assert (last.name, last.light) == ("server", Light.RED)
     assert "hidden" not in last.says
+
+
+async def test_the_address_that_channels_are_told_is_the_one_at_which_the_program_serves(
+    patient: tuple[Settings, Supervisor],
+) -> None:
+    settings, server = patient
+    database = await Database.open(server.dsn("app"), size=1)
+    try:
+        for told, url, expected in (
+            (None, "http://127.0.0.1:8420", Light.AMBER), ("https://pay.example", "https://pay.example", Light.GREEN),
+            ("http://inside:8420", "http://inside:8420", Light.AMBER),
+        ):  # fmt: skip
+            if told:
+                await address.tell(database, told)
+            seen = await light(settings, "public address")
+            assert (seen.light, f"{url}/notify" in seen.says) == (expected, True), seen
+        assert "https://mine/notify" in (await light(replace(settings, public_url="https://mine"), "public address")).says
+    finally:
+        await database.close()
+
+
+@pytest.mark.parametrize(
+    ("shared", "says"), [(True, "is in them"), (False, "vm.nr_overcommit_hugepages = 512"), (None, "cannot be looked at")]
+)
+async def test_huge_pages_are_told_and_are_never_a_fault(
+    monkeypatch: pytest.MonkeyPatch, says: str, *, shared: bool | None
+) -> None:
+    monkeypatch.setattr(machines.memory, "has_shared", lambda _pid: shared)
+    seen = machines.server_pages(7)
+    assert (seen.light, says in seen.says) == (Light.GREEN, True), seen
+    for why in ("", "PYTHONMALLOC is set"):
+        monkeypatch.setattr(machines.memory, "why_small", lambda why=why: why)
+        seen = machines.own_pages()
+        assert (seen.light, why in seen.says, "none" in seen.says) == (Light.GREEN, True, bool(why)), seen
+
+
+async def test_the_servers_huge_pages_are_seen_where_it_has_them(patient: tuple[Settings, Supervisor]) -> None:
+    settings, server = patient
+    assert server.pid is not None
+    assert machines.memory.has_shared(server.pid) is ("anon_hugepage" in Path(f"/proc/{server.pid}/smaps").read_text("utf-8"))
+    assert (await light(settings, "huge pages of PostgreSQL")).light is Light.GREEN
+    assert machines.memory.has_shared(2**22 + 1) is None
 
 
 async def test_a_fail_over_that_may_lose_something_is_seen(patient: tuple[Settings, Supervisor]) -> None:

@@ -9,7 +9,7 @@ from tests.flows.shop import refuses
 from daozhang import clock
 from daozhang.identity import Hasher, Limiter, Visitor, totp
 from daozhang.identity.roles import PERMISSIONS, PROVEN, ROLES, may
-from daozhang.identity.staff import Staff, alone
+from daozhang.identity.staff import Papers, Staff, alone
 from daozhang.postgres import Database
 from daozhang.reasons.refusal import Refusal
 from daozhang.vault import Vault
@@ -54,6 +54,14 @@ async def test_a_name_is_given_once_and_what_is_handed_over_is_kept_nowhere(data
     held = str([tuple(row) for row in await database.rows("select * from staff")])
     assert papers.password not in held
     assert papers.secret not in held
+
+
+async def test_of_twenty_at_once_one_makes_the_login_and_nineteen_are_told(database: Database, staff: Staff) -> None:
+    ends = await asyncio.gather(*(staff.add(1, "lin", ("support",), "cli:test") for _ in range(20)), return_exceptions=True)
+    made = [each for each in ends if isinstance(each, Papers)]
+    assert len(made) == 1
+    assert {each.reason for each in ends if isinstance(each, Refusal)} == {"staff.name_taken"}
+    assert [row["id"] for row in await database.rows("select id from staff")] == [made[0].staff_id]
 
 
 async def test_forty_at_once_with_one_code_are_one_session(staff: Staff) -> None:

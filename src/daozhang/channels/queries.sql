@@ -43,3 +43,9 @@ from channels c order by c.id
 
 -- name: open_certificate_alarms
 select kind, key from alarms where shop_id = $1 and closed_at is null and kind like 'channel.certificate_%' and starts_with(key, $2)
+
+-- name: tell_public_address
+select tell_public_address($1)
+
+-- name: public_address
+select url from public_address

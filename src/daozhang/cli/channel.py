@@ -125,11 +125,9 @@ def retire(channel_id: int, before_version: int, /, *, json: bool = False) -> No
 
 def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
     """Do it on the database. A refusal becomes a sentence."""
-    from msgspec.structs import replace
-
     from daozhang.postgres.place import find_server
     from daozhang.postgres.pool import Database
-    from daozhang.serve import in_test_mode, prepare
+    from daozhang.serve import beside, prepare
     from daozhang.settings import read_settings
     from daozhang.vault import Vault
 
@@ -138,7 +136,7 @@ def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
     async def done() -> Any:
         async with find_server(settings) as server:
             await prepare(settings, server, beside=True)
-            same = replace(settings, test_mode=settings.test_mode or await in_test_mode(server))
+            same = await beside(settings, server)
             database = await Database.open(server.direct(), size=2)
             try:
                 vault = await Vault.open(database, same)

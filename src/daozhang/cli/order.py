@@ -339,12 +339,10 @@ def on_order(number: str, work: Callable[[Any, UUID], Awaitable[Any]]) -> Any:
 
 def on_program(work: Callable[[Any], Awaitable[Any]]) -> Any:
     """Do it with the program on its database, beside a running one. A refusal becomes a sentence."""
-    from msgspec.structs import replace
-
     from daozhang.app import open_program
     from daozhang.postgres.place import find_server
     from daozhang.reasons.refusal import Refusal
-    from daozhang.serve import in_test_mode, prepare
+    from daozhang.serve import beside, prepare
     from daozhang.settings import read_settings
 
     settings = read_settings()
@@ -352,7 +350,7 @@ def on_program(work: Callable[[Any], Awaitable[Any]]) -> Any:
     async def done() -> Any:
         async with find_server(settings) as server:
             await prepare(settings, server, beside=True)
-            same = replace(settings, test_mode=settings.test_mode or await in_test_mode(server))
+            same = await beside(settings, server)
             async with open_program(same, server.dsn("app"), server.direct(), work=False) as program, noted(program.database):
                 return await work(program)
 

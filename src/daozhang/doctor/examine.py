@@ -14,7 +14,7 @@ from daozhang.settings import Settings
 
 async def examine(settings: Settings) -> list[Reading]:
     """Look at everything. The server is started for the length of the look if nobody runs it; a new one is never made."""
-    readings = [machine.clock()]
+    readings = [machine.clock(), machine.own_pages()]
     if settings.database is None:
         if not settings.data.exists() or find_home(settings.data).major() is None:
             return [*readings, Reading("data folder", Light.AMBER, f"{settings.data} holds nothing yet: start the program first")]
@@ -25,6 +25,7 @@ async def examine(settings: Settings) -> list[Reading]:
                 readings += [
                     machine.build(choose_binaries(settings.postgres_bin, server.home.major())),
                     machine.runs_as(server.pid),
+                    machine.server_pages(server.pid),
                 ]
             database = await Database.open(server.dsn("app"), size=1, pooled=True)
             try:

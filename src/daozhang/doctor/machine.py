@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from daozhang import memory
 from daozhang.doctor.reading import Reading, amber, green, judged, red
 from daozhang.postgres.binaries import Binaries
 from daozhang.settings import Settings
@@ -15,6 +16,7 @@ DISK_AMBER, DISK_RED = 0.20, 0.10
 """Free part of the disk below which it should be looked at, and below which it must not go on (reliability.md R14)."""
 STALE_DAYS = 120
 """PostgreSQL publishes a minor release every quarter: a build older than this has a successor."""
+_PAGES = "docs/operate.md, Memory"
 _EARLIEST = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -86,3 +88,19 @@ def runs_as(pid: int | None) -> Reading:
     if owner == os.geteuid() != 0:
         return green(name, "the user who started it")
     return amber(name, f"system user {owner}: this machine refuses user namespaces") if owner else red(name, "root")
+
+
+def own_pages() -> Reading:
+    """Whether a program that is started like this has its memory in huge pages. Everything works without: it is never a fault."""
+    why = memory.why_small()
+    return green("huge pages of the program", f"none, since {why} ({_PAGES})" if why else "its memory is in them")
+
+
+def server_pages(pid: int | None) -> Reading:
+    """Whether the embedded server has its shared memory in huge pages. Everything works without: it is never a fault."""
+    name, has = "huge pages of PostgreSQL", pid and memory.has_shared(pid)
+    if has is None:
+        return green(name, "its process cannot be looked at")
+    if has:
+        return green(name, "its shared memory is in them")
+    return green(name, f"none: set vm.nr_overcommit_hugepages = {memory.SHARED_PAGES} and start it anew ({_PAGES})")

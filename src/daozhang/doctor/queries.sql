@@ -18,6 +18,9 @@ select number, name, checksum from migrations order by number
 -- name: clock
 select extract(epoch from clock_timestamp())::float8 as server_s, (select offset_s from clock_offset) as offset_s
 
+-- name: test_mode
+select test_mode from clock_offset
+
 -- name: server_pid
 select pg_backend_pid()
 

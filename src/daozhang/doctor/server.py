@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from daozhang.channels import address
 from daozhang.doctor.reading import Reading, amber, green, judged, red
 from daozhang.postgres import Database, statements
 from daozhang.postgres.binaries import NEWEST, OLDEST
@@ -46,6 +47,7 @@ async def examine_database(database: Database, settings: Settings) -> list[Readi
     readings.append(await _clock(database))
     readings.append(await _pooler(database, settings))
     readings.append(await _channels(database))
+    readings.append(await _address(database, settings))
     readings.append(await _vault(database, settings))
     return readings
 
@@ -151,6 +153,16 @@ async def _channels(database: Database) -> Reading:
     if not row["enabled"]:
         return amber(name, f"{row['many']} configured, none enabled: nobody can recharge")
     return green(name, f"{row['enabled']} of {row['many']} enabled")
+
+
+async def _address(database: Database, settings: Settings) -> Reading:
+    name = "public address"
+    if not await database.value(sql.has_table, "public_address"):
+        return amber(name, "unknown before `daozhang migrate`")
+    url = await address.public_url(database, settings)
+    if url.startswith("https://") or await database.value(sql.test_mode):
+        return green(name, f"channels notify us at {url}/notify")
+    return amber(name, f"no channel notifies {url}/notify, which is not https: set DAOZHANG_PUBLIC_URL for the program")
 
 
 async def _vault(database: Database, settings: Settings) -> Reading:
