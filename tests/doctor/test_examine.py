@@ -69,6 +69,12 @@ async def test_it_makes_no_cluster_where_there_is_none(tmp_path: Path) -> None:
     assert not (tmp_path / "nothing").exists()
 
 
+async def test_it_tells_of_a_restoration_that_is_not_done(tmp_path: Path) -> None:
+    (tmp_path / "restoring").write_text("", "ascii")
+    last = (await examine(Settings(data=tmp_path)))[-1]
+    assert (last.name, last.light, "run `daozhang restore` again" in last.says) == ("data folder", Light.RED, True)
+
+
 @pytest.mark.parametrize(
     ("name", "do", "undo", "expected"),
     [

@@ -1,9 +1,12 @@
 """A backup holds everything but the master key, and comes back only into an empty folder."""
 
 import asyncio
+import fcntl
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,3 +135,68 @@ async def test_a_restoration_that_is_interrupted_leaves_the_folder_as_it_was(pla
         await restoring
     assert not [*settings.data.iterdir()]
     check_empty(settings)
+
+
+async def test_a_restoration_that_is_killed_is_cleared_away_by_the_next_one(place: Path) -> None:
+    """It alone, and only what it made: nothing else starts on its half of a database, and a file of somebody's stays."""
+    whole, settings = place / "whole", Settings(data=place / "data")
+    async with Supervisor(Settings(data=place / "first"), fsync=False) as server:
+        await migrate(server.dsn("owner"))
+        written = await backup(settings, server, whole)
+    settings.data.mkdir()
+    settings.key_file().write_text("ab" * 32, "ascii")
+    for until_there in ("postgres.new", "postgres/postmaster.pid"):
+        command = [sys.executable, "-m", "daozhang", "restore", str(written.file)]
+        killed = await asyncio.create_subprocess_exec(*command, env={**os.environ, "DAOZHANG_DATA": str(settings.data)})
+        await until((settings.data / until_there).exists)
+        with pytest.raises(BackupTrouble, match="another process works"):
+            await restore(settings, written.file)
+        with pytest.raises(ServerTrouble, match="is being restored"):
+            await Supervisor(settings).start()
+        killed.kill()
+        await killed.wait()
+        with pytest.raises(ServerTrouble, match="was interrupted: run `daozhang restore` again"):
+            await Supervisor(settings).start()
+    (settings.data / "letter.txt").write_text("mine", "ascii")
+    with pytest.raises(BackupTrouble, match="is not empty"):
+        await restore(settings, written.file)
+    assert {entry.name for entry in settings.data.iterdir()} - {"postgres.lock"} == {"letter.txt", "master.key"}
+    assert (settings.data / "letter.txt").read_text("ascii") == "mine"
+    (settings.data / "letter.txt").unlink()
+    assert await restore(settings, written.file) == []
+    async with Supervisor(settings) as server:
+        app = await asyncpg.connect(server.dsn("app"))
+        assert await app.fetchval("select count(*) from shops") == 1
+        await app.close()
+
+
+async def test_of_two_restorations_at_once_one_is_refused_and_the_other_one_is_whole(place: Path) -> None:
+    settings = Settings(data=place / "data")
+    async with Supervisor(Settings(data=place / "first"), fsync=False) as server:
+        await migrate(server.dsn("owner"))
+        written = await backup(settings, server, place / "whole")
+    ends = await asyncio.gather(*(restore(settings, written.file) for _ in range(2)), return_exceptions=True)
+    assert [each for each in ends if not isinstance(each, BaseException)] == [[]]
+    assert [str(each) for each in ends if isinstance(each, BackupTrouble)] == [f"another process works in {settings.data}"]
+    async with Supervisor(settings) as server:
+        app = await asyncpg.connect(server.dsn("app"))
+        assert await app.fetchval("select count(*) from shops") == 1
+        await app.close()
+
+
+def test_a_lock_on_a_file_that_was_cleared_away_keeps_nobody_out(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (Supervisor(Settings(data=place / "data")) for _ in range(2))
+    assert first.claim()
+    locked = fcntl.flock
+
+    def late(handle: int, how: int) -> None:
+        # Between opening the file and locking it, its owner clears the folder away.
+        first.home.lock.unlink(missing_ok=True)
+        first.let_go()
+        locked(handle, how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", late)
+        assert not second.claim()
+    assert second.claim()
+    second.let_go()

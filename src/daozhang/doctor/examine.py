@@ -16,6 +16,9 @@ async def examine(settings: Settings) -> list[Reading]:
     """Look at everything. The server is started for the length of the look if nobody runs it; a new one is never made."""
     readings = [machine.clock(), machine.own_pages()]
     if settings.database is None:
+        if find_home(settings.data).restoring.exists():
+            return [*readings, red("data folder", f"a backup is being restored into {settings.data}, or that was interrupted:"
+                                   " then run `daozhang restore` again, it clears that away first")]  # fmt: skip
         if not settings.data.exists() or find_home(settings.data).major() is None:
             return [*readings, Reading("data folder", Light.AMBER, f"{settings.data} holds nothing yet: start the program first")]
         readings += [*machine.folder(settings), machine.disk(settings)]

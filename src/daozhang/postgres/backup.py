@@ -5,6 +5,7 @@ The master key is never part of a backup: whoever finds the file alone finds nam
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -14,12 +15,15 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from daozhang import clock
 from daozhang.postgres.binaries import Binaries, choose_binaries, installations
-from daozhang.postgres.home import find_home
+from daozhang.postgres.home import Home, find_home
 from daozhang.postgres.migrate import Applied, migrate
 from daozhang.postgres.place import Server
 from daozhang.postgres.pool import Database
+from daozhang.postgres.predecessor import wait_for_predecessor
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _MAGIC = b"PGDMP"
 _MINE = {"postgres.lock", "postgres.log"}
@@ -65,11 +69,30 @@ async def backup(settings: Settings, server: Server, target: Path) -> Backup:
 async def restore(settings: Settings, file: Path) -> list[Applied]:
     """Make a new cluster in the empty data folder from a backup, and bring it to this program's shape: what that took.
 
-    The data folder may hold the master key already, and nothing else. Raises `BackupTrouble`; then the folder is as before.
+    The data folder may hold the master key already, and what a restoration that was killed left there, which is cleared away
+    first; nothing else. Raises `BackupTrouble`; then the folder is as before.
     """
     if settings.database is not None:
         raise BackupTrouble("an external database is restored with its own tools")
-    check_empty(settings)
+    server = Supervisor(settings, restoring=True)
+    if not server.home.restoring.exists():
+        check_empty(settings)
+    _check_file(file)
+    if not server.claim():
+        raise BackupTrouble(f"another process works in {settings.data}")
+    try:
+        await _begin(server.home, settings)
+        return await _read(server, file)
+    except BaseException:
+        # Without the mark nothing here is of this restoration, and without the lock another one clears away by itself.
+        if server.claim():
+            if server.home.restoring.exists():
+                _clear(server.home)
+            server.let_go()
+        raise
+
+
+def _check_file(file: Path) -> None:
     try:
         with file.open("rb") as opened:
             magic = opened.read(len(_MAGIC))
@@ -77,26 +100,37 @@ async def restore(settings: Settings, file: Path) -> list[Applied]:
         raise BackupTrouble(f"{file} cannot be read: {fault.strerror}") from None
     if magic != _MAGIC:
         raise BackupTrouble(f"{file} is not a backup of ours")
-    server = Supervisor(settings)
-    try:
-        async with server:
-            assert server.binaries is not None
-            try:
-                await _run(
-                    server.binaries,
-                    "pg_restore",
-                    server.dsn("owner"),
-                    ["--no-owner", "--exit-on-error", "--single-transaction", str(file)],
-                )
-            except BackupTrouble as fault:
-                raise BackupTrouble(
-                    f"{file} cannot be restored: it is damaged, cut off, or from a PostgreSQL newer than {server.binaries.major}."
-                    f" Compare its SHA-256 with what `daozhang backup` told; {fault}"
-                ) from None
-            return await migrate(server.dsn("owner"))
-    except BaseException:
-        _clear(server, settings)
-        raise
+
+
+async def _begin(home: Home, settings: Settings) -> None:
+    """Clear away what a killed restoration left, and leave the mark by which the next one would know ours."""
+    if home.restoring.exists():
+        for cluster in (home.cluster, home.root / "postgres.new"):
+            await wait_for_predecessor(cluster, home.sockets)
+        _clear(home, keep_lock=True)
+        log.warning("what an interrupted restoration left in %s was cleared away", home.data)
+    check_empty(settings)
+    home.restoring.write_text("A backup is being restored here, or was when its process was killed.\n", "ascii")
+
+
+async def _read(server: Supervisor, file: Path) -> list[Applied]:
+    async with server:
+        assert server.binaries is not None
+        try:
+            await _run(
+                server.binaries,
+                "pg_restore",
+                server.dsn("owner"),
+                ["--no-owner", "--exit-on-error", "--single-transaction", str(file)],
+            )
+        except BackupTrouble as fault:
+            raise BackupTrouble(
+                f"{file} cannot be restored: it is damaged, cut off, or from a PostgreSQL newer than {server.binaries.major}."
+                f" Compare its SHA-256 with what `daozhang backup` told; {fault}"
+            ) from None
+        applied = await migrate(server.dsn("owner"))
+        server.home.restoring.unlink()
+        return applied
 
 
 def check_empty(settings: Settings) -> None:
@@ -177,8 +211,9 @@ def _seal(file: Path) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _clear(server: Supervisor, settings: Settings) -> None:
-    for made in (server.home.cluster, server.home.sockets, settings.data / "passwords"):
+def _clear(home: Home, *, keep_lock: bool = False) -> None:
+    """Remove what a restoration makes, by its names, in a folder that was empty before it; the mark goes after the rest."""
+    for made in (home.cluster, home.root / "postgres.new", home.sockets, home.data / "passwords"):
         shutil.rmtree(made, ignore_errors=True)
-    for left in _MINE:
-        (settings.data / left).unlink(missing_ok=True)
+    for left in (home.root / "password.new", home.log, home.restoring, *([] if keep_lock else [home.lock])):
+        left.unlink(missing_ok=True)

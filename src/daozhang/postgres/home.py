@@ -58,6 +58,11 @@ class Home:
         return self.data / "postgres.lock"
 
     @property
+    def restoring(self) -> Path:
+        """There while a backup is read back: what stands beside it is not whole, and was made by that restoration."""
+        return self.data / "restoring"
+
+    @property
     def sockets(self) -> Path:
         """The folder of the socket: short enough for the kernel, and only ours."""
         folder = self.root / "socket"

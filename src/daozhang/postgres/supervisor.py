@@ -41,8 +41,10 @@ _PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 class Supervisor:
     """The server of one data folder, seen from one process. `async with` starts it, watches it and stops it."""
 
-    def __init__(self, settings: Settings, *, fsync: bool = True, conf: Mapping[str, str] | None = None) -> None:
-        self._settings, self._fsync = settings, fsync
+    def __init__(
+        self, settings: Settings, *, fsync: bool = True, conf: Mapping[str, str] | None = None, restoring: bool = False
+    ) -> None:
+        self._settings, self._fsync, self._restoring = settings, fsync, restoring
         self._conf = {**({} if fsync else {"fsync": "off", "full_page_writes": "off"}), **(conf or {})}
         self.home: Home = find_home(settings.data)
         self.run_as: RunAs | None = None
@@ -90,20 +92,33 @@ class Supervisor:
     async def start(self) -> None:
         """Return when the server answers: ours, or that of the process that owns the folder. Raises `ServerTrouble`."""
         self._stopping = False
-        private_folder(self.home.data)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + JOIN_S
-        while not self._take_lock():
+        while not self.claim():
+            self._refuse_half("a backup is being restored into {}: try again when that has ended")
             if await self._answers():
                 return
             if loop.time() > deadline:
                 raise ServerTrouble(f"another process owns {self.home.data} and its server does not answer")
             await asyncio.sleep(0.05)
         try:
+            self._refuse_half("a restoration into {} was interrupted: run `daozhang restore` again, it clears that away first")
             await self._begin_stubbornly()
         except BaseException:
             await self._end()
             raise
+
+    def claim(self) -> bool:
+        """Take the folder for this process, without starting anything; False when another one has it. Raises `ServerTrouble`."""
+        if not self.owned:
+            private_folder(self.home.data)
+        return self.owned or self._take_lock()
+
+    def let_go(self) -> None:
+        """Give the folder up."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     async def watch(self) -> None:
         """Until `stop`: start the server again when it dies, take it over when its owner does."""
@@ -210,9 +225,7 @@ class Supervisor:
         if self._log is not None:
             self._log.close()
             self._log = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self.let_go()
 
     async def _end_child(self) -> None:
         child, self._child = self._child, None
@@ -226,8 +239,16 @@ class Supervisor:
         handle = os.open(self.home.lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # Whoever clears a folder away takes the file with it: a lock on one that is gone keeps nobody out.
+            held = os.path.samestat(os.fstat(handle), self.home.lock.stat())
+        except (BlockingIOError, FileNotFoundError):
+            held = False
+        if not held:
             os.close(handle)
             return False
         self._lock = handle
         return True
+
+    def _refuse_half(self, why: str) -> None:
+        if not self._restoring and self.home.restoring.exists():
+            raise ServerTrouble(why.format(self.home.data))
