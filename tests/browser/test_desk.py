@@ -10,6 +10,12 @@ from daozhang.bench.browse import Look
 
 WIDE = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
+LOST = """() => {
+  const here = document.querySelector(".desk-nav [aria-current]")?.getBoundingClientRect();
+  return here !== undefined && (here.left < 0 || here.right > window.innerWidth);
+}"""
+"""Whether the present page's own link is out of sight, in a row of links that is wider than the screen."""
+
 UNFOLD = "() => document.querySelectorAll('main details').forEach((each) => { each.open = true; })"
 
 
@@ -37,6 +43,8 @@ async def test_every_page_of_the_desk_is_sound(chromium: Browser, shop: Shop, ax
         found[name] = await audit(page, axe)
         if await asked(page, WIDE):
             found[name].append("wider than the screen")
+        if await asked(page, LOST):
+            found[name].append("its link is out of sight")
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
     assert faults == []
     await context.close()

@@ -23,7 +23,7 @@ FAILED = {"refused", "failed", "expired", "abandoned", "reviewing", "held", "mis
 ROW = re.compile(
     r'<code class="small">(?P<reason>[a-z_.]+)</code></td>\s*<td[^>]*data-label="Times">(?P<count>\d+)</td>'
     r'<td[^>]*data-label="Users">(?P<users>\d+)</td><td[^>]*data-label="Amount">¥(?P<yuan>[0-9,.]+)</td>\s*<td[^>]*>[^<]*</td>\s*'
-    r'<td[^>]*data-label="Success rate">(?P<rate>\d+)% <span class="small">(?P<cured>\d+)/\d+</span></td>'
+    r'<td[^>]*data-label="Then succeeded">(?P<rate>\d+)% <span class="small">(?P<cured>\d+)/\d+</span></td>'
     r'<td data-label="Cured by">(?P<cures>.*?)</td>',
     re.DOTALL,
 )

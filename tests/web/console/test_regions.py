@@ -28,6 +28,6 @@ async def test_a_row_takes_two_people_to_begin_and_two_to_end(hire: Hire, stage:
     assert "in force" in (await lin.get("/desk/regions")).text
     end = f"/desk/regions/{found[1]}/end"
     assert (await mei.do("/desk/regions", end, why="the letter was withdrawn")).status_code == 303
-    assert "to be ended" in (await lin.get("/desk/regions")).text
+    assert "end requested" in (await lin.get("/desk/regions")).text
     assert (await tao.do("/desk/regions", end, why="seen")).status_code == 303
     assert end not in (await mei.get("/desk/regions")).text
