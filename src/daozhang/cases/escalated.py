@@ -1,6 +1,7 @@
 """Cases that nobody answered for a day: they ring until they are answered, one alarm for each kind."""
 
-from daozhang import alarms, clock, ids
+from daozhang import alarms, clock
+from daozhang.cases.model import shown
 from daozhang.postgres import Database, Tx, statements
 
 sql = statements("daozhang.cases")
@@ -14,9 +15,7 @@ async def tell(database: Database, shop_id: int) -> int:
     async def work(tx: Tx) -> int:
         rows = await tx.rows(sql.escalated, shop_id)
         wanted = {
-            (KIND, f"cases:{row['kind']}"): alarms.Waiting(
-                row["waiting"], row["newest"], {"case": f"CA-{ids.text26(row['oldest'])}"}
-            )
+            (KIND, f"cases:{row['kind']}"): alarms.Waiting(row["waiting"], row["newest"], {"case": shown(row["oldest"])})
             for row in rows
         }
         return await alarms.keep(tx, shop_id, clock.now(), [KIND], wanted)

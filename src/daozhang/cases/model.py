@@ -34,6 +34,16 @@ MOVES: dict[tuple[State, str], State] = {
 """What may happen to a case; the same rows stand in the database, and a test compares. `overtaken`: its matter ended elsewhere."""
 
 
+def shown(case_id: UUID) -> str:
+    """The case's number as people see it."""
+    return f"CA-{ids.text26(case_id)}"
+
+
+def parse_shown(text: str) -> UUID | None:
+    """Read a shown number; None for anything else."""
+    return ids.parse26(text[3:]) if text.startswith("CA-") else None
+
+
 class Case(msgspec.Struct, frozen=True):
     """A case. `about` names its matter (an order's or a user's number); `question` is the form that the user answers.
 
@@ -62,7 +72,7 @@ class Case(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> str:
         """The number that people see."""
-        return f"CA-{ids.text26(self.id)}"
+        return shown(self.id)
 
     @property
     def withdrawable(self) -> bool:

@@ -9,7 +9,7 @@ import asyncpg
 
 from daozhang import clock, ids
 from daozhang.events import log as events
-from daozhang.goods.model import MOST_PIECES, Purchase
+from daozhang.goods.model import MOST_PIECES, Purchase, parse_shown
 from daozhang.goods.pattern import fits
 from daozhang.goods.shelf import place
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
@@ -84,7 +84,7 @@ class Purchases:
 
     async def find(self, user_id: int, shown: str) -> Purchase:
         """A purchase of this user by the number that people see. Raises `goods.purchase_not_found` for anything else."""
-        number = ids.parse26(shown.removeprefix("PU-")) if shown.startswith("PU-") else None
+        number = parse_shown(shown)
         found = await self.purchase(user_id, number) if number else None
         if found is None:
             raise Refusal("goods.purchase_not_found")

@@ -50,6 +50,16 @@ class Good(msgspec.Struct, frozen=True):
         return (self.about_en or self.about_zh) if language == "en" else self.about_zh
 
 
+def shown(purchase_id: UUID) -> str:
+    """The purchase's number as people see it."""
+    return f"PU-{ids.text26(purchase_id)}"
+
+
+def parse_shown(text: str) -> UUID | None:
+    """Read a shown number; None for anything else."""
+    return ids.parse26(text[3:]) if text.startswith("PU-") else None
+
+
 class Purchase(msgspec.Struct, frozen=True):
     """What a user bought. `balance_fen` and `channel_fen` are the parts that pay it; `order_id` recharges the channel's part.
 
@@ -85,7 +95,7 @@ class Purchase(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> str:
         """The number that people see."""
-        return f"PU-{ids.text26(self.id)}"
+        return shown(self.id)
 
     def titled(self, language: str) -> str:
         """The good's name in a language."""

@@ -13,6 +13,7 @@ from uuid import UUID
 from daozhang import alarms, clock, ids, notices
 from daozhang.events import log as events
 from daozhang.goods.buy import target_place
+from daozhang.goods.model import shown
 from daozhang.ledger import Accounts, Line, Transfer, accounts, post
 from daozhang.postgres import Database, Tx, statements
 from daozhang.providers.port import SupplierProvider, SupplyAnswer, SupplyRequest
@@ -52,7 +53,7 @@ class Supply:
             wait_s = WAITS_S[min(row["looks"], len(WAITS_S) - 1)]
             await tx.run(sql.postpone_supply, row["id"], at + timedelta(seconds=wait_s))
             if at - row["moved_at"] > OVERDUE:
-                key = f"purchase:PU-{ids.text26(row['id'])}"
+                key = f"purchase:{shown(row['id'])}"
                 await alarms.ring(tx, row["shop_id"], at, STUCK, key, {"looks_count": row["looks"]})
         return rows
 
@@ -112,10 +113,10 @@ class Supply:
         data = f'{{"total_fen":{ended["total_fen"]}}}'
         kind = "purchase.delivered" if delivered else "purchase.returned"
         await events.append(tx, self.shop_id, at, actor, [events.Event(kind, ended["order_id"], ended["user_id"], data)])
-        link = f"/shop/purchases/PU-{ids.text26(purchase_id)}"
+        link = f"/shop/purchases/{shown(purchase_id)}"
         word = "supply_delivered" if delivered else "supply_returned"
         await notices.tell(tx, self.shop_id, ended["user_id"], at, word, {"total_fen": ended["total_fen"]}, link)
-        await alarms.end(tx, self.shop_id, at, STUCK, f"purchase:PU-{ids.text26(purchase_id)}", move)
+        await alarms.end(tx, self.shop_id, at, STUCK, f"purchase:{shown(purchase_id)}", move)
         if not delivered:
             await self._give_back(tx, at, ended)
         return True

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from daozhang import clock, ids, notices
 from daozhang.cases import Case, Cases
+from daozhang.cases import parse_shown as parse_case
+from daozhang.cases import shown as case_shown
 from daozhang.cases.evidence import remade
 from daozhang.cases.model import Verdict
 from daozhang.events import log as events
@@ -23,7 +25,7 @@ from daozhang.policy import losses
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.refund import REFUNDABLE
-from daozhang.recharge.view import shown
+from daozhang.recharge.view import parse_shown, shown
 
 sql = statements("daozhang.recharge")
 
@@ -58,11 +60,11 @@ class Deceived:
             raise Refusal("deceived.number_malformed")
         made = await remade(said.pictures)
         case_id = await self._database.transact(lambda tx: self._take(tx, number, said, made))
-        return f"CA-{ids.text26(case_id)}"
+        return case_shown(case_id)
 
     async def standing(self, shown_number: str) -> Case | None:
         """The case of a report by the number that was given for it; None for anything else."""
-        identifier = ids.parse26(shown_number.removeprefix("CA-")) if shown_number.startswith("CA-") else None
+        identifier = parse_case(shown_number)
         case = await self._cases.case(identifier) if identifier else None
         return case if case is not None and case.kind == KIND else None
 
@@ -110,7 +112,7 @@ class DeceivedVerdict:
 
     async def __call__(self, tx: Tx, case: Case, verdict: Verdict, actor: str) -> None:
         """Do it. Approved it is a confirmed loss; a report of a payment that nothing was left of ends with that."""
-        order_id, hold = ids.parse26(case.about.removeprefix("RC-")), case.facts.get("hold")
+        order_id, hold = parse_shown(case.about), case.facts.get("hold")
         if order_id is None:
             return
         if verdict == "approved":

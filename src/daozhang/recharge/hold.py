@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from daozhang import clock, ids
+from daozhang import clock
 from daozhang.cases import Case, Cases
+from daozhang.cases import shown as case_shown
 from daozhang.cases.kinds import KINDS
 from daozhang.cases.model import Verdict
 from daozhang.ledger import Accounts
@@ -18,6 +19,7 @@ from daozhang.recharge.fulfilment import Fulfilment
 from daozhang.recharge.judgement import FROZEN, RETURNED
 from daozhang.recharge.release import CASE, end_held
 from daozhang.recharge.told import tell
+from daozhang.recharge.view import parse_shown, shown
 
 KIND = CASE
 _QUESTIONS = {
@@ -55,10 +57,10 @@ class Held(NamedTuple):
 async def open_cases(tx: Tx, cases: Cases, shop_id: int, held: Sequence[Held]) -> None:
     """Open a case for each and tell its owner, in the commit that holds the money: whoever closed the page would never know."""
     for each in held:
-        facts = {"order": about(each.order_id), "amount_fen": each.amount_fen, "reason": each.reason}
+        facts = {"order": shown(each.order_id), "amount_fen": each.amount_fen, "reason": each.reason}
         first = "staff" if each.reason in _STAFF_FIRST else "user"
         question = _STAFF_FIRST.get(each.reason) or _QUESTIONS.get(each.reason, "purpose")
-        case_id = await cases.open(tx, shop_id, each.user_id, KIND, about(each.order_id), question, facts, first=first)  # type: ignore[arg-type]
+        case_id = await cases.open(tx, shop_id, each.user_id, KIND, shown(each.order_id), question, facts, first=first)  # type: ignore[arg-type]
         await _tell(tx, shop_id, each, case_id, asked=first == "user")
 
 
@@ -66,19 +68,14 @@ async def _tell(tx: Tx, shop_id: int, held: Held, case_id: UUID, *, asked: bool)
     if held.reason == RETURNED:
         # It goes back within seconds, and that is told.
         return
-    case = f"/cases/CA-{ids.text26(case_id)}"
+    case = f"/cases/{case_shown(case_id)}"
     if asked:
         until_at = clock.now() + timedelta(seconds=KINDS[KIND].user_s)
         await tell(tx, shop_id, held.user_id, "money_asked", held.amount_fen, case, until_at=until_at)
     elif held.reason == MISFIT:
-        await tell(tx, shop_id, held.user_id, "money_misfit", held.amount_fen, f"/orders/{about(held.order_id)}")
+        await tell(tx, shop_id, held.user_id, "money_misfit", held.amount_fen, f"/orders/{shown(held.order_id)}")
     else:
         await tell(tx, shop_id, held.user_id, "money_held", held.amount_fen, case)
-
-
-def about(order_id: UUID) -> str:
-    """How a case names its order."""
-    return f"RC-{ids.text26(order_id)}"
 
 
 class HoldVerdict:
@@ -89,7 +86,7 @@ class HoldVerdict:
 
     async def __call__(self, tx: Tx, case: Case, verdict: Verdict, actor: str) -> None:
         """Do it. Raises `Refusal` when the money waits no more; then nothing is decided."""
-        order_id = ids.parse26(case.about.removeprefix("RC-"))
+        order_id = parse_shown(case.about)
         assert order_id is not None, case.about
         why = case.verdict_why or ("checked" if verdict == "approved" else "退回")
         how = "credit" if verdict == "approved" else "return"

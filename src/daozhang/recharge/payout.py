@@ -32,6 +32,7 @@ from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge.refund import CLOSED_WAYS
 from daozhang.recharge.states import PAYOUT_MOVES
+from daozhang.recharge.view import shown
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
@@ -99,7 +100,7 @@ class Payouts:
         row = await self._database.row(sql.order_for_work, order_id)
         if row is None:
             raise Refusal("operation.not_found")
-        person = await self._verifications.view(row["shop_id"], row["user_id"], actor, f"payout of RC-{ids.text26(order_id)}")
+        person = await self._verifications.view(row["shop_id"], row["user_id"], actor, f"payout of {shown(order_id)}")
         if person is None:
             raise Refusal("payout.unverified")
         if _plain(person.name) != _plain(payee.name):

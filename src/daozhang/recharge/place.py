@@ -35,6 +35,7 @@ from daozhang.recharge.fulfilment import Errand, Fulfilment
 from daozhang.recharge.model import PlaceRequest
 from daozhang.recharge.ready import Ready, make_ready, wishes_of
 from daozhang.recharge.route import Standing
+from daozhang.recharge.view import shown
 from daozhang.recharge.waiting import Stopped
 from daozhang.vault import Vault
 
@@ -154,7 +155,7 @@ class Place:
             if row is None or not row["unasked"] or (clock.now() - row["moved_at"]).total_seconds() > RIVAL_WAIT_S:
                 return
             await asyncio.sleep(0.1)
-        raise Refusal("operation.key_busy", order=f"RC-{ids.text26(order_id)}")
+        raise Refusal("operation.key_busy", order=shown(order_id))
 
     async def _admit_all(self, requests: Sequence[PlaceRequest]) -> Sequence[Admitted | BaseException]:
         shops = {request.shop_id for request in requests}

@@ -8,6 +8,7 @@ import msgspec
 
 from daozhang import clock, ids, notices, offers
 from daozhang.cases import Case, Cases
+from daozhang.cases import shown as case_shown
 from daozhang.cases.model import Verdict
 from daozhang.channels.port import Report
 from daozhang.events import log as events
@@ -146,7 +147,7 @@ class Endings:
         if row["order_id"]:
             facts["order"] = shown(row["order_id"])
         case_id = await self._cases.open(tx, row["shop_id"], user_id, kind, about, "account_for_refund", facts, first="staff")
-        await tell(tx, row["shop_id"], user_id, "money_stuck", row["amount_fen"], f"/cases/CA-{ids.text26(case_id)}")
+        await tell(tx, row["shop_id"], user_id, "money_stuck", row["amount_fen"], f"/cases/{case_shown(case_id)}")
 
     async def _book(self, tx: Tx, row: Any, state: str, user_id: int) -> None:
         if row["hold_id"]:

@@ -8,8 +8,9 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from daozhang import clock, ids
+from daozhang import clock
 from daozhang.cases import by_hand
+from daozhang.cases import parse_shown as parse_case
 from daozhang.cases.evidence import marked
 from daozhang.cases.kinds import KINDS
 from daozhang.events.audit import doing
@@ -150,7 +151,7 @@ def evidence_permission(found: "Case") -> str:
 async def find(request: AnyRequest, shown: str) -> "Case":
     """A case of this shop. Raises `cases.not_found`."""
     session = await access.staff(request)
-    identifier = ids.parse26(shown.removeprefix("CA-")) if shown.startswith("CA-") else None
+    identifier = parse_case(shown)
     found = await house_of(request).cases.case(identifier) if identifier else None
     if found is None or found.shop_id != session.shop_id:
         raise Refusal("cases.not_found")
@@ -162,7 +163,7 @@ async def _page(request: AnyRequest, found: "Case", *, person: "Person | None" =
     said = person or (await by_hand.wanted(house.database, house.verifications, found.id) if found.kind == by_hand.KIND else None)
     if said is not None and person is None:
         said = type(said)(mask_name(said.name), mask_number(said.number))
-    order_id = parse_shown(found.about) if found.about.startswith("RC-") else None
+    order_id = parse_shown(found.about)
     reason, known = found.facts.get("reason"), await house.diagnoses.known(found)
     return await access.page(
         request, "case.html", here="queue", case=found, kinds=KINDS[found.kind], mine=found.proposed_by == session.actor,

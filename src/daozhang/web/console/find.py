@@ -12,6 +12,7 @@ from daozhang.events.audit import doing
 from daozhang.identity.roles import may
 from daozhang.postgres import statements
 from daozhang.reasons import Refusal
+from daozhang.recharge.view import shown
 from daozhang.web.console import access
 from daozhang.web.pages import house_of
 
@@ -51,7 +52,7 @@ async def _by_number(request: AnyRequest, wanted: str) -> str:
     order_id = thread.order_id if thread else await _order_of(request, wanted)
     if thread and order_id is None and may(session.roles, "user.read"):
         return f"/desk/users/{thread.user_id}"
-    return f"/desk/orders/RC-{ids.text26(order_id)}" if order_id else ""
+    return f"/desk/orders/{shown(order_id)}" if order_id else ""
 
 
 async def _order_of(request: AnyRequest, wanted: str) -> UUID | None:

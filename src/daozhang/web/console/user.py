@@ -8,6 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang import ids
+from daozhang.cases import shown as case_shown
 from daozhang.cases.unfreeze import KIND as UNFREEZE
 from daozhang.events.audit import doing
 from daozhang.identity.service import BY_LAW
@@ -87,8 +88,8 @@ async def unfreeze(request: AnyRequest, user_id: FromPath[int]) -> Redirect:
             )
         )  # fmt: skip
         await house.cases.propose(case_id, session.actor, "approved", why)
-        deed.after = f"proposed in CA-{ids.text26(case_id)}"
-    return Redirect(f"/desk/cases/CA-{ids.text26(case_id)}", status_code=303)
+        deed.after = f"proposed in {case_shown(case_id)}"
+    return Redirect(f"/desk/cases/{case_shown(case_id)}", status_code=303)
 
 
 async def _page(request: AnyRequest, user_id: int, *, phone: str = "") -> Response[bytes]:

@@ -7,7 +7,8 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from daozhang import ids
+from daozhang.cases import parse_shown as parse_case
+from daozhang.cases import shown as case_shown
 from daozhang.cases.evidence import MOST_BYTES
 from daozhang.reasons import Refusal
 from daozhang.recharge import source
@@ -86,11 +87,11 @@ async def say_where_from(request: AnyRequest) -> Redirect:
     if source.REASON not in {each.reason for each in finding.stopped}:
         return Redirect("/why", status_code=303)
     case_id = await source.ask(house.database, house.cases, session.shop_id, session.user_id)
-    return Redirect(f"/cases/CA-{ids.text26(case_id)}" if case_id else "/wallet", status_code=303)
+    return Redirect(f"/cases/{case_shown(case_id)}" if case_id else "/wallet", status_code=303)
 
 
 async def _find(request: AnyRequest, session: "Session", shown: str) -> "Case":
-    identifier = ids.parse26(shown.removeprefix("CA-")) if shown.startswith("CA-") else None
+    identifier = parse_case(shown)
     found = await house_of(request).cases.case(identifier, session.user_id) if identifier else None
     if found is None:
         raise Refusal("cases.not_found")

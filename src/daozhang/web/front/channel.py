@@ -10,7 +10,7 @@ from litestar import HttpMethod, Request, Response, get, route
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from daozhang import ids
+from daozhang.recharge.view import parse_shown
 from daozhang.web import sessions
 from daozhang.web.front.order import face_of, find
 from daozhang.web.guard import POLICY
@@ -43,7 +43,7 @@ async def returned(shown: FromPath[str]) -> Redirect:
 
     Nothing it brings is read. A number that is none is led to the orders.
     """
-    known = shown.startswith("RC-") and ids.parse26(shown.removeprefix("RC-"))
+    known = parse_shown(shown) is not None
     return Redirect(f"/orders/{shown}/back" if known else "/orders", status_code=303)
 
 

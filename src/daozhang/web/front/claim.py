@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
-from daozhang import ids
+from daozhang.cases import shown as case_shown
 from daozhang.reasons import Refusal
 from daozhang.web import forms, sessions
 from daozhang.web.front import path
@@ -65,7 +65,7 @@ async def case(request: AnyRequest) -> Redirect:
         case_id = await house.diagnoses.ask_person(thread, view.shown, finding, version=house.desk.page_version, claim=True)
     else:
         case_id = await house.diagnoses.claim_case(session.shop_id, session.user_id, number, house.desk.page_version)
-    return Redirect(f"/cases/CA-{ids.text26(case_id)}", status_code=303)
+    return Redirect(f"/cases/{case_shown(case_id)}", status_code=303)
 
 
 async def _page(

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
-from daozhang import ids
 from daozhang.cases import by_hand
+from daozhang.cases import shown as case_shown
 from daozhang.policy.name_soon import soon
 from daozhang.reasons import Refusal, catalogue
 from daozhang.web import forms, sessions
@@ -77,7 +77,7 @@ async def ask_people(request: AnyRequest) -> Response[Any]:
         if not refusal.reason.startswith(_ON_FORM):
             raise
         return await _page(request, session, "", refusal, name=name, text=form.get("text", ""), by_hand_open=True)
-    return Redirect(f"/cases/CA-{ids.text26(case_id)}", status_code=303)
+    return Redirect(f"/cases/{case_shown(case_id)}", status_code=303)
 
 
 @post("/me/name/face", status_code=303)

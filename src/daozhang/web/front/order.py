@@ -11,12 +11,13 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from daozhang import clock, ids
+from daozhang import clock
 from daozhang.identity import mask_phone
 from daozhang.money import yuan
 from daozhang.policy import regulation
 from daozhang.reasons import CuredBy, Layer, Reason, Refusal, Retry, Told, catalogue
 from daozhang.recharge.choice import SILENCE
+from daozhang.recharge.view import parse_shown
 from daozhang.recharge.view import shown as order_shown
 from daozhang.recharge.waiting import REVIEW
 from daozhang.web import forms, sessions
@@ -156,7 +157,7 @@ async def send_back(request: AnyRequest, shown: FromPath[str]) -> Redirect:
 
 async def find(request: AnyRequest, session: "Session", shown: str) -> "OrderView":
     """An order of this user by its shown number. Raises `operation.not_found` for anything else."""
-    identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None
+    identifier = parse_shown(shown)
     view = await house_of(request).desk.order(session.user_id, identifier) if identifier else None
     if view is None:
         raise Refusal("operation.not_found")

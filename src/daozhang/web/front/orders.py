@@ -8,6 +8,7 @@ from litestar.response import Redirect
 from daozhang import ids
 from daozhang.money import MalformedAmount, parse_yuan
 from daozhang.recharge.model import Sought
+from daozhang.recharge.view import shown
 from daozhang.web import sessions
 from daozhang.web.front.paging import before_of
 from daozhang.web.pages import house_of, page, title_of
@@ -31,7 +32,7 @@ async def orders(request: Request[Any, Any, Any]) -> Response[Any]:
     words = words if words.isprintable() else ""
     number = ids.parse26(words.upper().removeprefix("RC-"))
     if number is not None and await house_of(request).desk.order(session.user_id, number):
-        return Redirect(f"/orders/RC-{ids.text26(number)}", status_code=303)
+        return Redirect(f"/orders/{shown(number)}", status_code=303)
     amount_fen = _amount(words)
     sought = Sought(GROUPS.get(group, ()), amount_fen)
     nothing = bool(words) and amount_fen is None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
-from daozhang import ids
+from daozhang.cases import shown as case_shown
 from daozhang.cases import unfreeze
 from daozhang.identity import mask_phone
 from daozhang.identity.service import BY_LAW
@@ -59,7 +59,7 @@ async def ask(request: AnyRequest) -> Response[Any]:
             raise
         return await _page(request, session, refusal)
     case_id = await unfreeze.ask(house.database, house.cases, session.shop_id, session.user_id, session.standing_why or "other", {})
-    return Redirect(f"/cases/CA-{ids.text26(case_id)}", status_code=303)
+    return Redirect(f"/cases/{case_shown(case_id)}", status_code=303)
 
 
 async def _elsewhere(request: AnyRequest, session: "Session") -> Response[Any] | None:

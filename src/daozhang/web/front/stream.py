@@ -15,8 +15,8 @@ from litestar import Request, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from daozhang import ids
 from daozhang.reasons import Refusal
+from daozhang.recharge.view import parse_shown
 from daozhang.web import sessions
 from daozhang.web.front.order import mark_of
 from daozhang.web.house import House
@@ -35,7 +35,7 @@ _HEADERS = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"
 async def stream(request: Request[Any, Any, Any], shown: FromPath[str]) -> Stream:
     """Events `state` with the order's mark as data, and `end` when there is nothing more to wait for."""
     session, house = await sessions.require(request), house_of(request)
-    identifier = ids.parse26(shown.removeprefix("RC-")) if shown.startswith("RC-") else None
+    identifier = parse_shown(shown)
     if identifier is None or await house.desk.order(session.user_id, identifier) is None:
         raise Refusal("operation.not_found")
     if _open[session.user_id] >= MOST_PER_USER or open_streams() >= MOST:

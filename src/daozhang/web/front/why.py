@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from msgspec.structs import replace
 
-from daozhang import ids
+from daozhang.cases import shown as case_shown
 from daozhang.diagnosis.service import mark_of
 from daozhang.money import MalformedAmount, parse_yuan
 from daozhang.recharge.view import shown as order_shown
@@ -101,7 +101,7 @@ async def person(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     await house.limiter.demand("why.person", session.user_id)
     thread, finding = await house.diagnoses.of_order(view, session.shop_id)
     case_id = await house.diagnoses.ask_person(thread, view.shown, finding, version=house.desk.page_version)
-    return Redirect(f"/cases/CA-{ids.text26(case_id)}", status_code=303)
+    return Redirect(f"/cases/{case_shown(case_id)}", status_code=303)
 
 
 @get("/why")
@@ -134,7 +134,7 @@ async def person_in_general(request: AnyRequest) -> Redirect:
     await house.limiter.demand("why.person", session.user_id)
     thread, finding = await house.diagnoses.in_general(session.user_id, session.shop_id)
     case_id = await house.diagnoses.ask_person(thread, f"user:{session.user_id}", finding, version=house.desk.page_version)
-    return Redirect(f"/cases/CA-{ids.text26(case_id)}", status_code=303)
+    return Redirect(f"/cases/{case_shown(case_id)}", status_code=303)
 
 
 async def _order_page(request: AnyRequest, session: "Session", view: "OrderView") -> Response[bytes]:

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
-from daozhang import clock, ids, mine, notices
+from daozhang import clock, mine, notices
 from daozhang.mine.copy import copy
 from daozhang.reasons import Refusal
 from daozhang.reasons.writing import FACT as _FACT
 from daozhang.reasons.writing import write
+from daozhang.recharge.view import shown
 from daozhang.web import forms, sessions
 from daozhang.web.front import checks
 from daozhang.web.front.device import offered
@@ -158,13 +159,12 @@ async def _refund(
 ) -> Response[bytes]:
     way = await _unused(request).quote(session.user_id)
     lines = [
-        (each.part, f"RC-{ids.text26(each.part.order_id)}", told_of(request, each.refused) if each.refused else None)
-        for each in done or []
+        (each.part, shown(each.part.order_id), told_of(request, each.refused) if each.refused else None) for each in done or []
     ]
     status = 422 if wrong else 409 if notice else 200
     return await page(
         request, "me/refund.html", here="me", session=session, status=status, way=way, wrong=wrong, notice_told=notice, done=lines,
-        wallet=await house_of(request).desk.wallet(session.user_id), shown=lambda order_id: f"RC-{ids.text26(order_id)}",
+        wallet=await house_of(request).desk.wallet(session.user_id), shown=shown,
     )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang import ids
+from daozhang.cases import shown as case_shown
 from daozhang.reasons import Refusal
+from daozhang.recharge.view import shown as order_shown
 from daozhang.web import forms, sessions
 from daozhang.web.pages import house_of, locale_of, page, told, told_of
 
@@ -79,7 +81,7 @@ async def ask_for_help(request: AnyRequest, shown: FromPath[str]) -> Redirect:
     case_id = await house.database.transact(
         lambda tx: house.cases.open(tx, session.shop_id, session.user_id, CASE, found.shown, "goods_problem", facts)
     )
-    return Redirect(f"/cases/CA-{ids.text26(case_id)}", status_code=303)
+    return Redirect(f"/cases/{case_shown(case_id)}", status_code=303)
 
 
 async def _page(
@@ -95,7 +97,7 @@ async def _page(
     return await page(
         request, "shop/purchase.html", here="orders", session=session, status=422 if refusal else 200, purchase=found,
         mark=MARKS[found.state], codes=opened, wrong=told_of(request, refusal) if refusal else None, seen=seen, last_at=last_at,
-        supply=supply, target=_masked(supply), order_shown=f"RC-{ids.text26(found.order_id)}" if found.order_id else "",
+        supply=supply, target=_masked(supply), order_shown=order_shown(found.order_id) if found.order_id else "",
         why=told(request, found.reason) if found.state == "returned" and found.reason else None,
         case=await house.cases.open_about(session.shop_id, CASE, found.shown), name=found.titled(reader.code),
     )  # fmt: skip
