@@ -39,15 +39,6 @@ CONFIRMED = {"operation.cancelled", "operation.expired", "operation.order_closed
 """Reasons that are given only after the channel has confirmed that nothing was taken."""
 
 
-DOUBTFUL = (
-    "channel.checking",
-    "channel.unknown_answer",
-    "channel.bank_fault",
-    "channel.order_unknown",
-    "platform.check_unanswered",
-)
-
-
 def texts(reason: Reason) -> list[str]:
     return [part for told in (reason.zh, reason.en) for part in (told.title, told.text, told.cure) if part]
 

@@ -61,11 +61,11 @@ insert into diagnoses (id, shop_id, user_id, order_id, code, opened_at) values (
 on conflict do nothing returning id;
 
 -- name: diagnosis_about
-select id, shop_id, user_id, order_id, code, opened_at, next_look_at, watch_since, told_at
+select id, shop_id, user_id, order_id, code, opened_at, next_look_at, watch_since
 from diagnoses where shop_id = $1 and user_id = $2 and order_id is not distinct from $3;
 
 -- name: diagnosis_by_code
-select id, shop_id, user_id, order_id, code, opened_at, next_look_at, watch_since, told_at
+select id, shop_id, user_id, order_id, code, opened_at, next_look_at, watch_since
 from diagnoses where shop_id = $1 and code = $2 and ($3::bigint is null or user_id = $3);
 
 -- name: lock_diagnosis

@@ -52,7 +52,6 @@ class Thread(msgspec.Struct, frozen=True):
     opened_at: datetime
     next_look_at: datetime | None
     watch_since: datetime | None
-    told_at: datetime | None
 
     @property
     def shown(self) -> str:

@@ -13,7 +13,6 @@ sql = statements("daozhang.ledger")
 SUSPENSE = "platform:suspense"
 SALES = "platform:sales"
 PROMOTION = "platform:promotion"
-FEES = "platform:fees"
 PAYOUTS = "platform:payouts"
 
 REMEMBERED = 200_000

@@ -24,7 +24,6 @@ from daozhang.reasons.writing import FACT, Words, fill
 log = logging.getLogger(__name__)
 
 Locale = Literal["zh", "en"]
-LOCALES: tuple[Locale, ...] = ("zh", "en")
 
 _CODE = re.compile(r"[a-z]+(?:\.[a-z][a-z0-9_]*)+", re.ASCII)
 _SAFE: dict[str, tuple[str, str]] = {

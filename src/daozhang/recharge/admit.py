@@ -127,11 +127,11 @@ async def count_again(tx: Tx, shop_id: int, again: Sequence[PlaceRequest]) -> No
         await tx.run(sql.count_again, shop_id, [r.user_id for r in again], [r.key for r in again])
 
 
-async def queue(tx: Tx, wish: Wish) -> None:
-    """Come after whoever of the same browser or payer is being judged; `begin` does it for orders that are placed.
+async def wait_for_origin(tx: Tx, wish: Wish) -> None:
+    """Lock the browser and the payer of an order that goes on or is tried again, until the commit; `begin` does it for new orders.
 
-    Call it before anything is locked. Orders that a question stopped, or that failed, are in no window: forty of them that go on
-    at once would else each be the first, too.
+    Orders that a question stopped, or that failed, count in no window. Without the lock, forty of one browser that go on at once
+    would each be judged as if it were the only one. Call it before any other lock.
     """
     if wish.device_id is not None or wish.payer is not None:
         await tx.value(sql.wait_for_origin, wish.device_id, wish.payer)

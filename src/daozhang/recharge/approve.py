@@ -90,7 +90,7 @@ class Resume:
         wanted = wish_of(request, self._page_version, seen, self._place.payer_of(request))
         if state == "challenged":
             # Its owner answered for himself alone. What a person looked at goes on whatever its browser counts.
-            await admit.queue(tx, wanted)
+            await admit.wait_for_origin(tx, wanted)
         await tx.value(sql.lock_users, [request.user_id])
         order = await tx.row(sql.lock_order, order_id)
         if order is None or order["state"] != state:

@@ -19,7 +19,7 @@ from daozhang.policy.books import Books
 from daozhang.policy.facts import Wish
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge import admit, again, moves, schedule, view
+from daozhang.recharge import admit, moves, schedule, unpaid, view
 from daozhang.recharge.admit import Try
 from daozhang.recharge.approve import Resume, answers_of, decided, lately_approved
 from daozhang.recharge.chase import Chase
@@ -147,9 +147,9 @@ class Desk:
         """This user's orders, newest first; those that are sought."""
         return await view.order_lines(self._database, self.shop_id, user_id, before, limit, sought)
 
-    async def open_orders(self, user_id: int) -> list[again.Open]:
+    async def open_orders(self, user_id: int) -> list[unpaid.Open]:
         """This user's unpaid orders, newest first."""
-        return await again.open_orders(self._database, self.shop_id, user_id)
+        return await unpaid.open_orders(self._database, self.shop_id, user_id)
 
     async def knows_key(self, user_id: int, key: str) -> bool:
         """Whether an order was placed with this key: then the same wish again is a repeat of it."""
@@ -157,7 +157,7 @@ class Desk:
 
     async def twins(self, user_id: int, order_id: UUID) -> Sequence[UUID]:
         """Other recharges of the same sum that arrived about when this one did: perhaps one was paid twice."""
-        return await again.twins(self._database, self.shop_id, user_id, order_id)
+        return await unpaid.twins(self._database, self.shop_id, user_id, order_id)
 
     async def tries(self, order_id: UUID) -> list[Tried]:
         """Every attempt of an order. The caller has made sure whose it is."""
@@ -279,7 +279,8 @@ class Desk:
 
     async def _try_again(self, tx: Tx, book: Book, again: "_Again") -> Try | None:
         order_id = again.order_id
-        await admit.queue(tx, Wish(self.shop_id, again.user_id, device_id=UUID(again.device_id) if again.device_id else None))
+        device_id = UUID(again.device_id) if again.device_id else None
+        await admit.wait_for_origin(tx, Wish(self.shop_id, again.user_id, device_id=device_id))
         await tx.value(sql.lock_users, [again.user_id])
         order = await tx.row(sql.lock_order, order_id)
         if order is None or order["user_id"] != again.user_id:

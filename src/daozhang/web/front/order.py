@@ -30,8 +30,8 @@ from daozhang.web.pages import house_of, locale_of, page, title_of
 from daozhang.web.qr import drawn
 
 if TYPE_CHECKING:
-    from daozhang.recharge.again import Open
     from daozhang.recharge.model import OrderView
+    from daozhang.recharge.unpaid import Open
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]

@@ -23,9 +23,9 @@ from daozhang.web.front.finding import shown as told_finding
 from daozhang.web.pages import house_of, locale_of, page, plain_page, told
 
 if TYPE_CHECKING:
-    from daozhang.recharge.again import Open
     from daozhang.recharge.model import OrderView
     from daozhang.recharge.quote import Quote
+    from daozhang.recharge.unpaid import Open
     from daozhang.web.front.finding import Shown
     from daozhang.web.sessions import Session
 

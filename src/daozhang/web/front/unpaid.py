@@ -16,7 +16,7 @@ from daozhang.web.front.ahead import Ahead
 from daozhang.web.pages import house_of, locale_of
 
 if TYPE_CHECKING:
-    from daozhang.recharge.again import Open
+    from daozhang.recharge.unpaid import Open
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]

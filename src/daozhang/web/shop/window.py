@@ -27,7 +27,7 @@ from daozhang.web.shop.draft import BALANCE, Draft, check_count, method_of, read
 if TYPE_CHECKING:
     from daozhang.goods.model import Good
     from daozhang.ledger.statement import Wallet
-    from daozhang.recharge.again import Open
+    from daozhang.recharge.unpaid import Open
     from daozhang.web.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]

@@ -1,4 +1,4 @@
-"""Orders that are open, and when one of them may be doubled: two minutes after we stopped knowing what became of it."""
+"""A user's unpaid orders, when a second one of the same sum may be placed beside one of them, and recharges that came twice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
