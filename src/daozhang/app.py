@@ -231,7 +231,7 @@ async def _build(
         watch.run,
         probes.run,
     ]
-    finish = [desk.drain, interface_log.drain, sampler.flush, registry.close, providers.close]
+    finish = [desk.drain, confirmations.drain, interface_log.drain, sampler.flush, registry.close, providers.close]
     return _Built(program, always, working, finish)
 
 

@@ -187,11 +187,8 @@ async def test_what_was_not_sent_is_said(desk: Desk, fault: str) -> None:
 
 async def test_az_05_strangers_who_ask_for_codes_do_not_use_up_the_owners(desk: Desk) -> None:
     """Anybody may ask for a code to log in with, whoever's number it is; the owner confirms his order all the same."""
-    for purpose in ("login", "reset") * 2:
+    for purpose in ("login", "reset") * 5:
         await desk.send(Operation(purpose, "session"))
-    await desk.send(Operation("login", "session"))
-    with refuses("operation.too_many"):
-        await desk.send(Operation("login", "session"))
     sent = await desk.send()
     await desk.made.answer(sent.id, PHONE, desk.code())
     assert await desk.use()

@@ -8,8 +8,13 @@ from tests.flows.shop import PHONE
 from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
-from daozhang import notices
+from daozhang import clock, notices
+from daozhang.identity.confirm import Operation
+from daozhang.identity.limits import BUCKETS
+from daozhang.postgres import statements
+from daozhang.providers.port import Sms
 
+sql = statements("daozhang.identity")
 NEW = "a kettle sings at dusk 9"
 
 
@@ -100,3 +105,66 @@ async def test_az_05_who_guesses_at_codes_keeps_nobody_busy_who_logs_in(stage: S
     assert hasher.done_count == before
     assert (await browser.submit("/reset", "/reset", phone=PHONE, code=right, password=NEW)).status_code == 303
     assert hasher.done_count == before + 1
+
+
+@pytest.mark.usefixtures("services")
+@pytest.mark.parametrize("ip", ["198.51.100.7", "198.51.100.200", "192.0.2.9"])
+async def test_az_05_a_stranger_who_asks_and_guesses_voids_no_code_of_the_owners(stage: Stage, shop_app: object, ip: str) -> None:
+    """Not even from the owner's own address: a code is good in the browser that asked for it, and nowhere else."""
+    owner, stranger = Browser(shop_app, ip="198.51.100.7"), Browser(shop_app, ip=ip)
+    await owner.submit("/login/code", "/login/code", phone=PHONE, send="1")
+    mine = code(stage)
+    for _ in range(2):
+        await stranger.submit("/login/code", "/login/code", phone=PHONE, send="1")
+    wrong = next(each for each in ("000000", "000001", "000002") if each not in {mine, code(stage)})
+    for _ in range(6):
+        assert (await stranger.submit("/login/code", "/login/code", phone=PHONE, code=wrong)).status_code != 303
+    assert (await stranger.submit("/login/code", "/login/code", phone=PHONE, code=mine)).status_code != 303, "read over a shoulder"
+    assert (await owner.submit("/login/code", "/login/code", phone=PHONE, code=mine)).status_code == 303
+
+
+@pytest.mark.usefixtures("services", "buyer")
+async def test_az_05_strangers_who_use_all_codes_up_leave_the_owner_those_of_his_own_device(
+    stage: Stage, buyer: Browser, shop_app: object
+) -> None:
+    await buyer.submit("/me", "/logout")
+    strangers = [Browser(shop_app, ip=f"192.0.{network}.9") for network in (2, 3, 4, 5)]
+    seen = [(await each.submit("/reset", "/reset", phone=PHONE, send="1")).status_code for each in strangers for _ in range(6)]
+    assert [status for status in seen if status != 429] == [200] * int(BUCKETS["confirm.strangers"].capacity)
+    before = len(stage.shop.sim.services.messages)
+    assert (await buyer.submit("/reset", "/reset", phone=PHONE, send="1")).status_code == 200
+    assert len(stage.shop.sim.services.messages) == before + 1
+    answer = await buyer.submit("/reset", "/reset", phone=PHONE, code=code(stage), password=NEW)
+    assert answer.status_code == 303
+
+
+@pytest.mark.usefixtures("services")
+async def test_az_05_a_right_code_that_came_to_nothing_opens_for_nobody_else(stage: Stage, shop_app: object) -> None:
+    """As when the program dies between the code and what it is for."""
+    owner, stranger = Browser(shop_app, ip="198.51.100.7"), Browser(shop_app, ip="198.51.100.7")
+    await owner.submit("/login/code", "/login/code", phone=PHONE, send="1")
+    database = stage.shop.program.database
+    subject = stage.house.by_code._confirmations.subject_of(PHONE)
+    waiting = await database.value("select id from confirmations where purpose = 'login'")
+    assert await database.transact(lambda tx: tx.value(sql.pass_confirmation, waiting, subject, clock.now())) == waiting
+    assert (await stranger.submit("/login/code", "/login/code", phone=PHONE, code="000000")).status_code != 303
+    assert (await owner.submit("/login/code", "/login/code", phone=PHONE, code=code(stage))).status_code == 303
+
+
+@pytest.mark.usefixtures("services")
+async def test_a_program_that_is_told_to_stop_hands_its_codes_over_first(stage: Stage, shop_app: object) -> None:
+    browser, confirmations = Browser(shop_app, ip="198.51.100.7"), stage.house.by_code._confirmations
+    let_go = asyncio.Event()
+
+    class Slow:
+        async def send(self, _message: Sms) -> str:
+            await let_go.wait()
+            return "success"
+
+    await confirmations._deliver(Slow(), Sms("1", PHONE, "000000"), Operation("login", "session"))  # type: ignore[arg-type]
+    draining = asyncio.create_task(confirmations.drain())
+    await browser.get("/login")
+    assert not draining.done()
+    let_go.set()
+    await draining
+    assert not confirmations._sending

@@ -1,17 +1,20 @@
 """Logging in, and setting a new password, with a code sent to the number, for who has no password at hand.
 
 A number that nobody registered behaves like one that somebody did: the pages, the answers and the limits are the same, and its code
-is sent to nobody.
+is sent to nobody. A code is good in the browser that asked for it: whoever asks, or guesses, elsewhere voids nobody's
+(docs/decisions/0126).
 """
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from daozhang import clock, notices
 from daozhang.events.log import Event, append
 from daozhang.identity import factor
-from daozhang.identity.confirm import Confirmation, Confirmations, Operation
+from daozhang.identity.confirm import Confirmations, Operation
 from daozhang.identity.model import BUYER, LoggedIn, Visitor
 from daozhang.identity.opening import open_session
 from daozhang.identity.passwords import check_new_password
@@ -28,7 +31,16 @@ AT_LEAST_S = 0.4
 """How long sending takes at least: longer than a messenger usually needs to answer."""
 
 Purpose = Literal["login", "reset"]
-_OPERATIONS: dict[Purpose, Operation] = {"login": Operation("login", "session"), "reset": Operation("reset", "password")}
+_ABOUT: dict[Purpose, str] = {"login": "session", "reset": "password"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Who asks: the user of the number, if it has one; what the code will be good for; the user's own device, if this is one."""
+
+    user_id: int | None
+    operation: Operation
+    device_id: UUID | None
 
 
 class ByCode:
@@ -46,15 +58,31 @@ class ByCode:
         await asyncio.gather(self._send(shop_id, purpose, phone, visitor, locale), asyncio.sleep(AT_LEAST_S))
 
     async def _send(self, shop_id: int, purpose: Purpose, phone: str, visitor: Visitor, locale: str) -> None:
-        number, operation = read_phone(phone), _OPERATIONS[purpose]
-        user_id = await self._identity.find(shop_id, number)
+        number = read_phone(phone)
+        asker = await self._asker(shop_id, purpose, number, visitor)
+        await self._count(asker, number, visitor)
         await self._confirmations.send_or_again(
-            shop_id, user_id, number, operation, visitor.network, locale, known=user_id is not None
-        )  # fmt: skip
+            shop_id, asker.user_id, number, asker.operation, visitor.network, locale, known=asker.user_id is not None
+        )
 
-    async def waiting(self, purpose: Purpose, phone: str) -> Confirmation | None:
-        """The code that was sent and may be typed. Raises `account.phone_*`."""
-        return await self._confirmations.waiting(read_phone(phone), _OPERATIONS[purpose])
+    async def _asker(self, shop_id: int, purpose: Purpose, number: str, visitor: Visitor) -> _Asker:
+        device_hash = token_hash(visitor.device_token) or b""
+        person = await self._database.row(sql.person_by_phone, shop_id, self._vault.blind("phone", number), device_hash)
+        device_id = None if person is None else person["device_id"]
+        browser = (token_hash(visitor.browser_token) or b"").hex()[:32]
+        where = f"browser:{browser}" if device_id is None else f"device:{device_id.hex}"
+        return _Asker(None if person is None else person["id"], Operation(purpose, f"{_ABOUT[purpose]} {where}"), device_id)
+
+    async def _count(self, asker: _Asker, number: str, visitor: Visitor) -> None:
+        """A device of the owner's has its own count, as with passwords; any other browser counts for its network and for all."""
+        limiter = self._identity.limiter
+        if asker.device_id is not None:
+            await limiter.demand("confirm.device", asker.device_id.hex)
+            return
+        subject = self._confirmations.subject_of(number).hex()
+        await limiter.demand("confirm.network", visitor.network)
+        await limiter.demand("confirm.asked", f"{subject} {visitor.network}")
+        await limiter.demand("confirm.strangers", subject)
 
     async def login(self, shop_id: int, phone: str, code: str, visitor: Visitor) -> LoggedIn:
         """Open a session.
@@ -76,14 +104,14 @@ class ByCode:
     async def _opened(
         self, shop_id: int, purpose: Purpose, number: str, code: str, visitor: Visitor, password: str | None
     ) -> LoggedIn:
-        operation = _OPERATIONS[purpose]
+        asker = await self._asker(shop_id, purpose, number, visitor)
+        operation, user_id = asker.operation, asker.user_id
         waiting = await self._confirmations.waiting(number, operation)
         if waiting is None:
             raise Refusal("confirmation.over")
         if not waiting.passed:
             await self._confirmations.answer(waiting.id, number, code)
         new_hash = None if password is None else await self._identity.hasher.hash(password)
-        user_id = await self._identity.find(shop_id, number)
         if user_id is None:
             raise Refusal("confirmation.over")
         if await factor.asked(self._database, user_id, visitor.device_token, always=purpose == "reset"):

@@ -36,7 +36,7 @@ TRIES, SENDS = 5, 3
 CODE_LIVES = timedelta(minutes=5)
 FACE_LIVES = timedelta(minutes=10)
 BY_STRANGERS: frozenset[Purpose] = frozenset({"login", "reset"})
-"""What anybody may ask a code for, whoever's number it is."""
+"""What anybody may ask a code for, whoever's number it is: whoever sends those has counted who asks (`by_code`)."""
 PASS_LIVES = timedelta(minutes=10)
 """How long a pass may wait for its operation."""
 
@@ -109,8 +109,9 @@ class Confirmations:
         Raises `operation.too_many`, `provider.missing`, and `confirmation.unsent` except for what strangers may ask for.
         """
         subject = self.subject_of(phone)
-        await self._limiter.demand(_bucket(operation), subject.hex())
-        await self._limiter.demand("confirm.network", network)
+        await self._demand(subject, operation)
+        if operation.purpose not in BY_STRANGERS:
+            await self._limiter.demand("confirm.network", network)
         provider = await self._providers.sms()
         confirmation_id, at, code = ids.new_id(), clock.now(), new_code()
         expires = at + CODE_LIVES
@@ -130,7 +131,7 @@ class Confirmations:
     ) -> Confirmation:
         """Send another code for the same confirmation; the one before is void. Raises `confirmation.over`, `operation.too_many`."""
         subject = self.subject_of(phone)
-        await self._limiter.demand(_bucket(operation), subject.hex())
+        await self._demand(subject, operation)
         provider, at, code = await self._providers.sms(), clock.now(), new_code()
         row = await self._database.transact(
             lambda tx: tx.row(
@@ -144,6 +145,11 @@ class Confirmations:
             await self._deliver(provider, message, operation)
         return _read(row)
 
+    async def _demand(self, subject: bytes, operation: Operation) -> None:
+        """Strangers who ask for codes to a number do not use up those that its owner needs."""
+        if operation.purpose not in BY_STRANGERS:
+            await self._limiter.demand("confirm.subject", subject.hex())
+
     async def _deliver(self, provider: SmsProvider, message: Sms, operation: Operation) -> None:
         """Hand a message over. Strangers hear neither whether it left nor how long that took: both would tell a known number."""
         if operation.purpose not in BY_STRANGERS:
@@ -153,6 +159,10 @@ class Confirmations:
         sending = asyncio.create_task(provider.send(message))
         self._sending.add(sending)
         sending.add_done_callback(self._sent)
+
+    async def drain(self) -> None:
+        """Let what is being handed over reach its messenger: a program that is told to stop takes no code with it."""
+        await asyncio.gather(*self._sending, return_exceptions=True)
 
     def _sent(self, sending: asyncio.Task[Delivery]) -> None:
         self._sending.discard(sending)
@@ -259,11 +269,6 @@ class Confirmations:
 
     def _hash(self, confirmation_id: UUID, code: str) -> bytes:
         return self._vault.blind("code", f"{confirmation_id.hex} {code}")
-
-
-def _bucket(operation: Operation) -> str:
-    """Where a sending is counted: strangers who ask for codes to a number do not use up those that its owner needs."""
-    return "confirm.asked" if operation.purpose in BY_STRANGERS else "confirm.subject"
 
 
 def new_code() -> str:

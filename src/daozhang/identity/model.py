@@ -17,6 +17,8 @@ class Visitor:
     agent: str = ""
     device_token: str = ""
     session_token: str = ""
+    browser_token: str = ""
+    """What tells this browser from every other one before anybody has logged in with it."""
 
 
 @dataclass(frozen=True, slots=True)

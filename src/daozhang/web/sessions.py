@@ -120,6 +120,7 @@ def visitor(request: AnyRequest) -> Visitor:
         agent=request.headers.get("user-agent", ""),
         device_token=_cookie(request, "device"),
         session_token=_cookie(request, "session"),
+        browser_token=_cookie(request, "form") or _cookie(request, "session"),
     )
 
 
