@@ -118,6 +118,24 @@ async def test_cb_08_a_closed_try_that_a_message_does_not_fit_is_asked_about(sho
     assert (seen.state, await shop.cash()) == ("credited", seen.amount_fen)
 
 
+async def test_cb_08_a_flood_about_a_closed_try_asks_its_channel_once_a_minute(shop: Shop) -> None:
+    """Whatever does not fit a closed try makes us ask: no more often than any claim, and what is not asked is not acknowledged."""
+    shop.sim.fault("order", "booked_error", http=429, code="FREQUENCY_LIMITED")
+    order = await shop.place()
+    number, database = await shop.number(order.id), shop.program.database
+    before = await book(database)
+
+    async def told() -> int:
+        return (await knock(shop, payment(shop.enrolment, number, mchid="1900009999"))).status
+
+    with shop.still("callback.ask"):
+        assert [await told() for _ in range(8)] == [204] + [503] * 7
+    await shop.program.interface_log.drain()
+    asked = "select count(*) from interface_log where operation = 'query' and attempt_id = $1"
+    assert await database.value(asked, ids.parse26(number)) == 1
+    assert await book(database) == before, "it is not paid: the channel says so itself"
+
+
 async def test_cb_10_another_channels_key_cannot_pay_this_channels_order(
     database: Database, settings: Settings, enrolment: Enrolment, stranger: Enrolment
 ) -> None:
