@@ -140,6 +140,31 @@ async def test_pauses_end_by_themselves_and_grow(identity: Identity, owner_datab
     assert user_id
 
 
+async def test_pauses_grow_to_a_day_and_no_longer(identity: Identity, owner_database: Database, user_id: int) -> None:
+    later = "update login_tries set locked_until = locked_until - $1::interval, last_at = last_at - $1::interval returning tries"
+    waits = []
+    for _ in range(9):
+        waits.append([await refused(identity, HOME) for _ in range(5)][-1].facts["wait_s"])
+        await owner_database.value(later, timedelta(seconds=waits[-1]))
+        # A pause of a day is the quiet day that forgets; what would come after it is looked at as if it had been a minute shorter.
+        await owner_database.value("update login_tries set last_at = last_at + interval '1 minute' returning tries")
+        await owner_database.value("delete from login_tries where whence = 'strangers' returning tries")
+    assert [round(wait_s / 900) for wait_s in waits] == [1, 2, 4, 8, 16, 32, 64, 96, 96]
+    assert user_id
+
+
+async def test_all_strangers_together_wait_four_hours_at_most(identity: Identity, owner_database: Database, user_id: int) -> None:
+    """Whoever guesses from many networks for ever locks the owner's unknown browsers out for four hours at a time, not for days."""
+    await refused(identity, stranger(0))
+    for pauses in (4, 5, 16):
+        await owner_database.value(
+            "update login_tries set tries = 29, pauses = $1, locked_until = null where whence = 'strangers' returning tries", pauses
+        )
+        wait_s = (await refused(identity, stranger(pauses))).facts["wait_s"]
+        assert round(wait_s / 3_600) == 4, pauses
+    assert user_id
+
+
 async def test_a_logged_in_stranger_guessing_the_old_password_is_paused(identity: Identity, user_id: int) -> None:
     logged_in = await identity.login(1, PHONE, PASSWORD, HOME)
     session = await identity.session(logged_in.token)

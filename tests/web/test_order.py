@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 from tests.flows.shop import LICENSED
 from tests.flows.test_refunds import refunds_end
+from tests.patience import until
 from tests.web.stage import PASSWORD, Stage, open_stage
 from tests.web.test_recharge import ON_PHONE, fill, limited
 from tests.web.test_sessions import Browser
@@ -128,6 +129,14 @@ async def test_a_number_that_is_none_is_not_found(buyer: Browser) -> None:
         assert answer.status_code == 404, shown
 
 
+async def nothing() -> None:
+    """Nothing is done meanwhile."""
+
+
+ENDS_WITHIN_S = 20.0
+"""A stream that has to end does so at once, or within a beat that the test made short."""
+
+
 async def streamed(app: Any, buyer: Browser, path: str, then: Callable[[], Awaitable[None]]) -> list[Any]:
     """Listen to an order's stream until it ends; its headers and what it said. `then` is done once the first state was told."""
     first, over, lines = asyncio.Event(), asyncio.Event(), list[Any]()
@@ -162,8 +171,14 @@ async def streamed(app: Any, buyer: Browser, path: str, then: Callable[[], Await
         "client": ("203.0.113.9", 5000),
     }
     listening = asyncio.create_task(app(scope, receive, send))
-    await first.wait()
-    await then()
+    try:
+        await until(lambda: first.is_set() or listening.done())
+        await then()
+        await until(listening.done, ENDS_WITHIN_S)
+    finally:
+        # A stream that does not end is left alone by its reader: then the test fails, and does not hang.
+        over.set()
+        listening.cancel()
     await listening
     return lines
 
@@ -221,6 +236,24 @@ async def test_az_08_a_stream_ends_with_its_session(
     assert "event: end" not in "".join(bodies)
 
 
+async def test_a_stream_ends_after_ten_minutes_and_says_that_the_page_has_to_ask_again(
+    buyer: Browser, stage: Stage, shop_app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever forgets a page holds no connection for ever; the browser connects again by itself, so nothing is said to be over."""
+    assert stream.LONGEST_S == 600
+    monkeypatch.setattr(stream, "LONGEST_S", 0.5)
+    monkeypatch.setattr(stream, "BEAT_S", 0.2)
+    path, order_id = await place(buyer)
+    _, *bodies = await streamed(shop_app, buyer, path, nothing)
+    text = "".join(bodies)
+    assert "retry: 3000\n" in text
+    assert "event: end" not in text
+    assert stream.open_streams() == 0
+    await stage.pay(order_id)
+    _, *bodies = await streamed(shop_app, buyer, path, nothing)
+    assert "-credited\n" in "".join(bodies), "what changed meanwhile is told first"
+
+
 async def test_a_page_that_cannot_listen_asks_for_the_state(buyer: Browser, stage: Stage) -> None:
     path, order_id = await place(buyer)
     before = (await buyer.get(f"{path}/state")).json()
@@ -252,10 +285,14 @@ async def test_without_script_the_waiting_page_renews_itself(buyer: Browser) -> 
 async def test_a_user_holds_only_so_many_streams(buyer: Browser, stage: Stage) -> None:
     path, _ = await place(buyer)
     held = [asyncio.create_task(buyer.get(f"{path}/stream")) for _ in range(MOST_PER_USER)]
-    while stream.open_streams() < MOST_PER_USER:  # noqa: ASYNC110 -- what is waited for is a count, not an event
-        await asyncio.sleep(0.05)
+    await until(lambda: stream.open_streams() == MOST_PER_USER)
     assert (await buyer.get(f"{path}/stream", accept="text/event-stream")).status_code == 429
     stage.house.closing.set()
+    try:
+        await until(lambda: all(each.done() for each in held), ENDS_WITHIN_S)
+    finally:
+        for each in held:
+            each.cancel()
     assert {answer.status_code for answer in await asyncio.gather(*held)} == {200}
     assert stream.open_streams() == 0
 
