@@ -1,24 +1,19 @@
 """An order's page at every stage: who may see it, what it says about the money, and how it hears of a change."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from html import unescape
 from typing import Any
 from uuid import UUID
 
 import msgspec
-import pytest
 from msgspec.structs import replace
 from tests.flows.shop import LICENSED
 from tests.flows.test_refunds import refunds_end
-from tests.patience import until
 from tests.web.stage import PASSWORD, Stage, open_stage
 from tests.web.test_recharge import ON_PHONE, fill, limited
 from tests.web.test_sessions import Browser
 
 from daozhang import ids
-from daozhang.events import hub
 from daozhang.identity import Visitor
 from daozhang.policy.books import Books
 from daozhang.postgres import Database
@@ -26,8 +21,6 @@ from daozhang.settings import Settings
 from daozhang.simulators.faults import Fault, Point
 from daozhang.simulators.merchant import Enrolment
 from daozhang.web.doors import make_app
-from daozhang.web.front import stream
-from daozhang.web.front.stream import MOST_PER_USER
 
 
 async def place(browser: Browser, **changes: str) -> tuple[str, UUID]:
@@ -129,131 +122,6 @@ async def test_a_number_that_is_none_is_not_found(buyer: Browser) -> None:
         assert answer.status_code == 404, shown
 
 
-async def nothing() -> None:
-    """Nothing is done meanwhile."""
-
-
-ENDS_WITHIN_S = 20.0
-"""A stream that has to end does so at once, or within a beat that the test made short."""
-
-
-async def streamed(app: Any, buyer: Browser, path: str, then: Callable[[], Awaitable[None]]) -> list[Any]:
-    """Listen to an order's stream until it ends; its headers and what it said. `then` is done once the first state was told."""
-    first, over, lines = asyncio.Event(), asyncio.Event(), list[Any]()
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            lines.append(dict(message["headers"]))
-        elif not message.get("more_body"):
-            over.set()
-        elif message.get("body"):
-            lines.append(message["body"].decode())
-            if "event: state" in lines[-1]:
-                first.set()
-
-    async def receive() -> Any:
-        await over.wait()
-        return {"type": "http.disconnect"}
-
-    headers = [(b"cookie", buyer.cookies().encode()), (b"host", b"127.0.0.1:8420"), (b"accept", b"text/event-stream")]
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": f"{path}/stream",
-        "raw_path": f"{path}/stream".encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": headers,
-        "server": ("127.0.0.1", 8420),
-        "client": ("203.0.113.9", 5000),
-    }
-    listening = asyncio.create_task(app(scope, receive, send))
-    try:
-        await until(lambda: first.is_set() or listening.done())
-        await then()
-        await until(listening.done, ENDS_WITHIN_S)
-    finally:
-        # A stream that does not end is left alone by its reader: then the test fails, and does not hang.
-        over.set()
-        listening.cancel()
-    await listening
-    return lines
-
-
-async def test_the_stream_tells_a_change_and_ends_when_the_order_rests(buyer: Browser, stage: Stage, shop_app: Any) -> None:
-    path, order_id = await place(buyer)
-    start, *bodies = await streamed(shop_app, buyer, path, lambda: stage.pay(order_id))
-    assert start[b"x-accel-buffering"] == b"no"
-    assert start[b"cache-control"] == b"no-store, no-transform"
-    assert start[b"content-type"].startswith(b"text/event-stream")
-    text = "".join(bodies)
-    assert "-none\n" in text
-    assert "-credited\n" in text
-    assert text.endswith("event: end\ndata: 0\n\n")
-
-
-async def test_a_stream_ends_when_the_program_is_asked_to_stop(buyer: Browser, stage: Stage, shop_app: Any) -> None:
-    path, _ = await place(buyer)
-
-    async def stop() -> None:
-        stage.house.closing.set()
-
-    _, *bodies = await streamed(shop_app, buyer, path, stop)
-    assert "event: state" in "".join(bodies)
-    assert "event: end" not in "".join(bodies)
-
-
-async def test_a_stream_says_every_fifteen_seconds_that_it_is_there_however_often_the_hub_wakes(
-    buyer: Browser, stage: Stage, shop_app: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Proxies take silence for death; the hub's own looks are no sign of life for them."""
-    assert stream.BEAT_S == 15
-    monkeypatch.setattr(stream, "BEAT_S", 0.3)
-    monkeypatch.setattr(hub, "LOOK_S", 0.02)
-    path, order_id = await place(buyer)
-
-    async def wait() -> None:
-        await asyncio.sleep(1.5)
-        await stage.pay(order_id)
-
-    _, *bodies = await streamed(shop_app, buyer, path, wait)
-    assert "".join(bodies).count(": still here\n\n") >= 2
-
-
-async def test_az_08_a_stream_ends_with_its_session(
-    buyer: Browser, stage: Stage, shop_app: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "BEAT_S", 0.2)
-    path, _ = await place(buyer)
-
-    async def leave() -> None:
-        await stage.house.identity.revoke_all(stage.shop.user_id)
-
-    _, *bodies = await streamed(shop_app, buyer, path, leave)
-    assert "event: end" not in "".join(bodies)
-
-
-async def test_a_stream_ends_after_ten_minutes_and_says_that_the_page_has_to_ask_again(
-    buyer: Browser, stage: Stage, shop_app: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever forgets a page holds no connection for ever; the browser connects again by itself, so nothing is said to be over."""
-    assert stream.LONGEST_S == 600
-    monkeypatch.setattr(stream, "LONGEST_S", 0.5)
-    monkeypatch.setattr(stream, "BEAT_S", 0.2)
-    path, order_id = await place(buyer)
-    _, *bodies = await streamed(shop_app, buyer, path, nothing)
-    text = "".join(bodies)
-    assert "retry: 3000\n" in text
-    assert "event: end" not in text
-    assert stream.open_streams() == 0
-    await stage.pay(order_id)
-    _, *bodies = await streamed(shop_app, buyer, path, nothing)
-    assert "-credited\n" in "".join(bodies), "what changed meanwhile is told first"
-
-
 async def test_a_page_that_cannot_listen_asks_for_the_state(buyer: Browser, stage: Stage) -> None:
     path, order_id = await place(buyer)
     before = (await buyer.get(f"{path}/state")).json()
@@ -280,21 +148,6 @@ async def test_without_script_the_waiting_page_renews_itself(buyer: Browser) -> 
     text = (await buyer.get(path)).text
     assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in text
     assert f'action="{path}/check"' in text
-
-
-async def test_a_user_holds_only_so_many_streams(buyer: Browser, stage: Stage) -> None:
-    path, _ = await place(buyer)
-    held = [asyncio.create_task(buyer.get(f"{path}/stream")) for _ in range(MOST_PER_USER)]
-    await until(lambda: stream.open_streams() == MOST_PER_USER)
-    assert (await buyer.get(f"{path}/stream", accept="text/event-stream")).status_code == 429
-    stage.house.closing.set()
-    try:
-        await until(lambda: all(each.done() for each in held), ENDS_WITHIN_S)
-    finally:
-        for each in held:
-            each.cancel()
-    assert {answer.status_code for answer in await asyncio.gather(*held)} == {200}
-    assert stream.open_streams() == 0
 
 
 async def test_wallet_and_cashier_say_whom_it_is_for_and_not_to_pay_a_code_that_was_sent(buyer: Browser, stage: Stage) -> None:
