@@ -244,7 +244,7 @@ def _own_dues(database: Database, house: House) -> tuple[Due, ...]:
 
 
 async def _named(identity: Identity, called: str, user_id: int) -> str:
-    """Whom a payment is to, and for whose account."""
+    """The shop's name and the masked account, as the description of a payment names them."""
     return f"{called} {await identity.account(user_id)}".strip()
 
 
@@ -267,7 +267,7 @@ def _late_verdicts(cases: Cases, desk: Desk, verifications: Verifications) -> No
 
 
 def _entries(identity: Identity, vault: Vault, cases: Cases, accounts: Accounts, choice: Choice) -> tuple[Entry, ...]:
-    """What is done at its hour, by one process for all."""
+    """The timetable: jobs that one process, the leader, runs at fixed intervals for all."""
     return (
         *ENTRIES,
         Entry("identity", timedelta(days=1), _done(identity.sweep)),

@@ -73,7 +73,7 @@ async def _publish(tx: Tx, shop_id: int, zh: str, en: str, author: str, from_at:
 
 
 def digest_of(zh: str, en: str) -> bytes:
-    """What names the texts: the same ones have the same hash."""
+    """SHA-256 of both texts: the same texts, the same hash."""
     return hashlib.sha256(b"zh\n" + zh.encode() + b"\nen\n" + en.encode()).digest()
 
 

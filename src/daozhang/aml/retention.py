@@ -27,7 +27,7 @@ async def duty(database: Database, shop_id: int) -> tuple[int, str]:
 
 
 async def forget(database: Database, shop_id: int) -> int:
-    """Let go of whom no duty holds any more; how many persons that were."""
+    """Overwrite the personal data of users whose time of retention is over; returns how many users that were."""
     years, mode = await duty(database, shop_id)
     at = clock.now()
     # A leap day more than too few: the duty is over for certain.

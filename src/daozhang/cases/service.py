@@ -55,7 +55,7 @@ class Cases:
         self._effects = dict(effects or {})
 
     def on(self, kind: str, effect: Effect) -> None:
-        """Say what a verdict about a kind of cases does, where that was not known when this was built."""
+        """Register the effect of a verdict for a kind of case that was not passed to the constructor."""
         self._effects[kind] = effect
 
     async def open(

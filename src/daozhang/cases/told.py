@@ -1,4 +1,4 @@
-"""What the owner of a case hears of it when he is not looking: that he is asked, that his time is nearly over, how it ended.
+"""Messages to the owner of a case: that he is asked something, that his time is nearly over, how it ended.
 
 Silence of his decides (`kinds.toml`), so nobody may be silent because he was never told. What a message says is the kind of the
 matter and a moment; the question itself, and why, stand in the case.

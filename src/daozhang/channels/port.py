@@ -17,7 +17,7 @@ NOWHERE = 99
 
 
 class Outcome(StrEnum):
-    """What a foreign answer means for the thing that was asked about."""
+    """The outcome that a channel's answer gives to the payment or refund it is about."""
 
     SUCCESS = "success"
     FAILURE = "failure"
@@ -132,7 +132,7 @@ class Answer:
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):
-    """What goes back to the channel's door."""
+    """The HTTP answer to a channel's notification."""
 
     status: int
     body: bytes = b""
@@ -200,7 +200,7 @@ class Channel(Protocol):
         """The channel's own form of yes (None) or no."""
 
     async def close_connections(self) -> None:
-        """Let go of what is open towards the channel."""
+        """Close the connections to the channel."""
 
 
 class Together(Protocol):

@@ -92,7 +92,7 @@ class Registry:
                 log.warning("channels were not looked at: the database is not reachable")
 
     async def close(self) -> None:
-        """Let go of every connection to every channel."""
+        """Close the connections of all channels."""
         for task in self._partings:
             task.cancel()
         for task in tuple(self._partings):

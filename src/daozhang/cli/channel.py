@@ -151,7 +151,7 @@ def on_database(work: Callable[[Any, Any, Any], Awaitable[Any]]) -> Any:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What is refused becomes a sentence."""
+    """Turn a `Refusal` raised within the block into the failure of the command, told as a sentence."""
     from daozhang.reasons.refusal import Refusal
 
     try:

@@ -148,7 +148,7 @@ def _wallet(evidence: Evidence, cause: Cause | None) -> tuple[str, Line]:
 
 
 def _told(evidence: Evidence, money: str) -> Line:
-    """How we heard of the money."""
+    """By which witness we learned of the payment: its notification, a query of ours, or the bill."""
     witness = evidence.witnesses.get("paid")
     if witness == "notification":
         return Line("platform.told", Mark.PASSED, "callback", at=_paid_at(evidence))

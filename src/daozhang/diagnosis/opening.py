@@ -1,4 +1,4 @@
-"""Puts the diagnosis together: it asks the desk what would go now, without effect, and the board how ways to pay stand."""
+"""Builds the diagnoses of a shop: what would go now comes from the desk's checks, the live state of channels from the board."""
 
 from collections.abc import Sequence
 from uuid import UUID

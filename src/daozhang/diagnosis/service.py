@@ -129,7 +129,7 @@ class Diagnoses:
         return words
 
     async def phone_texts(self, order_id: UUID) -> list[tuple[datetime, str]]:
-        """What was pasted about an order, in clear, for staff who look into it."""
+        """The texts that the payer pasted from the phone about an order, decrypted, for staff."""
         rows = await self._database.rows(sql.phone_texts_of, order_id)
         return [(row["at"], self._vault.unseal_text(row["text_sealed"], _place(row["id"]))) for row in rows]
 
@@ -166,7 +166,7 @@ class Diagnoses:
         return (await self._known(thread) if thread else {}) | case.facts
 
     async def _known(self, thread: Thread) -> dict[str, Any]:
-        """What we know of a thread's order by ourselves; nothing where it is about no order."""
+        """The facts of the evidence about the thread's order that go into a case; empty where the thread is about no order."""
         order = await self.reader.order(thread.order_id) if thread.order_id else None
         return known((await bundle(self._database, order, thread.shown, "")).content) if order else {}
 

@@ -38,7 +38,7 @@ class _Said(NamedTuple):
 
 
 def find(evidence: Evidence) -> Finding:
-    """What is told of an order, or of a user's recharges in general."""
+    """The finding about an order, or (without one) about a user's recharges in general."""
     order = evidence.order
     said = _of_order(evidence, order) if order else _in_general(evidence)
     told, moved, cause = said
@@ -135,7 +135,7 @@ def _in_general(evidence: Evidence) -> _Said:
 
 
 def over(evidence: Evidence, before: Cause | None) -> bool:
-    """Whether what stood in the way is gone, so that whoever asked to be told is told."""
+    """Whether the obstacle is gone: then a watching user gets the message that it works again."""
     order, at = evidence.order, evidence.at
     if order is not None and order.money == "credited":
         return True
@@ -204,7 +204,7 @@ def _fields(cause: Cause) -> dict[str, Any]:
 
 
 def _goes(each: Considered) -> bool:
-    """Whether a way would go: admitted, or only the form's own tick is missing."""
+    """Whether a payment this way would be admitted, the tick at the agreement (which the form brings) left aside."""
     return each.decision.admits or {stop.reason for stop in stops(each.decision)} == {TICKED}
 
 

@@ -1,4 +1,4 @@
-"""Waking those who wait for a change: one listening connection per process, one coalesced empty NOTIFY after a commit.
+"""Wakes tasks that wait for a change: one LISTEN connection per process, one coalesced empty NOTIFY after a commit.
 
 Nobody trusts a wake-up to come: a waiter also looks every few seconds, and what it sees are the rows. Events are read by
 (transaction, sequence) and only below the oldest transaction still running, so a late commit is never passed over.

@@ -1,1 +1,1 @@
-"""Goods: somewhere to spend. A small shop with card stock, bought from the balance, at a channel, or both."""
+"""Goods: a small shop with card stock and top-ups, bought from the balance, at a channel, or both."""

@@ -118,7 +118,7 @@ class Purchases:
         return (row["times"], row["last_at"]) if row else (0, None)
 
     async def supply(self, user_id: int, purchase_id: UUID) -> Supply | None:
-        """What is delivered to which account, for the purchase's own buyer; None for codes."""
+        """The direct top-up of a purchase, for its own buyer; None for goods that are codes."""
         row = await self._database.row(sql.supply, purchase_id)
         if row is None or row["user_id"] != user_id:
             return None

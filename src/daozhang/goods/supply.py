@@ -62,7 +62,7 @@ class Supply:
         await self.look(row["id"])
 
     async def look(self, purchase_id: UUID) -> str:
-        """Bring a top-up on; what is known of it now: success, failure, pending, unknown."""
+        """Send the top-up to the supplier, or query it there; returns its outcome: success, failure, pending or unknown."""
         row = await self._database.row(sql.supply, purchase_id)
         if row is None or row["state"] != "ordered":
             return "unknown"

@@ -61,7 +61,7 @@ class Operation:
     amount_fen: int | None = None
 
     def digest(self) -> bytes:
-        """What a confirmation is bound to: another amount is another operation."""
+        """Hash of the operation that a confirmation is bound to: with another amount it is another operation."""
         return sha256(f"{self.purpose}\n{self.about}\n{self.amount_fen}".encode()).digest()
 
 

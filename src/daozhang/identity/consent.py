@@ -17,7 +17,7 @@ VERSIONS: dict[Kind, str] = {"face": "2026-11"}
 
 
 async def has_consent(database: Database, user_id: int, kind: Kind) -> bool:
-    """Whether the present words were agreed to and not withdrawn since."""
+    """Whether the user consented to the text in force and has not withdrawn it."""
     row = await database.row(sql.newest_consent, user_id, kind)
     return row is not None and row["given"] and row["version"] == VERSIONS[kind]
 

@@ -59,7 +59,7 @@ class Enrolment:
         return await self._wanted(session, secret, issuer)
 
     async def wanted(self, session: Session, issuer: str) -> Wanted | None:
-        """What was begun and not confirmed: shown again after a wrong code."""
+        """The secret of an enrolment that is not confirmed yet: it is shown again after a wrong code."""
         row = await self._database.row(sql.factor_wanted, session.user_id)
         if row is None or row["wanted_sealed"] is None:
             return None

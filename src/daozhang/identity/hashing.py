@@ -47,7 +47,7 @@ class Hasher:
         return self._argon2.check_needs_rehash(password_hash)
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Shut the thread pool down."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, work: Callable[[*Args], Result], *args: *Args) -> Result:
@@ -75,7 +75,7 @@ class Hasher:
 
 @cache
 def _nobody(passes: int, memory_kib: int) -> str:
-    """What is checked for who is not there; made once for each profile."""
+    """The hash that is checked for an unknown user, so that one takes as long as a known one; made once for each profile."""
     return PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1).hash("nobody has this password")
 
 

@@ -1,4 +1,4 @@
-"""Accounts as a payment names them to whoever is asked to pay: the number, masked."""
+"""The masked phone number that the description of a payment names, so that a payer sees whose account it is for."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ MOST = 256
 
 
 class Names:
-    """Who orders is named to the channel: names that are asked for at the same moment are read in one statement."""
+    """Masked numbers by user; those that are asked for at the same moment are read in one statement."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database, self._vault = database, vault

@@ -1,4 +1,4 @@
-"""Asking for a frozen account back takes a factor that is older than what was odd.
+"""Asking for a frozen account back, proved by a factor that is older than the odd event.
 
 Whoever got in may have changed the password before anybody noticed. The number was there from the beginning, so a code sent to it
 always proves; a password does only if it was not changed in the week before the freeze.

@@ -15,7 +15,7 @@ def new_token() -> str:
 
 
 def token_hash(token: str) -> bytes | None:
-    """What the database keeps of a token; None for anything that `new_token` could not have made."""
+    """The hash under which a token is stored; None for a text that `new_token` cannot have made."""
     if not _TOKEN.fullmatch(token):
         return None
     try:

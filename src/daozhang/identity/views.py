@@ -19,7 +19,7 @@ WITHIN = timedelta(hours=1)
 
 
 async def note_view(tx: Tx, shop_id: int, user_id: int, what: What, actor: str, why: str) -> None:
-    """Put a look on record, in the caller's transaction."""
+    """Record that somebody of the staff read personal data, in the caller's transaction."""
     at = clock.now()
     await tx.run(sql.note_view, ids.new_id(), shop_id, user_id, what, actor, why[:200] or "-", at)
     people: int = await tx.value(sql.people_viewed, shop_id, actor, ids.first_at(at - WITHIN))

@@ -40,7 +40,7 @@ class Due:
         self._busy: dict[asyncio.Task[None], Any] = {}
 
     def wake(self) -> None:
-        """Look now: something may have come due."""
+        """Wake the loop before its next interval: something may have come due."""
         self._awake.set()
 
     async def run(self) -> None:

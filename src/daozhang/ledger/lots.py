@@ -1,4 +1,4 @@
-"""What is left of money that came from one place: what came first leaves first."""
+"""Fund lots: how much of a balance comes from one source, consumed first in, first out."""
 
 from uuid import UUID
 

@@ -33,7 +33,7 @@ class Room:
 
 
 def room(limits: Sequence[Limit]) -> Room:
-    """What the rows of one way leave, all of them together."""
+    """The room that all limits of one way to pay leave together."""
     singles = [limit.single_fen for limit in limits if limit.single_fen is not None]
     days = [left for limit in limits if (left := day_left_fen(limit)) is not None]
     months = [left for limit in limits if (left := month_left_fen(limit)) is not None]

@@ -120,7 +120,7 @@ class Card:
 
     @property
     def value(self) -> str:
-        """What a form sends for it."""
+        """The value of the card in a form: `bank:class`."""
         return f"{self.bank}:{self.instrument or ''}"
 
 

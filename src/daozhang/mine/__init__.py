@@ -1,4 +1,4 @@
-"""What is one's own: the unused money back, a copy of one's data, and the way out."""
+"""A user's own affairs: the unused balance back, a copy of one's data, closing the account, where messages go."""
 
 from daozhang.mine.leaving import Leaving, Obstacle
 from daozhang.mine.unused import Part, Unused, Way

@@ -59,7 +59,7 @@ class Outward:
         self._database, self._vault, self._identity, self._providers = database, vault, identity, providers
 
     async def choice(self, user_id: int) -> Choice:
-        """What goes where."""
+        """The user's choice of where messages go besides the site."""
         row = await self._database.row(sql.notice_choice, user_id)
         if row is None:
             return Choice()

@@ -47,12 +47,12 @@ class Way:
 
     @property
     def total_fen(self) -> int:
-        """What goes back by itself."""
+        """The part of the quote that is refunded automatically, in fen."""
         return sum(part.amount_fen for part in self.parts)
 
     @property
     def bonus_fen(self) -> int:
-        """What of the bonus goes with it."""
+        """The bonus that is taken back with it, in fen."""
         return sum(part.bonus_fen for part in self.parts)
 
 

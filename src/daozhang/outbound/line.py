@@ -54,7 +54,7 @@ class Line(asyncio.Protocol):
             self.used = True
 
     def end(self) -> None:
-        """Let go of the connection at once."""
+        """Close the connection at once."""
         self.open = False
         if self._transport is not None:
             self._transport.abort()

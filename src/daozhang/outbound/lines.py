@@ -53,7 +53,7 @@ class Lines:
             self._give_back(line)
 
     def close(self) -> None:
-        """Let go of every connection; who still waits for an answer hears that it broke off."""
+        """Close every connection; calls still waiting for an answer fail as broken off."""
         for line in tuple(self._all):
             line.end()
         self._idle.clear()

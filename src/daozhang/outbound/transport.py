@@ -94,7 +94,7 @@ class Transport:
         return reply
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         lines, self._lines = self._lines, {}
         for each in lines.values():
             each.close()

@@ -293,7 +293,7 @@ def _never_more(rows: tuple[StrengthRow, ...]) -> bool:
 
 
 def _meet(one: StrengthRow, other: StrengthRow) -> bool:
-    """Whether both are in force on some day."""
+    """Whether the dates of two rows overlap."""
     latest = date.max
     return one.from_on < (other.until_on or latest) and other.from_on < (one.until_on or latest)
 

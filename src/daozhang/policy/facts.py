@@ -1,4 +1,4 @@
-"""The only reader of policy: facts of many users in set-based statements, through the views of the rooms that own them."""
+"""Reads the facts that policy judges by: set-based for many users, through the views of the rooms that own them."""
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter

@@ -1,4 +1,4 @@
-"""Who pays, without knowing who: a blind index per kind of channel, and the flags that persons put on it."""
+"""Payers, known by a blind index per kind of channel and never in clear, and the flags that staff put on them."""
 
 from datetime import datetime
 from uuid import UUID

@@ -93,7 +93,7 @@ def _blind(stage: Stage, check: Check, place: int, book: Book, later: Verdict, f
 
 
 def _unknown(check: Check, stage: Stage, facts: Facts, book: Book) -> Hit | None:
-    """What a check says that misses a fact. None: it can be judged only later."""
+    """The objection of a check that misses a fact it needs; None when a later choice brings it, or a soft check says nothing."""
     if stage is Stage.SHOWN and {name for name in check.needs if getattr(facts, name) is None} <= WISHED:
         return None
     if check.strength is Strength.SOFT:
@@ -102,7 +102,7 @@ def _unknown(check: Check, stage: Stage, facts: Facts, book: Book) -> Hit | None
 
 
 def _told(said: Verdict, known: dict[Any, Verdict], told: dict[str, Any]) -> Verdict:
-    """What a check says with these facts, made once for each of them: words and numbers."""
+    """A verdict with the facts of its sentence, made once for each set of facts."""
     if len(known) >= _MOST_SAID:
         known.clear()
     verdict = known[tuple(told.items())] = _telling(said, told)

@@ -127,7 +127,7 @@ def opens(book: Book, wanted: Parameters) -> bool:
 
 
 def _judges(rule: Rule) -> tuple[str, ...]:
-    """What a rule does, without the words that it is told with."""
+    """A rule without its descriptive texts: what two rules are compared by."""
     when = msgspec.json.encode(rule.when, order="deterministic").decode()
     return rule.key, rule.strength, rule.outcome.value, rule.unknown, *sorted(rule.stages), when
 

@@ -49,7 +49,7 @@ _MOST_TOLD = 256
 
 
 class _Text(NamedTuple):
-    """What verdicts are as bytes and as a text, and the hash of it where they are said again."""
+    """Encoded verdicts: as bytes, as text, and the text's hash where several decisions share it."""
 
     content: bytes
     text: str

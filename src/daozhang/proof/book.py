@@ -62,7 +62,7 @@ class Proof:
     counts: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """What the command prints as its JSON line."""
+        """The result as `daozhang prove --json` prints it."""
         wrong = {check.name: {"wrong": check.wrong, "culprits": check.culprits} for check in self.checks if check.wrong}
         return {"ok": self.ok, "counts": self.counts, "checks": {c.name: c.looked_at for c in self.checks}, "wrong": wrong}
 

@@ -1,4 +1,4 @@
-"""How providers answer: each good answer, refusal and silence is noted, and a person is told when the bad ones last.
+"""The health of providers: each answer, refusal and time-out is noted, and an alarm rings when the bad ones last.
 
 A single refusal says little: a number may be blocked, a line may drop. Nothing but refusals for ten minutes says that codes and
 letters reach nobody. For faces, names and top-ups a "no" is an answer about the person; only silence is trouble.

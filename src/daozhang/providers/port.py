@@ -79,7 +79,7 @@ class FaceProvider(Protocol):
         """Begin a look."""
 
     async def result(self, number: str) -> Literal["passed", "failed", "pending", "unknown"]:
-        """What came of it, by our number."""
+        """The outcome of a look at the face, by our number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class SupplierProvider(Protocol):
         """Order. The same number again is the same order; `failure` = it will not be delivered."""
 
     async def supplied(self, number: str) -> SupplyAnswer:
-        """How the order of a number stands."""
+        """The outcome of an order, by our number."""
 
 
 class IdentityProvider(Protocol):

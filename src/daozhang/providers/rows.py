@@ -118,12 +118,12 @@ class Providers:
         return await self._get("supplier")
 
     async def has(self, purpose: Purpose) -> bool:
-        """Whether there is one for a purpose."""
+        """Whether a provider is in use for a purpose."""
         await self._look()
         return purpose in self._made
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         for _, _, made in self._made.values():
             await made.made.close_connections()
         self._made.clear()

@@ -70,7 +70,7 @@ class Sandbox:
         return _supplied(await self._call("/supply/look", {"number": number}, "supply"))
 
     async def close_connections(self) -> None:
-        """Let go of what is open."""
+        """Close the connections."""
         await self._transport.close()
 
     async def _call(self, path: str, content: dict[str, str], operation: str) -> dict[str, Any] | None:

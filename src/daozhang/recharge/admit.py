@@ -122,7 +122,7 @@ async def write(
 
 
 async def count_again(tx: Tx, shop_id: int, again: Sequence[PlaceRequest]) -> None:
-    """Count that keys came again."""
+    """Count repeated idempotency keys: an answer to a repeat must rest on a committed write."""
     if again:
         await tx.run(sql.count_again, shop_id, [r.user_id for r in again], [r.key for r in again])
 
@@ -190,13 +190,13 @@ def _openid(vault: Vault, attempt_id: UUID, request: PlaceRequest) -> bytes | No
 
 
 async def name_cards(tx: Tx, pairs: Sequence[Paired]) -> None:
-    """Write what payers said of their cards."""
+    """Write the cards (bank, class) that payers named with their requests."""
     if cards := [(made.attempt_id, r.bank, r.instrument) for made, r, _ in pairs if _says_of_card(r)]:
         await tx.run(sql.name_cards, *map(list, zip(*cards, strict=True)))
 
 
 def names_cards(pairs: Sequence[Paired]) -> bool:
-    """Whether any payer said anything of a card."""
+    """Whether any request names the payer's card."""
     return any(_says_of_card(r) for _, r, _ in pairs)
 
 

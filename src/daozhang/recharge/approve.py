@@ -70,14 +70,14 @@ class Resume:
         await self._gone(tx, book, seen, order_id, "reviewing", actor, why, close=False)
 
     async def _ahead(self, order_id: UUID, shop_id: int) -> tuple[Book, Standing]:
-        """What is read before the transaction: the rules, and how the way to pay stands."""
+        """Read before the transaction: the shop's rules and the live state of the order's way to pay."""
         request = await self._waiting.request(self._database, order_id)
         return await self._books.current(shop_id), await self._place.standing(request.channel_id, request.method)
 
     async def _gone(
         self, tx: Tx, book: Book, seen: Standing, order_id: UUID, state: State, actor: str, why: str, *, close: bool = True
     ) -> Try | None:  # fmt: skip
-        """Let it go on; its owner, who did not stand by while a person looked, hears of it."""
+        """Let the order go on and tell its owner, who was not waiting at the page while staff looked at it."""
         made = await self._go(tx, book, seen, order_id, state, actor, why, close=close)
         if state == "reviewing":
             await told.of_review(tx, order_id)

@@ -25,7 +25,7 @@ KEPT_FOR = timedelta(minutes=10)
 
 
 def asks(request: PlaceRequest) -> bool:
-    """Whether a wish may bring a bonus at all: something was chosen with it, and it is no purchase."""
+    """Whether a request asks for a bonus: a campaign or coupon was chosen, and it is no purchase."""
     return (request.offer is not None or bool(request.coupon)) and request.basket is None and not request.for_goods
 
 

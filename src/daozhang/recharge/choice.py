@@ -27,7 +27,7 @@ SAID, SILENT = "its owner's choice", "no answer in seven days"
 
 
 class Choice:
-    """What the owner of money that does not fit may choose."""
+    """The choice of the owner of money that came in another amount: keep it, or have it sent back."""
 
     def __init__(
         self, database: Database, books: Books, ledger_accounts: Accounts, fulfilments: Sequence[Fulfilment] = (),

@@ -1,4 +1,4 @@
-"""An attempt that ended without money, and what that means for its order: only after the channel has confirmed it. Or its doubt."""
+"""Ends an attempt that was not paid, and its order with it, once the channel has confirmed that; or marks it as in doubt."""
 
 from uuid import UUID
 

@@ -44,7 +44,7 @@ class Finished(NamedTuple):
 
 
 class Fulfilment(Protocol):
-    """What a room does with recharges that are for something."""
+    """What a room (goods, bonuses) implements to fulfil recharges that pay for something."""
 
     async def reserve(self, tx: Tx, at: datetime, errand: Errand) -> None:
         """Set aside what an order is for. Raises `Refusal` before anything was written."""
@@ -60,7 +60,7 @@ class Fulfilment(Protocol):
 
 
 async def finish_all(fulfilments: Sequence[Fulfilment], tx: Tx, at: datetime, credited: Sequence[Credited]) -> Finished:
-    """Let every room finish its part; what they answer, together."""
+    """Call `finish` of every room and merge what they return."""
     together = Finished([], {})
     for fulfilment in fulfilments if credited else ():
         finished = await fulfilment.finish(tx, at, credited)

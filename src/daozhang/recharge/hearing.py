@@ -35,7 +35,7 @@ class Hearing:
         self._heard = {row["channel_id"]: row["heard"] for row in rows}
 
     async def watch(self) -> None:
-        """Look again and again until cancelled."""
+        """Read it every `LOOK_S` seconds until cancelled."""
         while True:
             try:
                 await self.look()

@@ -40,7 +40,7 @@ class Raw(msgspec.Struct, frozen=True):
 
 
 class Stored(NamedTuple):
-    """What became of a raw message: `settled`, or `invalid` with why."""
+    """A raw message with how it ended: `settled`, or `invalid` with why."""
 
     raw: Raw
     state: str

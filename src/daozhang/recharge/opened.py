@@ -1,6 +1,6 @@
-"""The second commit of an order that is placed: what its channel answered.
+"""The second commit of placing an order: the channel's answer to the attempt.
 
-Many answers share one. A callback may have been faster than this.
+Many answers share one commit. A callback may have settled the attempt before it: then nothing is changed.
 """
 
 from collections.abc import Sequence

@@ -134,7 +134,7 @@ class Place:
 
     def request_for(self, attempt_id: UUID, order_id: UUID, channel: Channel, method: str, amount_fen: int, expires_at: datetime,
                     client_ip: str, openid: str, bank: str = "", *, purchase: bool = False) -> OrderRequest:  # fmt: skip
-        """The words for the channel; the same for the same attempt, always."""
+        """The request to the channel. It is the same for the same attempt, always, so that sending it again is safe."""
         return OrderRequest(
             out_trade_no=ids.text26(attempt_id),
             method=method,
@@ -294,7 +294,7 @@ class Place:
         await tx.run(sql.give_reasons, [order_id], [refusal.reason], [_JSON.encode(refusal.facts).decode()])
 
     def payer_of(self, request: PlaceRequest) -> bytes | None:
-        """Who will pay, where the channel has told us beforehand."""
+        """The blind index of the payer, where the channel named him before the payment (JSAPI); else None."""
         channel = self._channel(request.channel_id)
         return payer_index(self._vault, channel.kind, request.payer_openid) if channel else None
 

@@ -105,7 +105,7 @@ async def preflight(
 
 
 def answers(considered: Sequence[Considered]) -> list[Answer]:
-    """What `consider` found, in the words of a pre-flight."""
+    """Turn the judgements of `consider` into pre-flight answers."""
     goes = [(each.channel_id, each.method) for each in considered if each.decision.admits]
     return [_answer((each.channel_id, each.method), each.kind, each.decision, each.at, goes) for each in considered]
 

@@ -22,7 +22,7 @@ from daozhang.recharge.route import OPEN, MethodChoice, Standing, choice
 
 
 class Board(Protocol):
-    """Who knows how ways to pay stand (`status`)."""
+    """The live state of ways to pay; `status` implements it."""
 
     def now(self, shop_id: int) -> Mapping[tuple[int, str], Any]:
         """Every way to pay by channel and method."""
@@ -57,7 +57,7 @@ def standing_of(board: Board | None, shop_id: int) -> Mapping[tuple[int, str], S
 
 
 def standing(seen: Any) -> Standing:
-    """What `status` says of one way, in the values that routes are made of."""
+    """Convert the state of one way to pay from `status` into a `Standing`."""
     return Standing(str(seen.status.value), seen.usable, seen.why, seen.facts, seen.heard, seen.of_law)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""A wish to recharge before the database is asked about it: as policy judges it, and what is compared when its key comes again."""
+"""What is made of requests before the first statement: the wish that policy judges, and the hash that a repeated key is held to."""
 
 import hashlib
 from collections.abc import Callable, Sequence

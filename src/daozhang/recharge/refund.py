@@ -154,7 +154,7 @@ class Refunds:
         await self.look(row["id"])
 
     async def look(self, refund_id: UUID) -> None:
-        """Bring a refund on: send it, or ask after it, and act on the answer."""
+        """Send a refund to its channel, or query it there, and book the answer."""
         row = await self._database.row(sql.refund_in_work, refund_id)
         channel = self._channel(row["channel_id"]) if row else None
         if row is None or channel is None or row["state"] in ("done", "failed"):

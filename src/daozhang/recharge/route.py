@@ -69,7 +69,7 @@ def choice(
     *,
     no_credit: bool = False,
 ) -> MethodChoice:
-    """What a person is told of one way to pay."""
+    """One way to pay as the page shows it: its live state and limits combined."""
     stop = next((stop for axis in AXES if (stop := stopped(limits, amount_fen, axis)) is not None), None)
     closed_now = stop is not None and stop.axis == "hours"
     why, facts = (standing.why, standing.facts) if standing.why or stop is None else (stop.reason, stop.facts)

@@ -1,4 +1,4 @@
-"""Money that was just unfrozen and is asked about: its owner says where it comes from, two people look, and it may leave once."""
+"""The case about just-unfrozen money: its owner says where it comes from, two people decide, and it may leave the balance once."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Ending what its channel tells nothing about any more: by people, on record, and never as money.
+"""Ending a payment whose channel is gone and answers nothing any more: by people, on record, and without booking anything.
 
 A merchant account that was closed, an operator that vanished: the order would be "checking" for ever. Whoever looked it up at the
 channel by hand may end it as unpaid here. Nothing is booked by that, and money that comes after all is late money, credited as any

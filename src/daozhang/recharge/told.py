@@ -1,4 +1,4 @@
-"""What the owner of an order hears of it when he is not looking at it: its money waits, was let go, or goes back."""
+"""Messages to the owner of an order: its money is held, was released, or goes back; its review ended."""
 
 from typing import Any, Literal
 from uuid import UUID

@@ -39,12 +39,12 @@ class Open:
         return shown(self.id)
 
     def doubtful(self, at: datetime) -> bool:
-        """Whether nobody can say if it was paid: a channel has not answered, or its time is over and its end is not confirmed."""
+        """Whether it is unknown if it was paid: a channel has not answered, or it expired and its end is not confirmed."""
         over = self.state in ("created", "awaiting_payment") and self.expires_at is not None and at >= self.expires_at
         return self.in_doubt or over
 
     def payable(self, at: datetime) -> bool:
-        """Whether its owner can go on with it."""
+        """Whether it can still be paid: not in doubt, and not being closed."""
         return not self.doubtful(at) and self.state != "closing"
 
     def another_from(self) -> datetime | None:

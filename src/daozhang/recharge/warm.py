@@ -1,4 +1,4 @@
-"""Planned ahead: what a settlement or an order asks is planned before the message or the buyer that needs it comes.
+"""Plans the statements of settlements and orders ahead, before a message or a buyer has to wait for the planner.
 
 A connection plans some two dozen statements over the partitions of fourteen months at its first settlement, and again when
 PostgreSQL has counted a table: 80 to 200 ms that a single payer would wait for. A first order costs 60 to 90 ms in the same way.

@@ -103,7 +103,7 @@ class Board:
 
     @property
     def age_s(self) -> float:
-        """How old every answer is."""
+        """The age of this reading, in seconds."""
         return max(0.0, (clock.now() - self._snapshot.at).total_seconds())
 
     @property

@@ -61,7 +61,7 @@ async def end(database: Database, plan_id: UUID, *, actor: str = "cli") -> bool:
 
 
 async def planned(database: Database) -> list[Maintenance]:
-    """What is under way or comes, the soonest first."""
+    """Maintenance that is under way or planned, the soonest first."""
     return [read_maintenance(row) for row in await database.rows(sql.planned, clock.now())]
 
 

@@ -115,7 +115,7 @@ def _day(
 
 
 def _length_s(spans: Iterable[Span], window: Span) -> float:
-    """How long the spans cover the window, overlaps counted once."""
+    """How many seconds of the window the spans cover, overlaps counted once."""
     length, reached = 0.0, window[0]
     for begins, ends in sorted(spans):
         first, last = max(begins, reached), min(ends, window[1])

@@ -1,4 +1,4 @@
-"""Counting what happens with channels: in memory while it happens, written together once a second, the same for all processes.
+"""Counts of channels' answers: collected in memory, written once a second, and shared by all processes.
 
 Nothing waits for a count: a sample is a few additions, and what the database cannot take now is added to what comes later.
 """
@@ -36,7 +36,7 @@ BINS = len(TOOK_MS) + 1
 
 
 class Word(StrEnum):
-    """What one answer says of its channel."""
+    """One answer of a channel, classified: what it says about the channel's health."""
 
     GOOD = "good"
     BAD = "bad"

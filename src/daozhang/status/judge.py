@@ -53,7 +53,7 @@ TRIAL_REFILL_S = 10
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What a look made of a breaker, and why. `changed` says whether anything is to be written."""
+    """The new state of a breaker and why. `changed` says whether anything is to be written."""
 
     breaker: Breaker
     evidence: Evidence
@@ -150,7 +150,7 @@ def _shows(evidence: Evidence, before: Sign) -> Sign:
 
 
 def _since(slots: Sequence[Slot], since: float, base: tuple[int, int]) -> list[Slot]:
-    """What came after a moment: its own slot counts without what stood there before."""
+    """The counts after a moment; of the slot that holds the moment, what stood in it before is subtracted."""
     fresh = []
     for slot in slots:
         if slot.at > since:
@@ -218,7 +218,7 @@ def _last(slots: Sequence[Slot]) -> tuple[int, int]:
 
 
 def _answers(now: float, calls: Sequence[Slot]) -> bool | None:
-    """Whether the newest call was answered; None when nobody called lately."""
+    """Whether the newest call was answered; None when there was none lately."""
     for slot in reversed(calls):
         if slot.at < now - STALE_CALLS_S:
             return None

@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 
 class Sign(StrEnum):
-    """What a judgement rests on. The word is a fact of the reason that people read."""
+    """The evidence of a judgement. Its name is a fact in the text of the reason."""
 
     NONE = ""
     FAILING = "failing"

@@ -60,7 +60,7 @@ def order_word(kind: str, answer: Prepay) -> Word:
 
 
 def call_word(kind: str, operation: str, answer: Answer) -> Word:
-    """What any other answer says: whoever answers at all, be it no, is there."""
+    """Classify any other answer: a channel that answers, even with a refusal, is up."""
     if answer.outcome is not Outcome.UNKNOWN or answer.exists is not None:
         return Word.GOOD
     if answer.native is None or answer.native.http == _TOO_OFTEN:
@@ -176,7 +176,7 @@ class Observed:
         return self._channel.acknowledge(invalid)
 
     async def close_connections(self) -> None:
-        """Let go of what is open."""
+        """Close the connections to the channel."""
         await self._channel.close_connections()
 
     def _called(self, operation: str, answer: Answer) -> Answer:

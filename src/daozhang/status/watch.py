@@ -1,4 +1,4 @@
-"""The breaker at work: reads what all processes counted, judges every way to pay, and writes what changed, once for all processes.
+"""The loop of the breaker: reads the counts of all processes, judges every way to pay, and writes changes once for all.
 
 Every working process looks once a second, and at once after it wrote a failure. A move is guarded by the version that was read, so
 it does not matter who makes it; its incident, its event and its alarm are in the same commit.

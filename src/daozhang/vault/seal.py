@@ -138,7 +138,7 @@ class Vault:
         """An HMAC of each kind that has taken its key and no text yet: to begin one costs three times what it costs to go on."""
 
     def _current(self) -> tuple[bytes, AESGCM]:
-        """What sealed bytes begin with, and the cipher, of the key that seals now."""
+        """The header of newly sealed bytes and the cipher of the current key."""
         if len(self._turns) == 1:
             return self._sealing[0]
         return self._sealing[max(bisect_right(self._turns, clock.now_s()) - 1, 0)]

@@ -82,7 +82,7 @@ def _sheets(folder: Traversable) -> dict[str, str]:
 
 
 def _desk_style(folder: Traversable) -> Asset:
-    """What the staff's pages add to the stylesheet of all: buyers never load it."""
+    """The part of the stylesheet for the staff's pages, which buyers never load."""
     found = sorted((item for item in folder.iterdir() if item.name.endswith(".css")), key=lambda item: item.name)
     return _asset("desk.css", "\n".join(_tight(item.read_text("utf-8")) for item in found).encode())
 

@@ -54,7 +54,7 @@ def static(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[byt
 
 @get("/favicon.ico", sync_to_thread=False)
 def favicon(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """What browsers ask for unasked: the seal."""
+    """The icon that browsers request by themselves: the seal."""
     return _file(request, assets.load().url("seal.svg").removeprefix("/static/"))
 
 

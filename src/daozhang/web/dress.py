@@ -1,8 +1,8 @@
-"""What a page wears when it comes to a browser that has been to none of our pages yet: its style inside itself.
+"""Inlines the styles of a page for a browser that comes from elsewhere and has no stylesheet of ours yet.
 
-A style that is asked for costs a slow phone one more way to the server and back before anything is painted. So a page that one
-comes to from elsewhere brings the pieces along that dress it, named to the browser by their hash (CSP level 3, `style-src`),
-and asks for the whole sheet only at its end, for the pages after it. Those name the sheet as ever: the browser has it.
+A linked stylesheet costs a slow phone one more round trip before anything is painted. So the first page carries the rules that it
+needs in a `<style>` that is allowed by its hash (CSP level 3, `style-src`), and links the whole sheet only at its end, for the
+pages after it. Those link the sheet as usual: the browser has it.
 """
 
 import hashlib

@@ -71,7 +71,7 @@ def fault(request: AnyRequest, error: Exception) -> Response[Any]:
 
 
 def http(request: AnyRequest, error: HTTPException) -> Response[Any]:
-    """What the router or the parser refused before any of our doors was reached."""
+    """The answer to an HTTP error of the framework, raised before any handler of ours was reached."""
     status = error.status_code
     if _hung_up(error):
         log.info("whoever asked %s %s was gone before the request was", request.method, request.url.path)
@@ -104,7 +104,7 @@ def _allowed(request: AnyRequest) -> str:
 
 
 def _hung_up(error: HTTPException) -> bool:
-    """Whether the connection ended within a body: the framework calls that a fault of the server's."""
+    """Whether the client closed the connection within the body, which the framework reports as a server error."""
     return isinstance(error, InternalServerException) and error.detail == "client disconnected prematurely"
 
 

@@ -47,7 +47,7 @@ class Situation(Protocol):
 
 
 class Tour(Protocol):
-    """What the demo shows its visitors. No shop has one."""
+    """The demo's guided tour; None in a real shop."""
 
     def causes(self) -> Sequence[Any]:
         """The causes of failure that can be met, in order (`demo/causes.py`)."""

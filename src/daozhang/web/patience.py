@@ -1,4 +1,4 @@
-"""Waits that end: one timer for however many are under way, where a timer each would cost more than most of them take."""
+"""Time limits for many short waits with one shared timer, because a timer for each would cost more than most of them take."""
 
 import asyncio
 from collections.abc import Awaitable

@@ -125,7 +125,7 @@ def visitor(request: AnyRequest) -> Visitor:
 
 
 def session_token(request: AnyRequest) -> str:
-    """What the session cookie holds, unverified."""
+    """The value of the session cookie, unverified."""
     return _cookie(request, "session")
 
 
@@ -147,7 +147,7 @@ async def shop_of(request: AnyRequest) -> int:
 
 
 def read_cookie(request: AnyRequest, name: Name) -> str:
-    """What one of our cookies holds, unverified; empty where a browser would not keep it."""
+    """The value of one of our cookies, unverified; empty where a browser would not keep it."""
     return _cookie(request, name)
 
 

@@ -6,7 +6,7 @@ from daozhang.reasons.catalogue import Layer
 
 
 def here(rule: RegionRule, region: str | None) -> bool:
-    """Whether a row is about where the user is; not while that is unknown."""
+    """Whether a row applies in the user's region; while that is unknown, only a row for everywhere does."""
     return rule.region == "*" or bool(region and region.startswith(rule.region))
 
 

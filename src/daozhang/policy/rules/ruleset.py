@@ -53,7 +53,7 @@ class RuleSet:
         return self._by_stage[stage][1](facts)
 
     def passed(self, stage: Stage) -> tuple[Verdict, ...]:
-        """What is said when no rule of a stage hits: of the published ones that they passed."""
+        """The verdicts when no rule of the stage hits: one "passed" for each published rule."""
         return self._passed[stage]
 
     def why(self, rule: Rule, facts: Facts) -> list[Leaf]:

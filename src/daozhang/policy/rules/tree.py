@@ -58,7 +58,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def disclosure(self) -> Disclosure:
-        """How much of it people are told."""
+        """The disclosure class of the rule's reason."""
         return catalogue().get(self.reason).disclosure
 
     @property

@@ -83,7 +83,7 @@ async def odd(request: AnyRequest) -> Response[bytes]:
 
 @post("/anomalies/{anomaly:uuid}/resolve", may="anomaly.resolve", status_code=303)
 async def resolve(request: AnyRequest, anomaly: FromPath[UUID]) -> Redirect:
-    """Say what was done about one. Money of an unknown order stays until it is found."""
+    """Resolve an anomaly with what was done about it; one of an unknown order stays until the order is found."""
     session, given = await access.staff(request), await access.form(request)
     why, house = access.why(given), house_of(request)
     async with doing(

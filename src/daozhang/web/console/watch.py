@@ -36,7 +36,7 @@ async def bell(request: AnyRequest) -> Response[bytes]:
 
 @post("/alarms/{alarm:uuid}/close", may="alarm.close", status_code=303)
 async def close(request: AnyRequest, alarm: FromPath[UUID]) -> Redirect:
-    """Say what was done."""
+    """Close an alarm with what was done about it."""
     session, given = await access.staff(request), await access.form(request)
     why, house = access.why(given), house_of(request)
     async with doing(house.database, access.doer(session), "alarm.close", f"alarm {alarm}", reason=why, before="open") as deed:

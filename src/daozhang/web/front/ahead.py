@@ -40,7 +40,7 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked about, as the form holds it; `card` is (bank, class)."""
+    """The recharge form as a question to the checks; `card` is (bank, class)."""
 
     amount_fen: int
     card: tuple[str | None, str | None] = (None, None)

@@ -69,7 +69,7 @@ async def general_state(request: AnyRequest) -> dict[str, Any]:
 
 @post("/orders/{shown:str}/why/phone", status_code=303)
 async def phone(request: AnyRequest, shown: FromPath[str]) -> Redirect:
-    """What the phone showed, picked or pasted: the user is its witness, and the cure follows."""
+    """Keep what the user says that the phone showed, picked from the list or pasted, and show the diagnosis with it."""
     session, house = await sessions.require(request), house_of(request)
     form = await forms.read(request)
     await sessions.check_csrf(request, form)

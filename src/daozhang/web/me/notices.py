@@ -19,7 +19,7 @@ _ON_FORM = ("notices.", "provider.missing", "confirmation.unsent", "operation.to
 
 @get("/me/notices")
 async def show(request: AnyRequest) -> Response[bytes]:
-    """What goes where."""
+    """The page: which messages go to which address."""
     return await _page(request, await sessions.require(request))
 
 

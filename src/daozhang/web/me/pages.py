@@ -27,7 +27,7 @@ _WRONG = ("account.old_password_wrong", "account.factor_wrong")
 
 @get("/me/messages")
 async def messages(request: AnyRequest) -> Response[bytes]:
-    """What the shop told this user. Reading them is reading them: they are no longer new afterwards."""
+    """The shop's messages to this user. Opening the page marks them as read."""
     session, house = await sessions.require(request), house_of(request)
     lines = await notices.recent(house.database, session.user_id)
     if any(line.read_at is None for line in lines):
@@ -94,7 +94,7 @@ async def give_back(request: AnyRequest) -> Response[bytes]:
 
 @get("/me/close")
 async def close(request: AnyRequest) -> Response[bytes]:
-    """What closing does, what is kept and why, and what still stands in the way."""
+    """The page of closing the account: what it does, what is kept and why, and what must be settled first."""
     return await _close(request, await sessions.require(request))
 
 

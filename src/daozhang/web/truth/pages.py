@@ -114,7 +114,7 @@ def _open(text: str) -> str:
 
 
 def _public(reason: "Reason") -> bool:
-    """Whether a buyer can meet it: what only operators are told stands in the reference."""
+    """Whether a buyer can meet this reason; those that only operators read stand in the reference."""
     return _family(reason) in _FAMILIES
 
 

@@ -177,7 +177,7 @@ class Alipay:
         return acknowledge(invalid)
 
     async def close_connections(self) -> None:
-        """Let go of every connection."""
+        """Close the connections to the channel."""
         await self._transport.close()
 
     def _page(self, request: OrderRequest, content: dict[str, Any]) -> Prepay:

@@ -46,7 +46,7 @@ class Epay:
         return acknowledge(invalid)
 
     async def close_connections(self) -> None:
-        """Let go of every connection."""
+        """Close the connections to the channel."""
         await self._transport.close()
 
     def _order_fields(self, request: OrderRequest) -> dict[str, str]:

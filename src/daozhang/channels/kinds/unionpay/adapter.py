@@ -154,7 +154,7 @@ class UnionPay:
         return acknowledge(invalid)
 
     async def close_connections(self) -> None:
-        """Let go of every connection."""
+        """Close the connections to the channel."""
         await self._transport.close()
 
     async def _qr(self, request: OrderRequest, stamp: str, until: datetime) -> Prepay:

@@ -128,7 +128,7 @@ class WechatPay:
         return acknowledge(invalid)
 
     async def close_connections(self) -> None:
-        """Let go of every connection."""
+        """Close the connections to the channel."""
         await self._transport.close()
 
     def _prepay(self, request: OrderRequest, told: dict[str, Any], native: Native | None) -> Prepay:
