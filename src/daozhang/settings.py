@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_owner: str | None = None
     """DSN of the role that migrates; only with `database`."""
     database_direct: str | None = None
-    """DSN past a transaction pooler, for LISTEN and migrations; only with `database`."""
+    """DSN past a transaction pooler, for LISTEN; only with `database`."""
     database_pooled: bool = False
     """The DSN points at a transaction pooler: prepared statements are not kept."""
     postgres_bin: Path | None = None
