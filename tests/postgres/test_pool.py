@@ -204,6 +204,25 @@ async def test_a_host_that_says_nothing_costs_its_own_time_alone(
         await each.wait_closed()
 
 
+@pytest.mark.parametrize("hosts_named", [1, 2])
+async def test_the_kernel_notices_a_machine_that_acknowledges_nothing(server: Supervisor, fresh: str, hosts_named: int) -> None:
+    """Without this a read under way waits for its own limit. That a cut wire is noticed so was tried by hand (decision 0122)."""
+    proxy = await asyncio.start_server(through(server), "127.0.0.1", 0)
+    named = ",".join([f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"] * hosts_named)
+    opened = await Database.open(f"postgresql://daozhang_app:{server.home.password('app')}@{named}/{fresh}?sslmode=disable")
+    async with opened.pool.acquire() as connection:
+        wire = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+        asked = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)]
+        assert [wire.getsockopt(*each) for each in asked] == [1, hosts.SILENT_S * 1_000]
+        times = [
+            wire.getsockopt(socket.IPPROTO_TCP, each) for each in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        ]
+        assert times[0] + times[1] * times[2] == hosts.SILENT_S
+    await opened.close()
+    proxy.close()
+    await proxy.wait_closed()
+
+
 async def test_a_host_that_accepts_no_writes_is_passed_over(server: Supervisor, fresh: str) -> None:
     async with server_setting(server, fresh, "default_transaction_read_only", "on"):
         with pytest.raises(Unavailable, match="takes writes: each is a standby"):

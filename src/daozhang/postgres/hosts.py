@@ -5,6 +5,7 @@ the host that had taken over was never asked.
 """
 
 import asyncio
+import socket
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,6 +16,8 @@ from daozhang.postgres.trouble import has_several_hosts
 
 EACH_S = 3.0
 """How long one of several hosts may take to let us in."""
+SILENT_S = 5
+"""A machine that has acknowledged nothing for so long is gone. One whose server only takes its time still acknowledges."""
 _NEXT = (OSError, asyncpg.TargetServerAttributeNotMatched, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
 _took_writes: dict[str, str] = {}
 
@@ -23,7 +26,7 @@ async def connect(dsn: str, **how: Any) -> Any:
     """As `asyncpg.connect`, at the host that takes writes. Raises what the last of them that answered otherwise said."""
     how["target_session_attrs"] = SessionAttribute.read_write
     if not has_several_hosts(dsn):
-        return await asyncpg.connect(dsn, **how)
+        return _watched(await asyncpg.connect(dsn, **how))
     faults: list[Exception] = []
     for host in sorted(_each(dsn), key=lambda one: one != _took_writes.get(dsn)):
         try:
@@ -32,9 +35,21 @@ async def connect(dsn: str, **how: Any) -> Any:
             faults.append(fault)
         else:
             _took_writes[dsn] = host
-            return connection
+            return _watched(connection)
     # A host that could not be reached may be the one that takes writes: that is the news.
     raise next((fault for fault in faults if isinstance(fault, OSError)), faults[-1])
+
+
+def _watched(connection: Any) -> Any:
+    """Have the kernel notice a machine without power or network: by what it does not acknowledge, and by asking while we wait."""
+    wire = connection._transport.get_extra_info("socket")
+    if wire.family in (socket.AF_INET, socket.AF_INET6):
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_S - 2)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_S * 1_000)
+    return connection
 
 
 async def still_there(connection: "asyncpg.Connection[Any]", within_s: float) -> None:
