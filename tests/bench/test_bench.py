@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("few_months")
 SMALL: dict[str, dict[str, Any]] = {
     "crowd": {"orders": 12, "obeys": ()},
     "decide": {"orders": 40, "yardstick_s": 0.5, "pure_s": 0.05},
-    "notify": {"messages": 60, "singles": 5, "connections": 4, "users": 20, "empty_s": 0.1},
+    "notify": {"messages": 60, "singles": 5, "connections": 4, "users": 20, "empty_s": 0.1, "settlements": 40},
     "pages": {"looks": (Look("zh", 390, dark=False),), "only": "/recharge", "times": 1},
     **{f"place {kind}": {"channel": kind, "orders": 30, "at_once": 8, "sign_s": 0.05} for kind in KNOWN},
 }
@@ -48,6 +48,7 @@ async def test_a_bench_says_what_it_measured_against_what(name: str) -> None:
         assert found["ratio"] < 1
     if name == "notify":
         assert 0 < found["idle_p50_ms"] <= found["idle_p99_ms"]
+        assert found["bound"] > 0
         near = max(found["figure"], found["yardstick"]) > 0.8 * found["generator_ceiling"]
         assert (found["ratio"] is None) is near, "a ratio that measures the generator is not to be told"
 

@@ -61,12 +61,11 @@ async def bench(*, seconds: int = 6, users: int = 5_000, at_once: int = 4_096, w
             registry, channel_id = await _channel(app, vault, settings)
             settle = Settle(app, Books(app), vault, Accounts(), registry.get, writers=writers)
             before = await pgbench.transactions_per_s(server, seconds)
-            pace = await _credit(settle, await seed.make_orders(app, people, 5_000, channel_id), channel_id, at_once)
+            first = await seed.make_orders(app, people, 5_000, channel_id)
+            pace, *_ = await credit_all(settle, first, channel_id, at_once, server.pid or 0)
             count = max(5_000, int(pace * seconds))
             orders = await seed.make_orders(app, people, count, channel_id)
-            used = [time.process_time(), cpu_s(server.pid or 0)]
-            figure = await _credit(settle, orders, channel_id, at_once)
-            used = [time.process_time() - used[0], cpu_s(server.pid or 0) - used[1]]
+            figure, program_us, postgres_us = await credit_all(settle, orders, channel_id, at_once, server.pid or 0)
             after = await pgbench.transactions_per_s(server, seconds)
             marked = await app.value("select count(*) from payer_marks")
             proof = await prove(app)
@@ -83,8 +82,8 @@ async def bench(*, seconds: int = 6, users: int = 5_000, at_once: int = 4_096, w
         "ratio": round(figure / yardstick, 3),
         "credits": count,
         "writers": writers,
-        "program_cpu_us": round(used[0] / count * 1e6),
-        "postgres_cpu_us": round(used[1] / count * 1e6),
+        "program_cpu_us": round(program_us),
+        "postgres_cpu_us": round(postgres_us),
         "proof_ok": proof.ok and marked == 5_000 + count,
         "machine": machine(),
     }
@@ -100,8 +99,13 @@ async def _channel(app: Database, vault: Vault, settings: Settings) -> tuple[Reg
     return registry, channel_id
 
 
-async def _credit(settle: Settle, waiting: Sequence[seed.Waiting], channel_id: int, at_once: int) -> float:
-    """Settle one report for each order, `at_once` at a time; credits per second."""
+async def credit_all(
+    settle: Settle, waiting: Sequence[seed.Waiting], channel_id: int, at_once: int, postgres_pid: int
+) -> tuple[float, float, float]:
+    """Settle one report for each order, `at_once` at a time.
+
+    Answers credits per second, and what one cost this process and PostgreSQL in us of processor time.
+    """
     arrivals = iter([_arrival(order, channel_id) for order in waiting])
     settle_memory()
     credited = 0
@@ -112,11 +116,13 @@ async def _credit(settle: Settle, waiting: Sequence[seed.Waiting], channel_id: i
             settled = await settle(arrival)
             credited += settled.effect is Effect.CREDITED
 
-    began = time.perf_counter()
+    began, before = time.perf_counter(), (time.process_time(), cpu_s(postgres_pid))
     await asyncio.gather(*(caller() for _ in range(at_once)))
     took_s = time.perf_counter() - began
-    assert credited == len(waiting), f"{len(waiting) - credited} of {len(waiting)} were not credited"
-    return len(waiting) / took_s
+    used_s = time.process_time() - before[0], cpu_s(postgres_pid) - before[1]
+    count = len(waiting)
+    assert credited == count, f"{count - credited} of {count} were not credited"
+    return count / took_s, used_s[0] / count * 1e6, used_s[1] / count * 1e6
 
 
 def _arrival(order: seed.Waiting, channel_id: int) -> Arrival:

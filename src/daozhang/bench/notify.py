@@ -3,6 +3,9 @@
 The yardstick is a handler that reads the body and does nothing, in the same server process, under the same requests over as many
 connections. The load comes from a process of its own with requests signed beforehand; when the yardstick needs more than 80 % of
 what that process can send, the ratio would measure the generator, and none is printed.
+
+`bound` is the ratio that this machine could reach: all processors busy all the time with what a callback cannot do without, each
+part measured by itself in the same run: an empty answer, the generator, a message read with others, a settlement without HTTP.
 """
 
 import asyncio
@@ -16,30 +19,44 @@ import msgspec
 from daozhang import ids
 from daozhang.bench import seed
 from daozhang.bench.child import Child, ChildTrouble, child
+from daozhang.bench.credit import credit_all
 from daozhang.bench.floors import reading_us, signature_us
 from daozhang.bench.machine import machine
 from daozhang.bench.ports import free_port
 from daozhang.bench.run_in import run_in
 from daozhang.bench.stage import Stage, stage
 from daozhang.bench.usage import cpu_s
+from daozhang.channels.port import Channel
+from daozhang.ledger import Accounts
+from daozhang.policy.books import Books
 from daozhang.proof import prove
+from daozhang.recharge.settle import Settle
 from daozhang.simulators.merchant import Enrolment, enrol
 from daozhang.simulators.presign import Payment, presign_many
 from daozhang.simulators.wechatpay.station import card_of
+from daozhang.vault import Vault
 
 MOST_OF_CEILING = 0.8
 NOBODY = "http://127.0.0.1:9"
 """The channel's interface in this bench: callbacks are verified with keys of the row, so nobody is called."""
 PAUSE_MS = 4.0
 WARM_UP = 200
+MOST_AT_ONCE = 4_096
+"""Settlements that wait together for the part of `bound`: a batch is as large as it gets."""
 READ = 2_000
 """Messages that are read by themselves, for the floor of reading."""
 
 
 async def bench(
-    *, messages: int = 20_000, singles: int = 400, connections: int = 512, users: int = 2_000, empty_s: float = 1.5
+    *,
+    messages: int = 20_000,
+    singles: int = 400,
+    connections: int = 512,
+    users: int = 2_000,
+    empty_s: float = 1.5,
+    settlements: int = 10_000,
 ) -> dict[str, Any]:
-    """Measure: single messages first, then the two loads in turn, since a machine's pace drifts."""
+    """Measure: single messages first, then the two loads in turn, since a machine's pace drifts; the parts at the end."""
     enrolment = enrol(seed.MERCHANT, seed.APP)
     async with stage(users) as set_up:
         await run_in(set_up.server)
@@ -59,9 +76,11 @@ async def bench(
         commits = await set_up.app.value("select count(distinct xact) from events where kind = 'order.credited'")
         async with set_up.channel(channel_id) as channel:
             floors = signature_us(), reading_us(channel, some)
+            settling_us = await _settling_us(set_up, channel, settlements)
         proof = await prove(set_up.app)
     yardstick, figure = mean(load.empty_per_s), messages / load.credit_took_s
     below = max(yardstick, figure) <= MOST_OF_CEILING * ceiling
+    parts_us = load.empty_cpu_us + load.generator_cpu_us + floors[1] + settling_us
     return {
         "name": "notify",
         "figure": round(figure, 1),
@@ -75,10 +94,13 @@ async def bench(
         "credits_per_commit": round(messages / max(1, commits - alone), 1),
         "idle_p50_ms": _percentile(idle_ms, 50),
         "idle_p99_ms": _percentile(idle_ms, 99),
+        "bound": round((os.cpu_count() or 1) * 1e6 / parts_us / yardstick, 3),
         "empty_cpu_us": load.empty_cpu_us,
+        "generator_cpu_us": load.generator_cpu_us,
         "program_cpu_us": round(load.program_cpu_s / messages * 1e6),
         "signature_cpu_us": floors[0],
         "reading_cpu_us": floors[1],
+        "settling_cpu_us": settling_us,
         "postgres_cpu_us": round(load.postgres_cpu_s / messages * 1e6),
         "proof_ok": proof.ok and credited == len(orders),
         "machine": machine(),
@@ -92,7 +114,7 @@ class Load:
         self._generator, self._program_pid, self._postgres_pid = generator, program.pid, postgres_pid
         self._port, self._connections, self._door = port, connections, f"/notify/wechatpay/{channel_id}"
         self.empty_per_s: list[float] = []
-        self.empty_cpu_us = 0
+        self.empty_cpu_us = self.generator_cpu_us = 0
         self.credit_took_s = self.program_cpu_s = self.postgres_cpu_s = 0.0
 
     async def idle(self, singles: int) -> list[float]:
@@ -125,6 +147,7 @@ class Load:
         run = await self._run(path="/empty", connections=self._connections, seconds=seconds)
         self.empty_per_s.append(run["answers"] / run["took_s"])
         self.empty_cpu_us = round((cpu_s(self._program_pid) - before) / run["answers"] * 1e6)
+        self.generator_cpu_us = round(run["cpu_s"] / run["answers"] * 1e6)
 
     async def _run(self, **order: Any) -> dict[str, Any]:
         run = await self._generator.ask(**({"port": self._port} | order))
@@ -152,6 +175,15 @@ def _write_requests(file: Path, enrolment: Enrolment, orders: list[seed.Waiting]
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
             out.write(msgspec.json.encode((head + b"\r\n" + body).decode("latin-1")) + b"\n")
     return some
+
+
+async def _settling_us(set_up: Stage, channel: Channel, count: int) -> int:
+    """What a settlement without HTTP costs program and PostgreSQL together, in the largest batches."""
+    vault = await Vault.open(set_up.app, set_up.settings)
+    settle = Settle(set_up.app, Books(set_up.app), vault, Accounts(), {channel.id: channel}.get)
+    waiting = await seed.make_orders(set_up.app, set_up.people, count, channel.id)
+    _, *used_us = await credit_all(settle, waiting, channel.id, MOST_AT_ONCE, set_up.server.pid or 0)
+    return round(sum(used_us))
 
 
 def _environment(set_up: Stage, port: int) -> dict[str, str]:
