@@ -47,7 +47,7 @@ async def test_a_frozen_buyer_is_asked_answers_with_proof_and_sees_whose_turn_it
     assert shown is not None
     proof = await buyer.get(shown[1])
     assert (proof.headers["content-type"], proof.content[:2]) == ("image/jpeg", b"\xff\xd8")
-    assert "Waits for us" in (await buyer.get("/cases")).text
+    assert "Waiting for us" in (await buyer.get("/cases")).text
 
 
 @pytest.mark.usefixtures("services")

@@ -55,7 +55,7 @@ async def test_a_wrong_amount_is_shown_with_its_choice(buyer: Browser, stage: St
     stage.sim.phone.pay(await stage.shop.number(order_id), trick="charged_otherwise")
     await stage.shop.reach(order_id, "misfit")
     text = (await buyer.get(path)).text
-    assert "What shall become of this money?" in text
+    assert "What should we do with this money?" in text
     assert "¥50.01" in text
     assert "By the clock" not in text
     assert "Received · kept apart" in text, "the wallet's money in review does not hold it, so it is not called that"

@@ -33,6 +33,6 @@ async def test_who_cannot_confirm_an_odd_order_gives_it_to_a_person(stage: Stage
     answer = await buyer.submit(path, path, person="1")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/orders/{order.shown}")
     page = (await buyer.get(f"/orders/{order.shown}")).text
-    assert "A person looks at it, as you asked" in page
+    assert "A person will look at it, as you asked" in page
     (case,) = await stage.house.cases.of_user(stage.shop.user_id)
     assert f"/cases/{case.shown}" in page

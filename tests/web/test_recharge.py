@@ -222,7 +222,7 @@ async def test_the_parts_that_the_script_asks_for_say_what_the_page_says(buyer: 
     assert "Above the limit" in row_of(over, "native")
     assert "WeChat Pay would work now" not in over, "the same channel is no other one"
     assert "¥500.00 would go through now" in over
-    assert "A way that does not take it this time says why" in over
+    assert "Ways that do not take it this time say why" in over
     assert "<form" not in over
     kept = (await buyer.post("/recharge/ways", token | {"amount": "500", "method": f"{stage.channel_id}:native"}, **phone)).text
     assert " checked" in row_of(kept, "native")

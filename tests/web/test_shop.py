@@ -86,7 +86,7 @@ async def test_one_tap_from_the_balance_and_the_codes_after_the_password(buyer: 
     shown = await buyer.submit(path, f"{path}/codes", password=PASSWORD)
     assert (shown.status_code, len(code.findall(shown.text))) == (200, 1)
     assert shown.headers["cache-control"] == "no-store"
-    assert "Looks so far: 1" in (await buyer.get(path)).text
+    assert "Viewed so far: 1" in (await buyer.get(path)).text
     assert await stage.house.database.value("select count(*) from card_views") == 1
     assert await stage.shop.cash() == 10_000 - PRICE_FEN
 
@@ -161,8 +161,8 @@ async def test_a_shortfall_may_also_be_recharged_first_and_leads_back(buyer: Bro
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"count": "0"}, "no quantity"), ({"count": "101"}, "no quantity"), ({"count": "1e2"}, "no quantity"),
-     ({"price": "1"}, "price has"), ({"pay": "nothing"}, ""), ({"count": "90", "pay": "balance"}, "does not reach")],
+    [({"count": "0"}, "not a quantity"), ({"count": "101"}, "not a quantity"), ({"count": "1e2"}, "not a quantity"),
+     ({"price": "1"}, "price has"), ({"pay": "nothing"}, ""), ({"count": "90", "pay": "balance"}, "is not enough")],
 )  # fmt: skip
 async def test_what_cannot_be_bought_is_told_on_the_form(
     buyer: Browser, stage: Stage, card: int, changes: dict[str, str], said: str

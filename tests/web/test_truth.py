@@ -65,7 +65,7 @@ async def test_a_reason_has_an_address_that_stays(guest: Browser) -> None:
     page = await guest.get("/help/goods.balance_short")
     assert page.status_code == 200
     assert "goods.balance_short" in page.text
-    assert "The balance does not reach" in page.text
+    assert "The balance is not enough" in page.text
     for text in ("nothing.here", "../etc/passwd", "goods", "GOODS.X", "x" * 300, "' or 1=1"):
         assert (await guest.get(f"/help/{quote(text, safe='')}")).status_code in (400, 404), text
     found = await guest.get("/help?q=frozen")

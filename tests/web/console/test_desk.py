@@ -125,7 +125,7 @@ async def test_the_orders_page_tells_everything_and_no_personal_data(hire: Hire,
     page = (await owner.get(f"/desk/orders/{scene.failed.shown}")).text
     for part in (
         "What the diagnosis says",
-        "Checked one by one",
+        "Every check, one by one",
         "WeChat Pay answered",
         "NO_AUTH",
         "138****8000",
