@@ -5,11 +5,15 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
+_AT = re.compile(r"`\$\.(\w+)`")
 _SHOP_NAME = re.compile(r"\w[\w .'-]{0,19}")
 """What every channel takes within an order's description, and every messenger within a text."""
+LONGEST_URL = 200
+"""Of the public address: a channel has room for 255 letters of an address of ours (WeChat Pay)."""
 
 
 class BadSetting(ValueError):
@@ -68,7 +72,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     try:
         settings = msgspec.convert(given, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as fault:
-        raise BadSetting(str(fault).replace("`$.", "`DAOZHANG_").upper() if "$." in str(fault) else str(fault)) from None
+        raise BadSetting(_AT.sub(lambda found: f"`DAOZHANG_{found[1].upper()}`", str(fault))) from None
+    for port in ("port", "simulator_port"):
+        if not 1 <= getattr(settings, port) <= 65_535:
+            raise BadSetting(f"DAOZHANG_{port.upper()} must be a port, from 1 to 65535")
+    if settings.public_url and not _is_address(settings.public_url):
+        raise BadSetting("DAOZHANG_PUBLIC_URL must be an address such as https://pay.example.com")
     if settings.shop_name and not _SHOP_NAME.fullmatch(settings.shop_name):
         raise BadSetting("DAOZHANG_SHOP_NAME must be at most 20 letters, digits, blanks or any of - . _ '")
     for network in settings.trusted_proxies:
@@ -77,6 +86,16 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         except ValueError:
             raise BadSetting("DAOZHANG_TRUSTED_PROXIES must hold networks such as 10.0.0.0/8, parted by commas") from None
     return settings
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        plain = url.isascii() and url.isprintable() and " " not in url and not parts.query and not parts.fragment
+        reached = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return plain and reached and len(url) <= LONGEST_URL
+    except ValueError:
+        return False
 
 
 def _text(environment: Mapping[str, str], name: str) -> str | None:

@@ -242,6 +242,7 @@ async def test_why_it_cannot_be_reached_is_told_in_words_and_without_the_passwor
         ("postgresql://daozhang_app:Sesame7@nohost.invalid/x", "its host has no address"),
         ("postgresql://daozhang_app:Sesame7/8@127.0.0.1/x", "the DSN cannot be read"),
         ("Sesame7", "the DSN cannot be read"),
+        ("postgresql://daozhang_app:Sesame7@127.0.0.1:99999/x", "the DSN cannot be read"),
     ):
         for refused in (Database.open(wrong), migrate(wrong)):
             with pytest.raises(Unavailable, match=words) as caught:

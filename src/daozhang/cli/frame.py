@@ -6,12 +6,26 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import msgspec
-from cyclopts import App
+from cyclopts import App, CycloptsError, Parameter
 
 from daozhang import __version__
 from daozhang.settings import BadSetting
 
-app = App(name="daozhang", help="The recharge desk of a shop for digital goods.", version=__version__)
+MOST = 2**31 - 1
+"""The largest number that anything is told: what the narrowest column takes, and more than there is of anything."""
+LONGEST_WORD = 16_384
+LONGEST_WHY = 2_000
+
+
+def _bounded(_kind: Any, value: Any) -> None:
+    if isinstance(value, int) and abs(value) > MOST:
+        raise ValueError(f"a number here is at most {MOST}")
+
+
+app = App(
+    name="daozhang", help="The recharge desk of a shop for digital goods.", version=__version__,
+    default_parameter=Parameter(validator=_bounded),
+)  # fmt: skip
 
 COMMANDS = tuple(
     f"daozhang.cli.{name}"
@@ -31,20 +45,37 @@ def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 not done (or `doctor` red, `prove` unclean), 2 a setting or argument is wrong."""
     for module in COMMANDS:
         import_module(module)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        app(arguments)
+        _check_words(words)
+        app(words, exit_on_error=False)
+    except CycloptsError as fault:
+        # The person has read it already.
+        _give_up(str(fault), 2, words, told=True)
     except BadSetting as fault:
-        _give_up(str(fault), 2, arguments)
+        _give_up(str(fault), 2, words)
     except Failed as fault:
-        _give_up(str(fault), 1, arguments)
+        _give_up(str(fault), 1, words)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _give_up(why: str, status: int, arguments: list[str] | None) -> NoReturn:
+def _check_words(words: list[str]) -> None:
+    for place, word in enumerate(words, start=1):
+        if len(word) > LONGEST_WORD:
+            raise BadSetting(f"word {place} of the command is longer than {LONGEST_WORD} letters; long texts come in files")
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise BadSetting(f"word {place} of the command is no text in UTF-8") from None
+
+
+def _give_up(why: str, status: int, words: list[str], *, told: bool = False) -> NoReturn:
     """Say why to the person at the terminal, and to a program that asked for JSON in the line that it reads."""
-    say_error(why)
-    if "--json" in (sys.argv[1:] if arguments is None else arguments):
+    why = why if len(why) <= LONGEST_WHY else f"{why[:LONGEST_WHY]}…"
+    if not told:
+        say_error(why)
+    if "--json" in words:
         say_json(ok=False, error=why)
     sys.exit(status)
 

@@ -150,7 +150,9 @@ def settle(work: Coroutine[Any, Any, T], run: Callable[[Coroutine[Any, Any, T]],
 
     try:
         return run(work)
-    except (ServerTrouble, MigrationTrouble, BackupTrouble, BadMasterKey, OSError) as fault:
+    except (ServerTrouble, MigrationTrouble, BackupTrouble, BadMasterKey) as fault:
         raise Failed(str(fault)) from fault
+    except OSError as fault:
+        raise Failed(f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault)) from fault
     except (Unavailable, OutcomeUnknown) as fault:
         raise Failed(f"the database cannot be reached: {fault}") from fault

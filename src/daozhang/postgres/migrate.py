@@ -136,7 +136,9 @@ async def _connect(dsn: str) -> "asyncpg.Connection[Any]":
         connection: asyncpg.Connection[Any] = await connect(
             dsn, timeout=30, server_settings={"application_name": "daozhang-migrate"}
         )
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as fault:
+    except (
+        OSError, ValueError, OverflowError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+    ) as fault:  # fmt: skip
         raise Unavailable(told(fault, dsn)) from None
     return connection
 

@@ -157,7 +157,7 @@ class Database:
                 connect=cast("Any", connect),
                 server_settings={"application_name": "daozhang"} | ({} if pooled else SESSION | (BY_KEY if by_key else {})),
             )
-        except (*_LOST, asyncpg.PostgresError, ValueError) as fault:
+        except (*_LOST, asyncpg.PostgresError, ValueError, OverflowError) as fault:
             # What the driver says of a DSN may repeat a part of its password, so that is not even a cause.
             raise Unavailable(told(fault, dsn)) from None
         return cls(pool, dsn, BEGIN_POOLED if pooled else BEGIN)

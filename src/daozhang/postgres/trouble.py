@@ -17,8 +17,10 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its host has no address"),
     (ConnectionRefusedError, "nobody listens there"),
     (TimeoutError, "it does not answer in time"),
-    # Last: what the driver says of a text that is no DSN is any `ValueError`, and may repeat a part of the password.
+    # Last: what the driver says of a text that is no DSN is any `ValueError`, and may repeat a part of the password;
+    # a port that is none overflows.
     (ValueError, DSN),
+    (OverflowError, DSN),
 )
 
 
