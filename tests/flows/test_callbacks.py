@@ -1,10 +1,12 @@
 """True callbacks in every awkward way: again, at once, before we are ready, while the database is away, with our answer lost."""
 
 import asyncio
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
+import pytest
 from tests.flows.conftest import proved
 from tests.flows.knocks import Message, book, kept, knock, payment, post
 from tests.flows.shop import PASSWORD, PHONE, Shop, open_shop
@@ -16,7 +18,8 @@ from daozhang.postgres import Database
 from daozhang.postgres.supervisor import Supervisor
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import enrol
-from daozhang.web.patience import Patience
+from daozhang.web import wire
+from daozhang.web.wire import Wire
 
 
 async def credited_once(shop: Shop, amount_fen: int) -> None:
@@ -189,23 +192,36 @@ async def test_cb_32_our_answer_is_lost_after_the_commit(shop: Shop) -> None:
     await credited_once(shop, 5_000)
 
 
-async def test_cb_33_slow_bodies_do_not_delay_others(shop: Shop) -> None:
+async def test_cb_33_slow_bodies_do_not_delay_others(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """They would be waited for all day, so who has to wait for them is never answered; when their time is over they are told so."""
-    patience = shop.program.asgi._patience = Patience(86_400)
+    waiting: list[Wire] = []
+    monkeypatch.setattr(wire, "DOOR_WAIT_S", 86_400.0)
+    monkeypatch.setattr(Wire, "_bound", _noted(Wire._bound, waiting))
     order = await shop.place()
     message = payment(shop.enrolment, await shop.number(order.id))
     parts = urlsplit(shop.url)
     slow = [await asyncio.open_connection(parts.hostname, parts.port) for _ in range(500)]
     for _, writer in slow:
         writer.write(_request(shop, message) + message.body[:10])
-    await until(lambda: len(patience._until) == len(slow))
+    await until(lambda: len(waiting) == len(slow))
     assert (await knock(shop, message)).status == 204
     await credited_once(shop, 5_000)
-    patience._until.update(dict.fromkeys(patience._until, 0.0))
+    for each in waiting:
+        each._late()
     heads = await asyncio.gather(*(reader.read(16) for reader, _ in slow))
     assert {head[:12] for head in heads} == {b"HTTP/1.1 408"}
     for _, writer in slow:
         writer.close()
+
+
+def _noted(bound: Callable[[Wire, bytes], None], waiting: list[Wire]) -> Callable[[Wire, bytes], None]:
+    """Each connection whose message is waited for is noted."""
+
+    def noted(self: Wire, data: bytes) -> None:
+        bound(self, data)
+        waiting.append(self)
+
+    return noted
 
 
 async def test_cb_34_an_unknown_number_is_answered_like_a_known_one(shop: Shop) -> None:

@@ -22,7 +22,7 @@ from tests.patience import until
 from daozhang.identity.limits import BUCKETS
 from daozhang.postgres import Database
 from daozhang.simulators.merchant import Enrolment
-from daozhang.web.patience import Patience
+from daozhang.web import wire
 
 REFUSED = (400, 401, 413, 503)
 
@@ -195,8 +195,8 @@ async def test_cb_24_a_long_body_in_pieces_tells_no_length_and_is_kept_as_far_as
     assert await book(database) == before
 
 
-async def test_cb_33_what_came_of_a_slow_body_is_kept_with_why(attack: Attack) -> None:
-    attack.shop.program.asgi._patience = Patience(0.2, look_s=0.1)  # type: ignore[attr-defined]
+async def test_cb_33_what_came_of_a_slow_body_is_kept_with_why(attack: Attack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "DOOR_WAIT_S", 0.2)
     database, parts = attack.shop.program.database, urlsplit(attack.shop.url)
     junk = len(await kept(database))
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -205,7 +205,7 @@ async def test_cb_33_what_came_of_a_slow_body_is_kept_with_why(attack: Attack) -
     assert (await reader.readline()).startswith(b"HTTP/1.1 408")
     writer.close()
     await until(lambda: _grown(database, junk))
-    assert (await kept(database))[-1] == ("slow: 6 bytes in 5 s", b'{"id":')
+    assert (await kept(database))[-1] == ("slow: HTTP: no whole message in 0 s", b'{"id":')
 
 
 async def _grown(database: Database, junk: int) -> bool:

@@ -21,13 +21,9 @@ from daozhang.recharge.door import Door
 from daozhang.recharge.inbox import MAX_BODY
 from daozhang.settings import Settings
 from daozhang.web.client import client
-from daozhang.web.patience import Patience
 from daozhang.web.wire import BROKEN
 
 log = logging.getLogger(__name__)
-
-BODY_WAIT_S = 5.0
-"""How long a body may take to arrive: a channel waits no longer for its answer either."""
 
 _PATH = re.compile(r"/notify/([a-z][a-z0-9_]{1,31})/([1-9][0-9]{0,17})", re.ASCII)
 _GONE = Acknowledgement(404)
@@ -42,7 +38,6 @@ class Callbacks:
     ) -> None:
         self._pages, self._registry, self._door = pages, registry, door
         self._limiter, self._settings, self._changed = limiter, settings, changed
-        self._patience = Patience(BODY_WAIT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -89,10 +84,7 @@ class Callbacks:
             body += scope["query_string"]
             _bounded(body)
             return
-        try:
-            await self._patience.bounded(_read(receive, body))
-        except TimeoutError:
-            raise Invalid("slow", f"{len(body)} bytes in {BODY_WAIT_S:.0f} s", 408) from None
+        await _read(receive, body)
         if BROKEN in state:
             # No message at all: what came in its place breaks HTTP, or its bounds (`wire.py`).
             raise Invalid(*state[BROKEN])

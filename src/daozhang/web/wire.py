@@ -16,7 +16,8 @@ HEAD_BYTES = 65_536
 """Bytes of a head, and of anything else around a body (trailers), that more is read after."""
 HEAD_WAIT_S = 15.0
 MESSAGE_WAIT_S = 120.0
-"""How long a head, and a whole message, may take to arrive; doors may be less patient with what they read."""
+DOOR_WAIT_S = 5.0
+"""How long a head may take to arrive, a whole message, and one at a channel's door, which waits no longer for its answer either."""
 LINGER_S = 2.0
 """How long who still talks is listened to after a refusal: closing at once would take the refusal away from him again."""
 BROKEN = "daozhang.broken"
@@ -95,7 +96,7 @@ class Wire(HttpToolsProtocol):
     def _bound(self, data: bytes) -> None:
         """What was read did not end a message: count it, and wait for the rest so long and no longer."""
         if self._hurry is None:
-            self._hurry = self.loop.call_later(HEAD_WAIT_S if self._heading else MESSAGE_WAIT_S, self._late)
+            self._hurry = self.loop.call_later(self._wait_s(), self._late)
         if self._heading:
             self._head += data
         self._around = 0 if self._came else self._around + len(data)
@@ -103,9 +104,14 @@ class Wire(HttpToolsProtocol):
         if self._around > HEAD_BYTES:
             self._break_off(Broken("oversize", f"HTTP: a head above {HEAD_BYTES} bytes", 431), b"")
 
+    def _wait_s(self) -> float:
+        if self._heading:
+            return HEAD_WAIT_S
+        return DOOR_WAIT_S if self.url.startswith(_DOORS) else MESSAGE_WAIT_S
+
     def _late(self) -> None:
-        wait_s, what = (HEAD_WAIT_S, "head") if self._heading else (MESSAGE_WAIT_S, "message")
-        self._break_off(Broken("slow", f"HTTP: no whole {what} in {wait_s:.0f} s", 408), b"")
+        what = "head" if self._heading else "message"
+        self._break_off(Broken("slow", f"HTTP: no whole {what} in {self._wait_s():.0f} s", 408), b"")
 
     def _break_off(self, why: Broken, data: bytes) -> None:
         """Nothing more is read here: whoever is behind the door that was asked for answers, or one line does."""
