@@ -13,7 +13,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 from tests.copies import Copies, open_copies
+from tests.daytime import within_one_day
 
+from daozhang import clock
 from daozhang.channels.catalogue import KINDS
 from daozhang.identity.hashing import Hasher
 from daozhang.postgres import Database
@@ -158,6 +160,14 @@ async def database(server: Supervisor, fresh: str) -> AsyncIterator[Database]:
     opened = await Database.open(server.dsn("app", fresh))
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def one_day(database: Database, free_clock: None) -> AsyncIterator[None]:
+    """What the story counts by the day falls on one: a run that begins before midnight in Shanghai has it tomorrow."""
+    await within_one_day(database)
+    yield
+    clock.shift(0)
 
 
 @pytest.fixture

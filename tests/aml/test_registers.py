@@ -84,7 +84,7 @@ async def test_large_values_are_noted_once_and_only_in_the_mode_that_reports_the
 ) -> None:
     database = shop.program.database
     monkeypatch.setattr(large, "FROM_FEN", 9_000)
-    await within_one_day(shop)
+    await within_one_day(database)
     for _ in range(2):
         order = await shop.place(5_000)
         await shop.pay(order)

@@ -94,6 +94,7 @@ async def test_a_large_sum_is_confirmed_by_a_code_that_names_shop_amount_and_the
         await challenges.answer(order if False else await asking.order(order.id), code(asking))
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_the_sum_of_a_day_counts_and_what_is_confirmed_is_this_order_alone(asking: Shop) -> None:
     for _ in range(2):
         await credited(asking, await asking.place(10_000))
@@ -109,6 +110,7 @@ async def test_the_sum_of_a_day_counts_and_what_is_confirmed_is_this_order_alone
     assert (await asking.order(other.id)).state == "challenged"
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_am_the_sum_that_a_day_may_have_without_a_code_holds_however_many_ask_at_once(asking: Shop) -> None:
     views = await asyncio.gather(*(asking.place(9_000, key=secrets.token_hex(8)) for _ in range(12)))
     assert sorted(view.state for view in views) == ["awaiting_payment"] * 2 + ["challenged"] * 10

@@ -19,6 +19,8 @@ from daozhang.policy.model import Stage
 from daozhang.policy.signals import tier
 from daozhang.postgres import Database, Tx
 
+pytestmark = pytest.mark.usefixtures("one_day")
+
 MANY = 40
 TIERS = {"fresh": ("none", 0), "known": ("identity", 8), "trusted": ("identity", 91)}
 """By trust tier: how somebody is verified, and days since registering."""

@@ -30,7 +30,7 @@ async def shop(database: Database, free_clock: None, settings: Settings, enrolme
     day = msgspec.structs.replace(rules, day=msgspec.structs.replace(rules.day, max_fen=20_000))
     assert await Books(database).publish(1, day, version=1, author="tester", note="a small day")
     async with open_shop(database, settings, enrolment=enrolment) as opened:
-        await within_one_day(opened)
+        await within_one_day(database)
         yield opened
 
 
