@@ -112,6 +112,7 @@ async def test_own_goods_are_bought_and_no_balance_is_sold(database: Database, s
         await recharged(shop, await place(shop, 4_990, basket=await stock(shop)))
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_a_minor_is_known_by_the_verified_number(card_shop: Shop, settings: Settings) -> None:
     await verify(card_shop, settings, numbered("20150601"))
     refused = await place(card_shop, 5_001)
@@ -121,6 +122,7 @@ async def test_a_minor_is_known_by_the_verified_number(card_shop: Shop, settings
     assert (await place(card_shop, 100)).reason == "eligibility.minor_month"
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_a_minors_month_holds_however_many_ask_at_once(card_shop: Shop, settings: Settings) -> None:
     await verify(card_shop, settings, numbered("20150601"))
     placed = await asyncio.gather(*(place(card_shop, 5_000) for _ in range(40)))
@@ -128,6 +130,7 @@ async def test_a_minors_month_holds_however_many_ask_at_once(card_shop: Shop, se
     assert "eligibility.minor_month" in {order.reason for order in placed if order.state == "refused"}
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_the_sum_that_needs_a_name_holds_however_many_ask_at_once(
     database: Database, settings: Settings, enrolment: Enrolment
 ) -> None:

@@ -44,6 +44,27 @@ def sent_once(sim: Simulator, order: OrderView, number: str) -> int:
     return len(sim.books.refunds_of(at_channel))
 
 
+async def test_only_credited_money_is_refunded_whatever_else_its_owner_has(shop: Shop) -> None:
+    """Money that waits for a decision goes back by that decision: paid out of the balance as well, it would go back twice."""
+    await paid(shop)
+    order = await shop.place()
+    shop.sim.phone.pay(await shop.number(order.id), trick="charged_otherwise", amount_fen=4_000)
+    await shop.reach(order.id, "misfit")
+
+    async def refused() -> None:
+        before = await book(shop.program.database)
+        with refuses("refund.not_paid"):
+            await refund(shop, order)
+        assert await book(shop.program.database) == before
+
+    await refused()
+    await reject(shop.program.database, shop.program.accounts, order.id, "staff:1", "not what was asked")
+    await refused()
+    await refunds_done(shop)
+    await refused()
+    assert (await wallet(shop), shop.sim.books.refund_totals().sum_fen) == ((5_000, 0), 4_000)
+
+
 @pytest.mark.parametrize("fault", ["error", "booked_error", "empty_503", "truncate", "garbage", "unsigned", "forge"])
 async def test_nf_05_an_unsure_answer_keeps_the_money_aside_and_the_same_number(shop: Shop, fault: str) -> None:
     order = await paid(shop)

@@ -29,9 +29,7 @@ LARGE_FEN, DAY_S = 200_000, 86_400
 
 
 @pytest.fixture
-async def shop(
-    database: Database, free_clock: None, settings: Settings, enrolment: Enrolment, tmp_path: Path
-) -> AsyncIterator[Shop]:
+async def shop(database: Database, one_day: None, settings: Settings, enrolment: Enrolment, tmp_path: Path) -> AsyncIterator[Shop]:
     """A shop with its messenger, and a user who has been at home in Zhejiang for a month, on a device of his own."""
     (tmp_path / "v4.xdb").write_bytes(atlas())
     places.use_places((tmp_path / "v4.xdb",))
