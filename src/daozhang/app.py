@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from daozhang import __version__
 from daozhang.aml import large, retention
-from daozhang.cases import Cases, Effect, by_hand, escalated, factor, unfreeze
+from daozhang.cases import Cases, Effect, by_hand, escalated, factor, region, unfreeze
 from daozhang.cases.factor import FactorVerdict
+from daozhang.cases.region import RegionVerdict
 from daozhang.cases.unfreeze import UnfreezeVerdict
 from daozhang.channels.port import Channel
 from daozhang.channels.registry import Registry
@@ -41,6 +42,7 @@ from daozhang.ledger import Accounts
 from daozhang.mine import Leaving, name_soon
 from daozhang.mine.outward import Outward
 from daozhang.outbound import Exchange
+from daozhang.policy import regulation
 from daozhang.policy.books import Books
 from daozhang.policy.places import watch_places
 from daozhang.policy.regulation import Feed
@@ -256,6 +258,7 @@ def _verdicts(accounts: Accounts, fulfil: Fulfil, bonus: Bonus, identity: Identi
         unfreeze.KIND: UnfreezeVerdict(identity.unfreeze_in),
         deceived.KIND: DeceivedVerdict(accounts),
         factor.KIND: FactorVerdict(enrolment.lose),
+        region.KIND: RegionVerdict(regulation.declare_in),
         source.KIND: SourceVerdict(),
     }
 

@@ -1,5 +1,6 @@
 """The commands of rules, regions and campaigns, as the people of a shop meet them at a terminal."""
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -7,8 +8,11 @@ from pathlib import Path
 from tests.cli.conftest import Command
 from tests.cli.test_server import last_line
 from tests.cli.test_signed import code, hire
+from tests.flows.conftest import enrolment, shop  # noqa: F401 -- fixtures of the flows
+from tests.flows.shop import PHONE, Shop
 
 from daozhang import clock
+from daozhang.policy import regulation
 
 
 def test_rules_regions_and_campaigns_take_two_people(command: Command, tmp_path: Path) -> None:
@@ -50,4 +54,28 @@ def test_rules_regions_and_campaigns_take_two_people(command: Command, tmp_path:
     assert (status, "offers.second_person" in wrong) == (1, True), wrong
     assert command("offer", "approve", campaign, *by("--approver", "dai", 1))[0] == 0
     assert command("offer", "stop", campaign, "enough", "--actor", "anna")[0] == 0
-    assert command("region", "declare", "13900000000", "46")[0] == 1
+    assert command("region", "declare", "13900000000", "46", "--actor", "anna")[0] == 1
+
+
+async def test_a_region_is_kept_by_one_person_and_changed_by_two(command: Command, shop: Shop) -> None:  # noqa: F811
+    """Its user may choose it once in thirty days, since the law's closings go by it: nobody undoes that alone."""
+
+    async def declare(region: str, *words: str) -> tuple[int, str, str]:
+        return await asyncio.to_thread(command, "region", "declare", PHONE, region, "moved", *words, "--json")
+
+    async def is_now() -> str:
+        return await regulation.declared(shop.program.database, shop.user_id)
+
+    sue, rita = [await asyncio.to_thread(hire, command, name, role) for name, role in (("sue", "support"), ("rita", "risk"))]
+    status, _, wrong = await declare("99", "--actor", "sue", "--code", code(sue))
+    assert (status, "regulation.malformed" in wrong) == (1, True), wrong
+    status, said, wrong = await declare("44", "--actor", "sue", "--code", code(sue))
+    assert (status, last_line(said)["became"], await is_now()) == (0, "kept", "44"), wrong
+    status, said, wrong = await declare("31", "--actor", "sue", "--code", code(sue, 1))
+    assert (status, last_line(said)["became"], await is_now()) == (0, "proposed", "44"), wrong
+    status, _, wrong = await declare("31", "--actor", "sue", "--code", code(sue, 1))
+    assert (status, "staff.forbidden" in wrong, await is_now()) == (1, True, "44"), wrong
+    status, _, wrong = await declare("32", "--actor", "rita", "--code", code(rita))
+    assert (status, "cases.not_waiting" in wrong, await is_now()) == (1, True, "44"), "another one waits"
+    status, said, wrong = await declare("31", "--actor", "rita", "--code", code(rita, 1))
+    assert (status, last_line(said)["became"], await is_now()) == (0, "kept", "31"), wrong

@@ -7,6 +7,7 @@ from cyclopts import App
 
 from daozhang.cli.channel import on_database
 from daozhang.cli.frame import Failed, app, say, say_json
+from daozhang.cli.order import on_program
 from daozhang.cli.signed import signed
 
 region = App(name="region", help="Regulation: classes of channels that may not be used in a region, from a moment on.")
@@ -119,30 +120,55 @@ def list_rules(*, json: bool = False) -> None:
 
 
 @region.command
-def declare(phone: str, code: str, /, *, actor: str = "operator", json: bool = False) -> None:
-    """Keep where a user says to live.
+def declare(phone: str, region: str, why: str = "", /, *, actor: str, code: str = "", json: bool = False) -> None:
+    """Keep where a user says to live. Another region than was kept takes two: one proposes it, another gives the same command.
 
     Args:
         phone: the user's phone number.
-        code: the first two digits of the code of the province.
-        actor: who was told.
+        region: the first two digits of the code of the province.
+        why: for the record.
+        actor: who was told: a person of the staff, where there are any.
+        code: that person's code; asked for where it is left out.
         json: end with one JSON line.
     """
-    from daozhang.identity import Identity, Limiter
-    from daozhang.policy import regulation
 
-    async def work(database: Any, vault: Any, _settings: Any) -> None:
-        identity = Identity(database, vault, Limiter(database))
-        try:
-            user_id = await identity.find(SHOP, phone)
-        finally:
-            identity.hasher.close()
+    async def work(program: Any) -> str:
+        from daozhang.policy import regulation
+
+        user_id = await program.house.identity.find(SHOP, phone)
         if user_id is None:
             raise Failed("nobody of this shop has that phone number")
-        await regulation.declare(database, SHOP, user_id, code, actor)
+        regulation.check_region(region)
+        return await _declared(program, user_id, region, why, actor, code)
 
-    on_database(work)
-    say_json(region=code) if json else say(f"kept: {code}")
+    became = on_program(work)
+    told = {
+        "kept": f"kept: {region}",
+        "there": f"{region} was kept before",
+        "proposed": "proposed; another person gives the same command",
+    }
+    say_json(region=region, became=became) if json else say(told[became])
+
+
+async def _declared(program: Any, user_id: int, region: str, why: str, actor: str, code: str) -> str:
+    from daozhang.cases import region as correction
+    from daozhang.policy import regulation
+
+    before = await regulation.declared(program.database, user_id)
+    if before == region:
+        return "there"
+    cases = program.house.cases
+    waits = await cases.open_about(SHOP, correction.KIND, f"user:{user_id}") if before else None
+    second = waits is not None and waits.state == "second" and waits.facts.get("region") == region
+    who = await signed(program.database, program.vault, actor, "case.confirm" if second else "user.region", code)
+    if not before:
+        await regulation.declare(program.database, SHOP, user_id, region, who)
+        return "kept"
+    if waits is not None and second:
+        await cases.confirm(waits.id, who, why)
+        return "kept"
+    await correction.propose(program.database, cases, SHOP, user_id, region, who, f"{before} → {region}: {why}")
+    return "proposed"
 
 
 def _moment(text: str) -> datetime | None:

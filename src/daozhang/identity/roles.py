@@ -39,6 +39,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "user.read": _for("support", "risk", "finance", "aml"),
     "user.unmask": _for("support", "risk", "aml"),
     "user.freeze": _for("risk"),
+    "user.region": _for("support", "risk"),
     "rules.read": _for("risk", "aml", "developer"),
     "rules.propose": _for("risk"),
     "rules.approve": _for("risk"),

@@ -189,9 +189,19 @@ async def listed(database: Database, shop_id: int) -> list[Row]:
 
 async def declare(database: Database, shop_id: int, user_id: int, region: str, actor: str) -> None:
     """Keep where a user says to live. Raises `regulation.malformed`."""
+    check_region(region)
+    await database.transact(lambda tx: declare_in(tx, shop_id, user_id, region, actor))
+
+
+async def declare_in(tx: Tx, shop_id: int, user_id: int, region: str, actor: str) -> None:
+    """As `declare`, of a region that was looked at, in the caller's transaction."""
+    await tx.run(sql.declare_region, ids.new_id(), shop_id, user_id, region, actor, clock.now())
+
+
+def check_region(region: str) -> None:
+    """Raise `regulation.malformed` for a region that is none."""
     if region not in names("zh"):
         raise Refusal("regulation.malformed", field="region")
-    await database.transact(lambda tx: tx.run(sql.declare_region, ids.new_id(), shop_id, user_id, region, actor, clock.now()))
 
 
 async def choose(database: Database, shop_id: int, user_id: int, region: str) -> None:
@@ -199,8 +209,7 @@ async def choose(database: Database, shop_id: int, user_id: int, region: str) ->
 
     Raises `regulation.malformed`, `regulation.region_settled` (until when; support puts a wrong choice right).
     """
-    if region not in names("zh"):
-        raise Refusal("regulation.malformed", field="region")
+    check_region(region)
 
     async def work(tx: Tx) -> None:
         await tx.value(sql.lock_chooser, user_id)

@@ -5,6 +5,8 @@ import re
 from tests.web.console.conftest import Hire
 from tests.web.stage import Stage
 
+from daozhang.policy import regulation
+
 ROW = {
     "region": "44", "channel_class": "wallet", "goods_class": "", "reference": "粤金〔2026〕17号", "begins": "", "until": "",
     "in_flight": "finish", "notice_zh": "广东暂停钱包类充值，可改用银行卡。",
@@ -31,3 +33,25 @@ async def test_a_row_takes_two_people_to_begin_and_two_to_end(hire: Hire, stage:
     assert "end requested" in (await lin.get("/desk/regions")).text
     assert (await tao.do("/desk/regions", end, why="seen")).status_code == 303
     assert end not in (await mei.get("/desk/regions")).text
+
+
+async def test_a_region_that_was_chosen_wrongly_is_put_right_by_two(hire: Hire, stage: Stage) -> None:
+    lin, ren, kim = await hire("lin", "support"), await hire("ren", "risk"), await hire("kim", "finance")
+    database, user_id = stage.shop.program.database, stage.shop.user_id
+    await regulation.choose(database, 1, user_id, "44")
+    page = f"/desk/users/{user_id}"
+    assert f"{page}/region" in (await lin.get(page)).text
+    assert f"{page}/region" not in (await kim.get(page)).text
+    assert (await lin.do(page, f"{page}/region", region="99", why="moved last week")).status_code == 422
+    answer = await lin.do(page, f"{page}/region", region="31", why="moved last week")
+    assert answer.status_code == 303
+    case = answer.headers["location"]
+    assert await regulation.declared(database, user_id) == "44"
+    text = (await ren.get(case)).text
+    assert "广东 → 上海: moved last week" in text
+    assert "Keep the new region" in text
+    assert "cases.not_waiting" in (await ren.do(page, f"{page}/region", region="32", why="no, this one")).text
+    assert (await lin.do(case, f"{case}/confirm", verdict="approved")).status_code == 403
+    assert await regulation.declared(database, user_id) == "44"
+    assert (await ren.do(case, f"{case}/confirm", verdict="approved")).status_code == 303
+    assert await regulation.declared(database, user_id) == "31"

@@ -14,7 +14,8 @@ from daozhang.web.pages import house_of, title_of
 AnyRequest = Request[Any, Any, Any]
 MOST = 200
 KINDS = (
-    "hold", "review", "deceived", "returning", "unfreeze", "funds", "factor", "verification", "claim", "aftersale", "complaint",
+    "hold", "review", "deceived", "returning", "unfreeze", "funds", "factor", "verification", "region", "claim", "aftersale",
+    "complaint",
 )  # fmt: skip
 
 

@@ -8,17 +8,20 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from daozhang import ids
+from daozhang.cases import region
 from daozhang.cases import shown as case_shown
 from daozhang.cases.unfreeze import KIND as UNFREEZE
 from daozhang.events.audit import doing
 from daozhang.identity.service import BY_LAW
 from daozhang.identity.views import note_view
+from daozhang.policy import regulation
+from daozhang.policy.regions import name_of, names
 from daozhang.postgres import statements
 from daozhang.reasons import Refusal
 from daozhang.recharge.view import shown
 from daozhang.web.console import access, told
 from daozhang.web.console.days import LONGEST_DAYS, end_of_day, tomorrow
-from daozhang.web.pages import house_of, title_of
+from daozhang.web.pages import house_of, locale_of, title_of
 
 sql = statements("daozhang.web.console")
 
@@ -92,6 +95,23 @@ async def unfreeze(request: AnyRequest, user_id: FromPath[int]) -> Redirect:
     return Redirect(f"/desk/cases/{case_shown(case_id)}", status_code=303)
 
 
+@post("/users/{user_id:int}/region", may="user.region", status_code=303)
+async def put_right(request: AnyRequest, user_id: FromPath[int]) -> Redirect:
+    """Propose another region than the one that the user chose; a second person confirms it in its case."""
+    session, given = await access.staff(request), await access.form(request)
+    person, why, house = await told.person(request, user_id), access.why(given), house_of(request)
+    wanted, before = given.get("region", ""), await regulation.declared(house.database, person.user_id)
+    regulation.check_region(wanted)
+    # Whoever confirms reads what would change, whatever the first one wrote.
+    change = f"{name_of(before, 'zh') if before else '–'} → {name_of(wanted, 'zh')}"
+    async with doing(house.database, access.doer(session), "user.region", f"user:{user_id}", reason=why, before=before) as deed:
+        case_id = await region.propose(
+            house.database, house.cases, session.shop_id, user_id, wanted, session.actor, f"{change}: {why}"
+        )  # fmt: skip
+        deed.after = f"{wanted}: proposed in {case_shown(case_id)}"
+    return Redirect(f"/desk/cases/{case_shown(case_id)}", status_code=303)
+
+
 async def _page(request: AnyRequest, user_id: int, *, phone: str = "") -> Response[bytes]:
     session, house = await access.staff(request), house_of(request)
     person = await told.person(request, user_id)
@@ -102,9 +122,10 @@ async def _page(request: AnyRequest, user_id: int, *, phone: str = "") -> Respon
         titles={row["reason"]: title_of(request, row["reason"]) for row in orders if row["reason"]},
         standings=await house.database.rows(sql.person_standings, user_id),
         cases=await house.database.rows(sql.person_cases, user_id, session.shop_id), whys=WHYS, offices=OFFICES, text26=ids.text26,
-        wallet=await house.desk.wallet(user_id), tomorrow=first, in_a_month=first + timedelta(days=29),
+        wallet=await house.desk.wallet(user_id), region=await regulation.declared(house.database, user_id),
+        regions=names(locale_of(request).code).items(), tomorrow=first, in_a_month=first + timedelta(days=29),
         latest=first + timedelta(days=LONGEST_DAYS - 3),
     )  # fmt: skip
 
 
-handlers = [user, unmask, freeze, unfreeze]
+handlers = [user, unmask, freeze, unfreeze, put_right]
