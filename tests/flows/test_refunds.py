@@ -268,7 +268,7 @@ async def test_what_a_channel_told_by_itself_is_read_by_order_beside_what_it_ans
         assert "wechatpay-signature: ***" in each.request
         assert '"resource_type":"encrypt-resource"' in each.request
         assert ":number" not in each.request
-        assert 0 <= each.duration_us < 60_000_000
+        assert 0 <= each.duration_us < 3_600_000_000, "the clock may be shifted by minutes while a message is under way"
     assert [each.direction for each in await shop.program.interface_log.of_order(other.id)] == ["out", "in"]
 
 

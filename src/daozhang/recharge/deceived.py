@@ -24,6 +24,7 @@ from daozhang.ledger.reserve import Hold, end, reserve
 from daozhang.policy import losses
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
+from daozhang.recharge.paid import left_to_return_fen, locked_payment
 from daozhang.recharge.refund import REFUNDABLE
 from daozhang.recharge.view import parse_shown, shown
 
@@ -119,11 +120,8 @@ class DeceivedVerdict:
             await losses.confirm_in(tx, case.shop_id, order_id, case.verdict_why or WHY, actor)
         if hold is None:
             return
-        attempt = await tx.row(sql.paid_attempt, order_id)
-        assert attempt is not None, order_id
-        await tx.value(sql.lock_for_settlement, [attempt["id"]])
-        order, at = await tx.row(sql.order_for_work, order_id), clock.now()
-        assert order is not None, order_id
+        attempt, order = await locked_payment(tx, order_id, "operation.not_found")
+        at = clock.now()
         if not await end(tx, self._accounts, at, actor, UUID(str(hold)), "released"):
             return
         user_id, shop_id = order["user_id"], case.shop_id
@@ -131,7 +129,7 @@ class DeceivedVerdict:
             link = f"/orders/{shown(order_id)}"
             await notices.tell(tx, shop_id, user_id, at, "money_free", {"amount_fen": case.facts["held_fen"]}, link)
             return
-        left_fen = attempt["paid_fen"] - order["refunded_fen"] - await tx.value(sql.paid_out_of, order_id)
+        left_fen = await left_to_return_fen(tx, attempt, order)
         part_fen = min(left_fen, case.facts["held_fen"])
         if part_fen > 0:
             await self._give_back(tx, order, attempt, part_fen, actor)

@@ -30,6 +30,7 @@ from daozhang.policy.facts import Wish
 from daozhang.policy.model import Stage
 from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
+from daozhang.recharge.paid import left_to_return_fen, locked_payment
 from daozhang.recharge.refund import CLOSED_WAYS
 from daozhang.recharge.states import PAYOUT_MOVES
 from daozhang.recharge.view import shown
@@ -121,20 +122,15 @@ class Payouts:
     async def _begin(
         self, tx: Tx, book: Book, payout_id: UUID, order_id: UUID, amount_fen: int, payee: Payee, why: str, actor: str
     ) -> Refusal | None:
-        attempt = await tx.row(sql.paid_attempt, order_id)
-        if attempt is None:
-            raise Refusal("refund.not_paid")
-        await tx.value(sql.lock_for_settlement, [attempt["id"]])
+        attempt, order = await locked_payment(tx, order_id, "refund.not_paid")
         at = clock.now()
-        order = await tx.row(sql.order_for_work, order_id)
-        assert order is not None, order_id
         if order["state"] != "credited":
             raise Refusal("refund.not_paid")
         kind = KINDS.get(attempt["kind"])
         old = kind is not None and at - attempt["moved_at"] > kind.refunds.oldest_for(attempt["method"])
         if not old and not await tx.value(sql.way_back_is_closed, order_id, list(CLOSED_WAYS)):
             raise Refusal("payout.way_open")
-        left_fen = attempt["paid_fen"] - order["refunded_fen"] - await tx.value(sql.paid_out_of, order_id)
+        left_fen = await left_to_return_fen(tx, attempt, order)
         if not 0 < amount_fen <= left_fen:
             raise Refusal("refund.exceeds", left_fen=left_fen)
         shop_id, user_id = order["shop_id"], order["user_id"]

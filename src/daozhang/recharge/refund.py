@@ -30,6 +30,7 @@ from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import schedule
 from daozhang.recharge.model import RefundView
+from daozhang.recharge.paid import left_to_return_fen, locked_payment
 from daozhang.recharge.refund_end import Endings, note
 from daozhang.recharge.view import refund_view
 
@@ -106,16 +107,12 @@ class Refunds:
         self, tx: Tx, book: Book, refund_id: UUID, order_id: UUID, amount_fen: int, why: str, actor: str, *, checked: bool
     ) -> Refusal | None:
         """Set the money aside; a refusal by the policy is answered, not raised, so that its decision is kept."""
-        attempt = await tx.row(sql.paid_attempt, order_id)
-        if attempt is None:
-            raise Refusal("refund.not_paid")
-        await tx.value(sql.lock_for_settlement, [attempt["id"]])
+        attempt, order = await locked_payment(tx, order_id, "refund.not_paid")
         at = clock.now()
-        order = await tx.row(sql.order_for_work, order_id)
-        assert order is not None, order_id
         if order["state"] not in REFUNDABLE:
             raise Refusal("refund.not_paid")
-        _judge_amount(amount_fen, attempt["paid_fen"] - order["refunded_fen"] - await tx.value(sql.paid_out_of, order_id))
+        left_fen = await left_to_return_fen(tx, attempt, order)
+        _judge_amount(amount_fen, left_fen)
         rules = KINDS[attempt["kind"]].refunds
         if at - attempt["moved_at"] > rules.oldest_for(attempt["method"]):
             raise Refusal("refund.too_old")
@@ -139,7 +136,7 @@ class Refunds:
         await tx.value(sql.count_refund, order_id, amount_fen)
         hold = Hold(ids.new_id(), shop_id, accounts.cash(user_id), accounts.reserved(user_id), amount_fen)
         await reserve(tx, self._accounts, at, actor, hold)
-        returned_fen = order["refunded_fen"] + await tx.value(sql.paid_out_of, order_id) + amount_fen
+        returned_fen = attempt["paid_fen"] - left_fen + amount_fen
         await offers.begin_taking(tx, self._accounts, at, actor, refund_id, order_id, returned_fen)
         await tx.value(
             sql.begin_refund, shop_id, at, refund_id, order_id, attempt["id"], attempt["channel_id"], hold.id, "cash",

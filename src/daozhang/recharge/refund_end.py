@@ -17,6 +17,7 @@ from daozhang.ledger.reserve import closing
 from daozhang.postgres import Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
+from daozhang.recharge.paid import left_to_return_fen
 from daozhang.recharge.release import CASE
 from daozhang.recharge.send_back import AGAIN_AFTER, MOST_BY_ITSELF, again
 from daozhang.recharge.told import tell
@@ -97,7 +98,7 @@ class Endings:
         own = await tx.row(sql.paid_attempt, row["order_id"]) if order else None
         if own is None:
             return False
-        left_fen = own["paid_fen"] - order["refunded_fen"] - await tx.value(sql.paid_out_of, order["id"])
+        left_fen = await left_to_return_fen(tx, own, order)
         cash_fen = await tx.value(sql.balance_of, row["shop_id"], accounts.cash(user_id)) or 0
         return bool(row["amount_fen"] <= min(left_fen, cash_fen))
 

@@ -15,6 +15,7 @@ from daozhang.postgres import Database, Tx, statements
 from daozhang.reasons.refusal import Refusal
 from daozhang.recharge import moves
 from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
+from daozhang.recharge.paid import locked_payment
 from daozhang.recharge.told import of_order
 from daozhang.recharge.view import shown
 
@@ -82,13 +83,8 @@ async def end_held(
     fulfilments: Sequence[Fulfilment] = (),
 ) -> None:  # fmt: skip
     """Decide about money that waits, in the caller's transaction. Raises `Refusal` when nothing waits."""
-    attempt = await tx.row(sql.paid_attempt, order_id)
-    if attempt is None:
-        raise Refusal("operation.not_found")
-    await tx.value(sql.lock_for_settlement, [attempt["id"]])
+    attempt, order = await locked_payment(tx, order_id, "operation.not_found")
     at = clock.now()
-    order = await tx.row(sql.order_for_work, order_id)
-    assert order is not None, order_id
     if order["state"] not in _SOURCES:
         raise Refusal("operation.not_waiting")
     move = _GOOD[order["state"]] if how == "credit" else "rejected"
