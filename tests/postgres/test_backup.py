@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import asyncpg
 import pytest
 from tests.patience import until
 
-from daozhang.postgres.backup import BackupTrouble, backup, check_empty, restore
+from daozhang.postgres.backup import Backup, BackupTrouble, _hold, backup, check_empty, restore
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.place import External
 from daozhang.postgres.predecessor import at_work
@@ -104,6 +105,23 @@ async def test_a_backup_overwrites_nothing_and_needs_a_folder_that_is_there(
         await backup(settings, server, place / "nowhere" / "file")
     with pytest.raises(BackupTrouble, match="cannot be read"):
         await restore(settings, place / "absent")
+
+
+async def test_of_backups_into_one_file_at_once_one_is_written_and_it_is_what_was_told(
+    server: Supervisor, place: Path, settings: Settings
+) -> None:
+    (place / "file.partial").write_text("left by one that was killed" * 100_000, "ascii")
+    ends = await asyncio.gather(*(backup(settings, server, place / "file") for _ in range(3)), return_exceptions=True)
+    (made,) = [each for each in ends if isinstance(each, Backup)]
+    assert {str(each) for each in ends if isinstance(each, BackupTrouble)} == {
+        f"another backup writes {place / 'file'}, or has just written it"
+    }
+    content = (place / "file").read_bytes()
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (made.size_bytes, made.checksum)
+    assert sorted(entry.name for entry in place.iterdir()) == ["file"]
+    with pytest.raises(BackupTrouble, match="has just written it"):
+        _hold(place / "file.partial", place / "file")
+    assert sorted(entry.name for entry in place.iterdir()) == ["file"]
 
 
 async def test_an_external_database_is_backed_up_through_its_dsn_and_restored_elsewhere(server: Supervisor, place: Path) -> None:

@@ -5,6 +5,7 @@ The master key is never part of a backup: whoever finds the file alone finds nam
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import shutil
@@ -50,11 +51,7 @@ async def backup(settings: Settings, server: Server, target: Path) -> Backup:
     """
     file, dsn = _choose(target), server.dsn("owner")
     fresh = file.with_name(f"{file.name}.partial")
-    try:
-        os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        fresh.chmod(0o600)
-    except OSError as fault:
-        raise BackupTrouble(f"{file} cannot be written: {fault.strerror}") from None
+    held = _hold(fresh, file)
     try:
         binaries = await _programs(settings, server)
         await _run(binaries, "pg_dump", dsn, ["--format=custom", "--no-owner", f"--file={fresh}"])
@@ -63,7 +60,31 @@ async def backup(settings: Settings, server: Server, target: Path) -> Backup:
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(held)
     return Backup(file, size, checksum)
+
+
+def _hold(fresh: Path, file: Path) -> int:
+    """Make the file that becomes the backup, or take over what a killed one left, and keep every other backup out of it."""
+    try:
+        held = os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600)
+    except OSError as fault:
+        raise BackupTrouble(f"{file} cannot be written: {fault.strerror}") from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever had it until now has finished, or given up: then this is a file without a name.
+        ours = os.path.samestat(os.fstat(held), fresh.stat())
+    except (BlockingIOError, FileNotFoundError):
+        ours = False
+    if ours and file.exists():
+        fresh.unlink()
+        ours = False
+    if not ours:
+        os.close(held)
+        raise BackupTrouble(f"another backup writes {file}, or has just written it")
+    os.fchmod(held, 0o600)
+    return held
 
 
 async def restore(settings: Settings, file: Path) -> list[Applied]:
