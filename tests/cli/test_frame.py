@@ -1,6 +1,9 @@
 """What a command cannot be given is a sentence, an exit status and, for a program, a line of JSON; nothing is looked for."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,25 @@ def test_what_no_command_takes_is_told_and_opens_nothing(ready: Ready, tmp_path:
             assert said == ""
             assert wrong
     assert not (tmp_path / "data").exists()
+
+
+LISTS = (
+    "from daozhang.cli import frame; frame.COMMANDS = (); frame.app.command(lambda: [frame.say('x') for _ in range(99)], name='x')"
+)
+
+
+@pytest.mark.parametrize(("place", "why"), [("/dev/full", "No space left on device"), ("pipe", ""), ("closed", "")])
+def test_what_nobody_can_read_is_no_trace(place: str, why: str) -> None:
+    """A full disk is told; a reader that went away, as `head` does, and a stream that was closed are nobody's trouble."""
+    script, closing = f"{LISTS}; frame.run(['x'])", place == "closed"
+    ends = os.pipe()
+    os.close(ends[0])
+    said = os.open("/dev/full", os.O_WRONLY) if place == "/dev/full" else ends[1]
+    command = [sys.executable, "-c", script]
+    words = ["sh", "-c", 'exec "$@" >&-', "sh", *command] if closing else command
+    ended = subprocess.run(words, stdout=said, stderr=subprocess.PIPE, text=True, check=False, timeout=600)
+    os.close(ends[1])
+    if said != ends[1]:
+        os.close(said)
+    assert (ended.returncode, "Traceback" in ended.stderr, why in ended.stderr) == (0 if closing else 1, False, True), ended.stderr
+    assert bool(ended.stderr) is bool(why)

@@ -11,6 +11,7 @@ from tests.flows.shop import Shop
 from tests.flows.test_refunds import paid
 from tests.patience import until
 
+from daozhang import ids
 from daozhang.channels import address
 
 
@@ -66,3 +67,15 @@ async def test_a_refund_from_a_shell_names_the_address_at_which_the_program_serv
     assert sent.notify_url == f"{shop.url}/notify/wechatpay/{shop.channel_id}"
     await shop.sim.quiet()
     await until(partial(gone, shop, order.id))
+
+
+def test_an_order_that_nobody_placed_is_told_as_that(command: Command) -> None:
+    nowhere = f"RC-{ids.text26(ids.new_id())}"
+    for words in (
+        ("refund", nowhere, "1", "x"),
+        ("refuse", nowhere, "x"),
+        ("fraud", nowhere, "x", "--actor", "a"),
+        ("show", nowhere),
+    ):
+        status, _, wrong = command("order", *words)
+        assert (status, wrong) == (1, "daozhang: there is no such order\n")

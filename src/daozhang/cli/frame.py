@@ -1,9 +1,10 @@
 """The frame of the command line: one app, one way to speak and one way to fail."""
 
 import json as jsonlib
+import os
 import sys
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import msgspec
 from cyclopts import App, CycloptsError, Parameter
@@ -41,6 +42,10 @@ class Failed(Exception):
     """A command could not do what it was asked; the message is for the person at the terminal."""
 
 
+class Unheard(Exception):
+    """What a command says cannot be written; the message says why, and is empty where its reader has read enough."""
+
+
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 not done (or `doctor` red, `prove` unclean), 2 a setting or argument is wrong."""
     for module in COMMANDS:
@@ -52,6 +57,12 @@ def run(arguments: list[str] | None = None) -> None:
     except CycloptsError as fault:
         # The person has read it already.
         _give_up(str(fault), 2, words, told=True)
+    except Unheard as fault:
+        # Nor can what is still to be written when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if str(fault):
+            say_error(str(fault))
+        sys.exit(1)
     except BadSetting as fault:
         _give_up(str(fault), 2, words)
     except Failed as fault:
@@ -82,14 +93,27 @@ def _give_up(why: str, status: int, words: list[str], *, told: bool = False) -> 
 
 def say(text: str) -> None:
     """One line to the person at the terminal."""
-    sys.stdout.write(f"{text}\n")
+    _write(sys.stdout, f"{text}\n")
 
 
 def say_error(text: str) -> None:
     """One line to the person at the terminal, about what went wrong."""
-    sys.stderr.write(f"daozhang: {text}\n")
+    _write(sys.stderr, f"daozhang: {text}\n")
 
 
 def say_json(**facts: Any) -> None:
     """One JSON line: what `--json` ends with."""
-    sys.stdout.write(jsonlib.dumps(msgspec.to_builtins(facts, enc_hook=str), ensure_ascii=False) + "\n")
+    _write(sys.stdout, jsonlib.dumps(msgspec.to_builtins(facts, enc_hook=str), ensure_ascii=False) + "\n")
+
+
+def _write(to: TextIO | None, line: str) -> None:
+    """Write at once, so that a full disk is known before the command ends. Whoever closed the stream wants to hear nothing."""
+    if to is None:
+        return
+    try:
+        to.write(line)
+        to.flush()
+    except BrokenPipeError:
+        raise Unheard("") from None
+    except OSError as fault:
+        raise Unheard(f"what it says cannot be written: {fault.strerror}") from None

@@ -30,8 +30,6 @@ def show(number: str, /, *, json: bool = False) -> None:
         return await order_view(program.database, order_id), await program.interface_log.of_order(order_id)
 
     view, said = on_order(number, work)
-    if view is None:
-        raise Failed("there is no such order")
     if json:
         say_json(order=view, interface_log=said)
         return
@@ -329,12 +327,18 @@ def _moment(text: str) -> Any:
 
 def on_order(number: str, work: Callable[[Any, UUID], Awaitable[Any]]) -> Any:
     """Do something about an order with the program on its database, beside a running one. A refusal becomes a sentence."""
-    from daozhang.recharge.view import parse_shown
+    from daozhang.recharge.view import order_view, parse_shown
 
     order_id = parse_shown(number)
     if order_id is None:
         raise Failed("an order's number is RC- and 26 letters or digits")
-    return on_program(lambda program: work(program, order_id))
+
+    async def there(program: Any) -> Any:
+        if await order_view(program.database, order_id) is None:
+            raise Failed("there is no such order")
+        return await work(program, order_id)
+
+    return on_program(there)
 
 
 def on_program(work: Callable[[Any], Awaitable[Any]]) -> Any:
