@@ -80,6 +80,19 @@ async def test_its_review_rings_and_its_end_gives_it_back_to_people(shop: Shop) 
     assert tuple(row) == ("program", "(2026)公冻字18号")
 
 
+async def test_a_later_order_of_the_authority_asks_both_persons_anew(shop: Shop) -> None:
+    """Whoever agreed to the end of the first order has not seen the second: one person alone does not end it with that."""
+    order, _ = await held(shop)
+    freezes = shop.program.desk.freezes
+    await freezes.order(order.id, writ(), "staff:1")
+    assert await freezes.lift(order.id, "staff:1", "the authority wrote") is False
+    await freezes.order(order.id, writ(reference="(2026)公冻字18号"), "staff:2")
+    assert await freezes.lift(order.id, "staff:2", "seen the first letter") is False
+    assert (await shop.order(order.id)).state == "frozen_by_order"
+    assert await freezes.lift(order.id, "staff:1", "and the second") is True
+    assert (await shop.order(order.id)).state == "held"
+
+
 async def test_only_held_money_is_frozen_and_only_with_a_whole_writ(shop: Shop) -> None:
     placed = await shop.place()
     with refuses("operation.not_waiting"):

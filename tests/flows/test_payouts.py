@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from tests.flows.conftest import proved
+from tests.flows.knocks import book
 from tests.flows.shop import Shop, open_shop, refuses
 from tests.flows.test_amounts import balance
 from tests.flows.test_refunds import paid, refunds_end, spend, wallet
@@ -169,6 +170,19 @@ async def test_after_the_channels_time_the_way_back_is_closed_too(shop: Shop, pa
     with refuses("refund.too_old"):
         await shop.program.desk.refund(order.id, 5_000, "x", "staff:1")
     assert await payouts.propose(order.id, 5_000, ACCOUNT, "x", "anna")
+
+
+async def test_money_that_waits_for_a_decision_is_not_paid_by_hand(shop: Shop, payouts: Payouts) -> None:
+    """Its owner has as much elsewhere, and the way back is closed by time: it would be paid and be decided about as well."""
+    await paid(shop)
+    order = await shop.place()
+    shop.sim.phone.pay(await shop.number(order.id), trick="charged_otherwise", amount_fen=4_000)
+    await shop.reach(order.id, "misfit")
+    await shop.later(366 * 86_400)
+    before = await book(shop.program.database)
+    with refuses("refund.not_paid"):
+        await payouts.propose(order.id, 4_000, ACCOUNT, "x", "anna")
+    assert await book(shop.program.database) == before
 
 
 async def test_what_is_spent_is_not_paid_by_hand(shop: Shop, payouts: Payouts) -> None:
