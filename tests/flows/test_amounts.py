@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.flows.knocks import book, knock, payment, sealed, signed, told
+from tests.flows.knocks import book, kept, knock, payment, sealed, signed, told
 from tests.flows.shop import Shop, add_channel, open_shop, refuses
 
 from daozhang import ids
@@ -15,6 +15,7 @@ from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment
 
 CENTS = [4_999, 500_000]
+OTHER_CURRENCY = {"total": 5_000, "payer_total": 5_000, "currency": "USD", "payer_currency": "USD"}
 
 
 async def balance(shop: Shop, address: str) -> int:
@@ -136,6 +137,24 @@ async def test_cb_08_a_flood_about_a_closed_try_asks_its_channel_once_a_minute(s
     assert await book(database) == before, "it is not paid: the channel says so itself"
 
 
+@pytest.mark.parametrize("changes", [{"mchid": "1900009999"}, {"appid": "wx9999999999999999"}, {"amount": OTHER_CURRENCY}], ids=str)
+async def test_cb_08_nobodys_number_of_another_merchant_is_no_money_of_ours(shop: Shop, changes: dict[str, object]) -> None:
+    """Rightly signed by the platform, under a number that we never gave out: what came to somebody else is not ours to keep."""
+    before = await book(shop.program.database)
+    assert (await knock(shop, payment(shop.enrolment, ids.text26(ids.new_id()), **changes))).status == 204
+    assert await book(shop.program.database) == before
+    assert [why for why, _ in await kept(shop.program.database, "settled")] == ["foreign"]
+
+
+async def test_cb_09_nobodys_transaction_is_kept_once_whatever_number_it_is_told_under(shop: Shop) -> None:
+    first, second = (ids.text26(each) for each in ids.new_ids(2))
+    for number in (first, first, second):
+        assert (await knock(shop, payment(shop.enrolment, number, txn="4200000000209901010000000009"))).status == 204
+    assert await balance(shop, accounts.SUSPENSE) == 5_000
+    assert sorted(why for why, _ in await kept(shop.program.database, "settled")) == ["again", "again", "unknown_order"]
+    assert await kept(shop.program.database, "stored") == [], "it is known what each of them means"
+
+
 async def test_cb_10_another_channels_key_cannot_pay_this_channels_order(
     database: Database, settings: Settings, enrolment: Enrolment, stranger: Enrolment
 ) -> None:
@@ -232,6 +251,18 @@ async def test_cb_06_money_found_again_in_another_amount_is_the_orders_misfit(sh
     assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_100, 0)
     proof = await prove(shop.program.database)
     assert proof.ok, [check for check in proof.checks if check.wrong]
+
+
+async def test_cb_06_money_found_again_whose_order_was_paid_before_waits_for_a_person_as_a_second_payment(shop: Shop) -> None:
+    order = await shop.place()
+    number = await shop.pay(order)
+    await shop.reach(order.id, "credited")
+    await shop.sim.quiet()
+    for each in (ids.text26(ids.new_id()), number, number):
+        assert (await knock(shop, payment(shop.enrolment, each, txn="42005"))).status == 204
+    assert (await shop.cash(), await balance(shop, accounts.SUSPENSE)) == (5_000, 5_000)
+    assert await open_anomalies(shop) == ["unresolved"]
+    assert await kept(shop.program.database, "stored") == []
 
 
 @pytest.mark.parametrize("event", ["TRANSACTION.CLOSED", "REFUND.SUCCESS", "COUPON.USE", "PAYSCORE.USER_PAID"])
