@@ -46,6 +46,7 @@ async def test_messages_are_new_once_and_stay(buyer: Browser, stage: Stage) -> N
     assert again.text.count(">New<") == 0
 
 
+@pytest.mark.usefixtures("one_day")
 async def test_limits_are_what_the_checks_would_say(buyer: Browser, stage: Stage) -> None:
     await stage.shop.place(50_000)
     text = (await buyer.get("/me/limits")).text
