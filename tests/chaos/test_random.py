@@ -19,9 +19,9 @@ from daozhang.channels.port import Outcome
 from daozhang.outbound import Transport
 from daozhang.postgres import Database
 from daozhang.proof import prove
-from daozhang.recharge.case import Arrival, Settled
 from daozhang.recharge.judgement import Effect
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.settlement import Arrival, Settled
 from daozhang.settings import Settings
 from daozhang.simulators.stations import KNOWN
 

@@ -11,9 +11,9 @@ from tests.flows.test_amounts import balance, refunds_done
 from daozhang.channels import console
 from daozhang.ledger import accounts
 from daozhang.proof import prove
-from daozhang.recharge.case import Arrival
 from daozhang.recharge.model import OrderView
 from daozhang.recharge.release import reject, release
+from daozhang.recharge.settlement import Arrival
 from daozhang.settings import Settings
 from daozhang.simulators.shelf import Totals
 

@@ -4,7 +4,7 @@ from tests.flows.knocks import payment
 from tests.flows.shop import Shop, refuses
 
 from daozhang import ids
-from daozhang.recharge.case import Arrival
+from daozhang.recharge.settlement import Arrival
 from daozhang.recharge.states import CHARGED
 from daozhang.simulators.faults import Fault
 

@@ -9,8 +9,8 @@ from tests.flows.test_refunds import paid, refunds_end
 from daozhang import ids
 from daozhang.ledger import accounts
 from daozhang.recharge import anomalies
-from daozhang.recharge.case import Arrival
 from daozhang.recharge.release import reject
+from daozhang.recharge.settlement import Arrival
 
 
 async def test_money_of_an_unknown_number_that_went_back_by_hand_leaves_the_books(shop: Shop) -> None:

@@ -9,7 +9,7 @@ from tests.flows.shop import Shop, open_shop
 
 from daozhang.channels.catalogue import KINDS
 from daozhang.postgres import Database
-from daozhang.recharge.case import Arrival
+from daozhang.recharge.settlement import Arrival
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment
 

@@ -15,9 +15,9 @@ from daozhang.ledger import Accounts
 from daozhang.policy.books import Books
 from daozhang.postgres import Database, Tx, statements
 from daozhang.recharge import moves
-from daozhang.recharge.case import Arrival
 from daozhang.recharge.desk import Desk
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.settlement import Arrival
 from daozhang.settings import Settings
 from daozhang.vault import Vault
 

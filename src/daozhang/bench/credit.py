@@ -28,10 +28,10 @@ from daozhang.postgres import Database
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.throwaway import throwaway
 from daozhang.proof import prove
-from daozhang.recharge.case import Arrival
 from daozhang.recharge.inbox import Raw
 from daozhang.recharge.judgement import Effect
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.settlement import Arrival
 from daozhang.serve import settle_memory
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import enrol

@@ -4,7 +4,6 @@ An adapter speaks one protocol. It reads and writes no database; it turns foreig
 Foreign results reduce to four words, `unknown` among them: an unknown outcome is shown as "checking", never as failed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -161,7 +160,11 @@ class RefundRequest:
 
 
 class Channel(Protocol):
-    """One merchant account of one kind. Calls never raise for foreign faults: a fault is an `unknown` outcome."""
+    """One merchant account of one kind. Calls never raise for foreign faults: a fault is an `unknown` outcome.
+
+    A kind may have `read_together(messages) -> list[Opened]` besides, in which each step is done for all of several messages: that
+    costs less than one after the other. For each it answers what `read` answers or raises, in order.
+    """
 
     id: int
     kind: str
@@ -201,10 +204,3 @@ class Channel(Protocol):
 
     async def close_connections(self) -> None:
         """Close the connections to the channel."""
-
-
-class Together(Protocol):
-    """A channel that can read messages together, each step for all of them: that costs less than one after the other."""
-
-    def read_together(self, messages: Sequence[tuple[dict[str, str], bytes]]) -> list[Opened]:
-        """For each what `Channel.read` answers or raises, in order."""

@@ -16,9 +16,9 @@ from daozhang import clock, ids
 from daozhang.channels.port import Answer, Channel, Outcome
 from daozhang.postgres import Database, statements
 from daozhang.reasons.refusal import Refusal
-from daozhang.recharge.case import Arrival
 from daozhang.recharge.model import OrderView
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.settlement import Arrival
 from daozhang.recharge.view import order_view, parse_shown
 
 sql = statements("daozhang.diagnosis")

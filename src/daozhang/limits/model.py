@@ -14,6 +14,8 @@ INSTRUMENTS: tuple[Instrument, ...] = ("debit", "credit", "wallet")
 """What a row of limits may name."""
 OVERSEAS: Instrument = "overseas"
 """Issued abroad: a payer may say so; no row of limits names it."""
+SCHEMES = frozenset({"visa", "mastercard", "jcb", "amex", "diners", "discover"})
+"""What a channel calls the bank of such a card: the scheme's name."""
 
 AXES = ("min", "single", "day", "month", "hours")
 """What a limit may bound, in the order in which a person is told."""

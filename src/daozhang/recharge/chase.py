@@ -15,11 +15,11 @@ from daozhang.channels.port import Answer, Channel, Outcome
 from daozhang.postgres import Database, Tx, statements
 from daozhang.recharge import moves, schedule
 from daozhang.recharge.admit import Try
-from daozhang.recharge.case import Arrival
 from daozhang.recharge.ending import doubt, end_unpaid
 from daozhang.recharge.judgement import Effect
 from daozhang.recharge.place import Place
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.settlement import Arrival
 from daozhang.recharge.states import CHARGED, UNPAID
 from daozhang.vault import Vault
 

@@ -21,12 +21,12 @@ from daozhang.identity import Limiter
 from daozhang.postgres import Database, OutcomeUnknown, Tx, Unavailable, statements
 from daozhang.postgres.batch import Full
 from daozhang.recharge import inbox, moves
-from daozhang.recharge.case import Arrival, Settled
 from daozhang.recharge.ending import doubt
 from daozhang.recharge.judgement import Effect
 from daozhang.recharge.reading import Reading
 from daozhang.recharge.refund import Refunds
 from daozhang.recharge.settle import Settle
+from daozhang.recharge.settlement import Arrival, Settled
 from daozhang.recharge.states import CHARGED
 
 sql = statements("daozhang.recharge")

@@ -18,7 +18,7 @@ from daozhang.cases import Cases
 from daozhang.channels.port import Channel, Report
 from daozhang.events import log as events
 from daozhang.ledger import Accounts, Transfer, post
-from daozhang.limits.model import OVERSEAS
+from daozhang.limits.model import OVERSEAS, SCHEMES
 from daozhang.policy.book import Book
 from daozhang.policy.books import Books
 from daozhang.policy.enforce import Judged, judge_paid, keep_paid, try_rules
@@ -28,19 +28,16 @@ from daozhang.policy.payers import payer_index
 from daozhang.postgres import Batch, Database, Tx, statements
 from daozhang.postgres.columns import narrow
 from daozhang.recharge import inbox, moves
-from daozhang.recharge.case import Arrival, Case, Settled, undelivered
 from daozhang.recharge.fulfilment import Credited, Fulfilment, finish_all
 from daozhang.recharge.hold import MISFIT, Held, open_cases
 from daozhang.recharge.judgement import BOOKED, Effect, Row, is_unpaid, judge
 from daozhang.recharge.plain import Plain, credit
 from daozhang.recharge.plain import settle as settle_plain
 from daozhang.recharge.send_back import send_back
+from daozhang.recharge.settlement import Arrival, Settled, Settlement, undelivered
 from daozhang.vault import Vault
 
 sql = statements("daozhang.recharge")
-
-SCHEMES = frozenset({"visa", "mastercard", "jcb", "amex", "diners", "discover"})
-"""What a channel calls the bank of a card that was issued abroad: the scheme's name."""
 
 ACTOR = "channel"
 
@@ -122,7 +119,7 @@ class Settle:
         numbers = [ids.parse26(a.report.number) for a in arrivals]
         found = await _read(tx, arrivals, numbers)
         at = clock.now()
-        results: list[Case | None] = []
+        results: list[Settlement | None] = []
         users: set[int] = set()
         for place, arrival in enumerate(arrivals):
             attempt = found.get(place)
@@ -131,74 +128,76 @@ class Settle:
                 continue
             if attempt:
                 users.add(attempt["user_id"])
-            results.append(self._case(arrival, attempt))
-        cases = [case for case in results if case]
-        await self._refuse_known_strangers(tx, cases)
-        await _take_out(tx, at, [case for case in cases if case.effect is Effect.FOUND])
-        opened = await self._write(tx, shop_id, book, at, cases)
-        return [case.settled() if case else None for case in results], opened
+            results.append(self._settlement(arrival, attempt))
+        settlements = [one for one in results if one]
+        await self._refuse_known_strangers(tx, settlements)
+        await _take_out(tx, at, [one for one in settlements if one.effect is Effect.FOUND])
+        opened = await self._write(tx, shop_id, book, at, settlements)
+        return [one.settled() if one else None for one in results], opened
 
-    def _case(self, arrival: Arrival, attempt: Row | None) -> Case:
+    def _settlement(self, arrival: Arrival, attempt: Row | None) -> Settlement:
         """Judge one report. One about a number we do not know must at least be of the merchant that this channel is."""
-        case = Case(arrival, attempt, *judge(arrival.report, attempt))
-        if case.effect is Effect.UNKNOWN_ORDER:
+        one = Settlement(arrival, attempt, *judge(arrival.report, attempt))
+        if one.effect is Effect.UNKNOWN_ORDER:
             channel, report = self._channel(arrival.report.channel_id), arrival.report
             ours = channel and (report.merchant, report.app, report.currency) == (channel.merchant, channel.app, "CNY")
             if not ours:
-                case.effect, case.why = Effect.FOREIGN, "an unknown number of another merchant, app or currency"
-        return case
+                one.effect, one.why = Effect.FOREIGN, "an unknown number of another merchant, app or currency"
+        return one
 
-    async def _refuse_known_strangers(self, tx: Tx, cases: Sequence[Case]) -> None:
+    async def _refuse_known_strangers(self, tx: Tx, settlements: Sequence[Settlement]) -> None:
         """A transaction of an unknown number may have been booked before: then it is not booked to suspense again."""
-        strangers = [case for case in cases if case.effect is Effect.UNKNOWN_ORDER]
+        strangers = [one for one in settlements if one.effect is Effect.UNKNOWN_ORDER]
         if not strangers:
             return
         booked = await tx.rows(
             sql.known_facts,
-            [c.arrival.report.channel_id for c in strangers],
-            [c.arrival.report.channel_txn for c in strangers],
+            [one.arrival.report.channel_id for one in strangers],
+            [one.arrival.report.channel_txn for one in strangers],
         )
         before = {(row["channel_id"], row["channel_txn"]) for row in booked}
-        for case in strangers:
-            if (case.arrival.report.channel_id, case.arrival.report.channel_txn) in before:
-                case.effect, case.why = Effect.AGAIN, "settled before"
+        for one in strangers:
+            if (one.arrival.report.channel_id, one.arrival.report.channel_txn) in before:
+                one.effect, one.why = Effect.AGAIN, "settled before"
 
-    async def _write(self, tx: Tx, shop_id: int, book: Book, at: datetime, cases: Sequence[Case]) -> dict[str, int]:
-        booked = [case for case in cases if case.effect in BOOKED]
-        held = [(c.attempt["order_id"], c.why, "{}") for c in booked if c.effect is Effect.HELD and c.attempt]
-        made, stopped = await self._decide(tx, book, [c for c in booked if c.effect is Effect.CREDITED])
+    async def _write(self, tx: Tx, shop_id: int, book: Book, at: datetime, settlements: Sequence[Settlement]) -> dict[str, int]:
+        booked = [one for one in settlements if one.effect in BOOKED]
+        held = [(one.attempt["order_id"], one.why, "{}") for one in booked if one.effect is Effect.HELD and one.attempt]
+        made, stopped = await self._decide(tx, book, [one for one in booked if one.effect is Effect.CREDITED])
         named = list(zip(ids.new_ids(len(booked)), booked, strict=True))
         plain = [each for each in named if each[1].is_plain()]
-        await moves.note_anomalies(tx, shop_id, at, [anomaly for case in booked for anomaly in case.anomalies()])
-        for case in cases:
-            if case.effect is Effect.AGAIN and case.attempt and case.arrival.report.amount_fen != case.attempt["amount_fen"]:
-                await moves.note_other_amount(tx, shop_id, at, case.attempt["id"], case.arrival.report)
-        messages = [inbox.Stored(c.arrival.raw, "settled", c.effect) for c in cases if c.arrival.raw]
-        if plain and len(plain) == len(named) and not (self._fulfilments and any(case.is_for_something() for _, case in plain)):
+        await moves.note_anomalies(tx, shop_id, at, [anomaly for one in booked for anomaly in one.anomalies()])
+        for one in settlements:
+            if one.effect is Effect.AGAIN and one.attempt and one.arrival.report.amount_fen != one.attempt["amount_fen"]:
+                await moves.note_other_amount(tx, shop_id, at, one.attempt["id"], one.arrival.report)
+        messages = [inbox.Stored(one.arrival.raw, "settled", one.effect) for one in settlements if one.arrival.raw]
+        if plain and len(plain) == len(named) and not (self._fulfilments and any(one.is_for_something() for _, one in plain)):
             found = await settle_plain(tx, shop_id, at, ACTOR, self._plain(plain), made, book, messages, self._accounts)
         else:
             if made:
                 await keep_paid(tx, made, book)
             odd = [each for each in named if not each[1].is_plain()]
-            await self._write_odd(tx, shop_id, at, [case for _, case in odd], held + stopped)
+            await self._write_odd(tx, shop_id, at, [one for _, one in odd], held + stopped)
             if plain:
                 await credit(tx, shop_id, at, ACTOR, self._plain(plain))
             await inbox.store(tx, shop_id, at, messages)
-            transfers = [case.transfer(each, at) for each, case in odd + plain]
+            transfers = [one.transfer(each, at) for each, one in odd + plain]
             transfers += await self._hand_over(tx, shop_id, at, booked)
             found = await self._accounts.ids(tx, shop_id, {line.address for t in transfers for line in t.lines})
             await post(tx, shop_id, at, ACTOR, transfers, found)
         return found
 
-    def _plain(self, named: Sequence[tuple[UUID, Case]]) -> Plain:
-        rows = [case.attempt for _, case in named if case.attempt]
-        reports = [case.arrival.report for _, case in named]
+    def _plain(self, named: Sequence[tuple[UUID, Settlement]]) -> Plain:
+        rows = [one.attempt for _, one in named if one.attempt]
+        reports = [one.arrival.report for _, one in named]
         sealed = [self._sealed(row["id"], report.payer) for row, report in zip(rows, reports, strict=True)]
         return Plain([new for new, _ in named], rows, reports, sealed)
 
-    async def _hand_over(self, tx: Tx, shop_id: int, at: datetime, booked: Sequence[Case]) -> list[Transfer]:
+    async def _hand_over(self, tx: Tx, shop_id: int, at: datetime, booked: Sequence[Settlement]) -> list[Transfer]:
         """Let the rooms above hand over what credited recharges are for; their bookings."""
-        credited = [(c.attempt, c.arrival.report.happened_at) for c in booked if c.effect is Effect.CREDITED and c.attempt]
+        credited = [
+            (one.attempt, one.arrival.report.happened_at) for one in booked if one.effect is Effect.CREDITED and one.attempt
+        ]
         handed = [
             Credited(a["order_id"], a["user_id"], a["amount_fen"], paid_at, a["purpose"] == "purchase") for a, paid_at in credited
         ]
@@ -207,43 +206,47 @@ class Settle:
         return finished.transfers
 
     async def _write_odd(
-        self, tx: Tx, shop_id: int, at: datetime, cases: Sequence[Case], held: Sequence[tuple[UUID, str, str]]
+        self, tx: Tx, shop_id: int, at: datetime, settlements: Sequence[Settlement], held: Sequence[tuple[UUID, str, str]]
     ) -> None:
         """What is held, misfit, paid twice, of nobody's number, or stood in suspense: statement by statement."""
-        if not cases:
+        if not settlements:
             return
-        await tx.copy("fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(c.fact_key() for c in cases if not c.found))
+        await tx.copy(
+            "fact_keys", ("channel_id", "channel_txn", "attempt_id"), sorted(one.fact_key() for one in settlements if not one.found)
+        )
         if held:
             await tx.run(sql.give_reasons, *map(list, zip(*held, strict=True)))
-        _expect(await moves.pay_attempts(tx, at, ACTOR, steps := self._payments(cases)), steps)
-        _expect(await moves.move_orders(tx, at, ACTOR, turns := [step for case in cases if (step := case.step())]), turns)
+        _expect(await moves.pay_attempts(tx, at, ACTOR, steps := self._payments(settlements)), steps)
+        _expect(await moves.move_orders(tx, at, ACTOR, turns := [step for one in settlements if (step := one.step())]), turns)
         stopped = [
-            Held(a["order_id"], a["user_id"], c.arrival.report.amount_fen or 0, c.why if c.effect is Effect.HELD else MISFIT)
-            for c in cases
-            if c.effect in (Effect.HELD, Effect.MISFIT) and (a := c.attempt)
+            Held(a["order_id"], a["user_id"], one.arrival.report.amount_fen or 0, one.why if one.effect is Effect.HELD else MISFIT)
+            for one in settlements
+            if one.effect in (Effect.HELD, Effect.MISFIT) and (a := one.attempt)
         ]
         if stopped and self._threads:
             await open_cases(tx, self._threads, shop_id, stopped)
-        for case in cases:
-            if case.effect is Effect.TWICE and case.attempt and case.attempt["state"] != "paid":
-                await send_back(tx, shop_id, at, case.attempt, case.arrival.report)
-        await events.append(tx, shop_id, at, ACTOR, [case.event() for case in cases])
+        for one in settlements:
+            if one.effect is Effect.TWICE and one.attempt and one.attempt["state"] != "paid":
+                await send_back(tx, shop_id, at, one.attempt, one.arrival.report)
+        await events.append(tx, shop_id, at, ACTOR, [one.event() for one in settlements])
 
-    async def _decide(self, tx: Tx, book: Book, cases: Sequence[Case]) -> tuple[list[Judged], list[tuple[UUID, str, str]]]:
+    async def _decide(
+        self, tx: Tx, book: Book, settlements: Sequence[Settlement]
+    ) -> tuple[list[Judged], list[tuple[UUID, str, str]]]:
         """Ask the policy again now that the money is here; what it says is to be stored with what it saw.
 
         Answers the decisions, and the orders that are held: id, reason and its facts as JSON.
         """
-        asked = [(case, case.attempt) for case in cases if case.attempt]
+        asked = [(one, one.attempt) for one in settlements if one.attempt]
         if not asked:
             return [], []
-        wishes = [(a["order_id"], self._wish(book.shop_id, a, case.arrival.report)) for case, a in asked]
+        wishes = [(a["order_id"], self._wish(book.shop_id, a, one.arrival.report)) for one, a in asked]
         made, held = await judge_paid(tx, wishes, book), []
-        for (case, attempt), (_, _, record) in zip(asked, made, strict=True):
+        for (one, attempt), (_, _, record) in zip(asked, made, strict=True):
             decision = record.decision
             if not decision.admits:
-                case.effect, case.why = Effect.HELD, decision.reason or "held"
-                held.append((attempt["order_id"], case.why, msgspec.json.encode(decision.facts).decode()))
+                one.effect, one.why = Effect.HELD, decision.reason or "held"
+                held.append((attempt["order_id"], one.why, msgspec.json.encode(decision.facts).decode()))
         await try_rules(tx, Stage.PAID, made, book)
         return made, held
 
@@ -257,10 +260,10 @@ class Settle:
             purchase=attempt["purpose"] == "purchase",
         )  # fmt: skip
 
-    def _payments(self, booked: Sequence[Case]) -> list[moves.Paid]:
+    def _payments(self, booked: Sequence[Settlement]) -> list[moves.Paid]:
         paid = []
-        for case in booked:
-            attempt, report = case.attempt, case.arrival.report
+        for one in booked:
+            attempt, report = one.attempt, one.arrival.report
             if attempt is None or attempt["state"] == "paid":
                 continue
             assert report.amount_fen is not None
@@ -285,26 +288,26 @@ async def _read(tx: Tx, arrivals: Sequence[Arrival], numbers: Sequence[UUID | No
     return {places[record["place"] - 1]: record for record in records}
 
 
-async def _take_out(tx: Tx, at: datetime, cases: Sequence[Case]) -> None:
+async def _take_out(tx: Tx, at: datetime, settlements: Sequence[Settlement]) -> None:
     """Money that stood in suspense under an unknown number is taken out once; what is not there in just that amount is foreign.
 
     What comes out in another amount than its number asked for is the order's misfit, and what comes out for an order that was paid
     before goes back, as if it had come that way.
     """
-    for case in cases:
-        report, attempt = case.arrival.report, case.attempt
+    for one in settlements:
+        report, attempt = one.arrival.report, one.attempt
         assert attempt is not None
         resolution = f"found: {attempt['id']}"
         taken = await tx.row(sql.resolve_stray, report.channel_id, report.channel_txn, report.amount_fen, at, resolution)
-        case.found = taken is not None
+        one.found = taken is not None
         if taken is None:
-            case.effect, case.why = Effect.FOREIGN, "transaction of another order"
+            one.effect, one.why = Effect.FOREIGN, "transaction of another order"
         elif not is_unpaid(attempt):
-            case.effect, case.why = Effect.TWICE, "found in suspense: order paid before"
+            one.effect, one.why = Effect.TWICE, "found in suspense: order paid before"
         elif report.amount_fen == attempt["amount_fen"]:
-            case.effect, case.why = Effect.CREDITED, "found in suspense"
+            one.effect, one.why = Effect.CREDITED, "found in suspense"
         else:
-            case.effect, case.why = (
+            one.effect, one.why = (
                 Effect.MISFIT,
                 f"found in suspense: asked {attempt['amount_fen']} fen, received {report.amount_fen}",
             )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from daozhang.limits.model import OVERSEAS
 from daozhang.policy.book import Book
 from daozhang.policy.model import BEFORE, Check, Facts, Hit, Outcome, Stage, Strength
 from daozhang.reasons.catalogue import Layer
@@ -85,10 +86,6 @@ def _named(facts: Facts, book: Book) -> Hit | None:
     if sum_fen >= book.eligibility.name_warn_fen:
         return Hit(Outcome.MONITOR, "eligibility.name_soon", {"limit_fen": book.eligibility.name_from_fen})
     return None
-
-
-OVERSEAS = "overseas"
-"""The instrument of whoever pays with a card or wallet issued abroad: said by the payer, or by the channel with the payment."""
 
 
 def _cross_border(facts: Facts, book: Book) -> Hit | None:

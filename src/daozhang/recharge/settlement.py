@@ -50,7 +50,7 @@ class Settled(NamedTuple):
 
 
 @dataclass(slots=True)
-class Case:
+class Settlement:
     """One report under judgement: the locked row it is about, and what follows from it."""
 
     arrival: Arrival
