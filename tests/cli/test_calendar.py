@@ -18,5 +18,11 @@ def test_the_person_on_call_suspends_a_class_and_resumes_it(command: Command) ->
     status, _, wrong = command("channel", "maintenance", "add", "1", "now", "90m")
     assert status == 1
     assert "channel.unknown" in wrong
-    status, _, wrong = command("channel", "maintenance", "add", "1", "soon", "90m")
-    assert (status, "is no moment" in wrong) == (1, True)
+    for begins, ends in (
+        ("soon", "90m"), ("now", "999999999h"), ("now", f"{'9' * 5_000}m"), ("9999-12-31 23:59", "2h"), ("0001-01-01", "2h"),
+        ("9999-12-31T23:59+00:00", "9999-12-31T23:59+00:00"),
+    ):  # fmt: skip
+        status, _, wrong = command("channel", "maintenance", "add", "1", begins, ends)
+        assert (status, "is no moment" in wrong, "Traceback" in wrong) == (1, True, False), wrong
+    for days in ("-1", "0", "2147483647"):
+        assert command("policy", "stats", "--days", days)[0] == 0, days

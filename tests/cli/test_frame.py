@@ -23,6 +23,8 @@ from daozhang.cli.frame import LONGEST_WHY, LONGEST_WORD, MOST
         (("goods", "alarm", "1", str(-MOST - 1)), f"at most {MOST}"),
         (("order", "show", "a" * (LONGEST_WORD + 1)), "word 3 of the command is longer"),
         (("order", "show", "\udcff"), "word 3 of the command is no text"),
+        (("order", "fraud", "RC-1", "x", "--actor", ""), "--actor is a name"),
+        (("announce", "add", "x", "x", "x", "x", "--author= "), "--author is a name"),
     ],
 )
 def test_what_no_command_takes_is_told_and_opens_nothing(ready: Ready, tmp_path: Path, words: tuple[str, ...], why: str) -> None:
@@ -58,3 +60,9 @@ def test_what_nobody_can_read_is_no_trace(place: str, why: str) -> None:
         os.close(said)
     assert (ended.returncode, "Traceback" in ended.stderr, why in ended.stderr) == (0 if closing else 1, False, True), ended.stderr
     assert bool(ended.stderr) is bool(why)
+
+
+@pytest.mark.parametrize("much", [("--days", "99999999"), ("--begins", "9999-12-31T23:59+08:00")])
+def test_a_time_beyond_every_calendar_is_a_sentence(ready: Ready, tmp_path: Path, much: tuple[str, str]) -> None:
+    status, _, wrong = ready.run(tmp_path / "data", "announce", "add", "x", "x", "x", "x", *much)
+    assert (status, wrong) == (1, "daozhang: it cannot stand until then: --days is too large\n")

@@ -34,7 +34,10 @@ def add(
     from daozhang import announcements, clock
 
     begins_at = clock.now() if begins == "now" else _moment(begins)
-    ends_at = begins_at + timedelta(days=days)
+    try:
+        ends_at = begins_at + timedelta(days=days)
+    except OverflowError:
+        raise Failed("it cannot stand until then: --days is too large") from None
 
     async def work(database: Any, _vault: Any, _settings: Any) -> UUID:
         return await announcements.announce(

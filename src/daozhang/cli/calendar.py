@@ -124,18 +124,25 @@ def suspensions(*, json: bool = False) -> None:
         say(f"{row.id}  {what}  since {_shown(row.since_at)}  {row.reference}  {row.reason}")
 
 
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
+"""A moment outside of these is a slip, and near the calendar's ends it has no time in Shanghai."""
+
+
 def _moment(text: str, after: datetime | None = None) -> datetime:
     """A moment as people write it; a duration counts from `after`."""
     from daozhang import clock
 
     if text == "now":
         return clock.now()
-    if after is not None and text[:-1].isdecimal() and text.isascii() and text[-1] in "mh":
-        return after + timedelta(minutes=int(text[:-1]) * (60 if text[-1] == "h" else 1))
     try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        raise Failed(f"{text} is no moment; write 2026-12-01 02:00") from None
+        if after is not None and text[:-1].isdecimal() and text.isascii() and text[-1] in "mh":
+            read = after + timedelta(minutes=int(text[:-1]) * (60 if text[-1] == "h" else 1))
+        else:
+            read = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        read = None
+    if read is None or not _FIRST_YEAR < read.year < _LAST_YEAR:
+        raise Failed(f"{text[:40]} is no moment; write 2026-12-01 02:00")
     return read if read.tzinfo else read.replace(tzinfo=clock.SHANGHAI)
 
 

@@ -4,6 +4,7 @@ import json as jsonlib
 import os
 import sys
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, NoReturn, TextIO
 
 import msgspec
@@ -14,6 +15,8 @@ from daozhang.settings import BadSetting
 
 MOST = 2**31 - 1
 """The largest number that anything is told: what the narrowest column takes, and more than there is of anything."""
+PEOPLE = ("--actor", "--author", "--approver")
+"""The options that name somebody for the record."""
 LONGEST_WORD = 16_384
 LONGEST_WHY = 2_000
 
@@ -79,6 +82,9 @@ def _check_words(words: list[str]) -> None:
             word.encode()
         except UnicodeEncodeError:
             raise BadSetting(f"word {place} of the command is no text in UTF-8") from None
+    for option, name in (*pairwise(words), *(word.split("=", 1) for word in words if "=" in word)):
+        if option in PEOPLE and not name.strip():
+            raise BadSetting(f"{option} is a name: who does it stands on the record")
 
 
 def _give_up(why: str, status: int, words: list[str], *, told: bool = False) -> NoReturn:

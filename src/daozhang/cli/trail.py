@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
+from daozhang.cli.frame import PEOPLE
+
 ROLES = frozenset({"owner", "support", "risk", "finance", "aml", "developer"})
 READS = frozenset({"list", "show", "stats", "backtest", "suspensions", "code"})
 """Commands that only tell. Whatever else is on the trail, so that a new command is on it before anybody thinks of it."""
@@ -15,7 +17,6 @@ SHOP = 1
 _WORD = re.compile(r"[a-z][a-z-]{0,24}", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9._-]{1,31}", re.ASCII)
 _NUMBER = re.compile(r"(?:RC|CA)-[0-9A-Z]{26}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{1,6}", re.ASCII)
-_PEOPLE = ("--actor", "--author", "--approver")
 _UNSAID = "--code"
 """The option whose value stands nowhere: a code of a second factor."""
 
@@ -31,7 +32,7 @@ def deed_of(words: list[str]) -> tuple[str, str, str] | None:
     subject = next((word for word in rest if _NUMBER.fullmatch(word)), "")
     if command[0] == "staff" and rest and _NAME.fullmatch(rest[0]):
         return f"staff.{command[1]}", f"staff:{rest[0]}", " ".join(word for word in rest[1:] if word in ROLES)
-    named = next((f"{option[2:]} {who}" for option, who in pairwise(rest) if option in _PEOPLE), "")
+    named = next((f"{option[2:]} {who}" for option, who in pairwise(rest) if option in PEOPLE), "")
     return f"{command[0]}.{'_'.join(command[1:]).replace('-', '_')}", subject, named
 
 

@@ -18,6 +18,7 @@ from daozhang.policy.record import read_facts, read_verdicts
 from daozhang.postgres import Database, statements
 
 sql = statements("daozhang.policy")
+_CENTURY_DAYS = 36_500
 
 PAGE_ROWS = 1_000
 MOST = 1_000_000
@@ -158,5 +159,5 @@ async def _frauds(database: Database) -> set[Any]:
 
 
 def days_ago(days: int) -> datetime:
-    """The moment that many days ago."""
-    return datetime.fromtimestamp(clock.now_s() - days * 86_400, tz=clock.SHANGHAI)
+    """The moment that many days ago. A century is further back than anything here."""
+    return datetime.fromtimestamp(clock.now_s() - min(max(0, days), _CENTURY_DAYS) * 86_400, tz=clock.SHANGHAI)
