@@ -24,5 +24,5 @@ def test_the_person_on_call_suspends_a_class_and_resumes_it(command: Command) ->
     ):  # fmt: skip
         status, _, wrong = command("channel", "maintenance", "add", "1", begins, ends)
         assert (status, "is no moment" in wrong, "Traceback" in wrong) == (1, True, False), wrong
-    for days in ("-1", "0", "2147483647"):
+    for days in ("-2147483647", "0", "2147483647"):
         assert command("policy", "stats", "--days", days)[0] == 0, days

@@ -18,7 +18,6 @@ from daozhang.policy.record import read_facts, read_verdicts
 from daozhang.postgres import Database, statements
 
 sql = statements("daozhang.policy")
-_CENTURY_DAYS = 36_500
 
 PAGE_ROWS = 1_000
 MOST = 1_000_000
@@ -159,5 +158,5 @@ async def _frauds(database: Database) -> set[Any]:
 
 
 def days_ago(days: int) -> datetime:
-    """The moment that many days ago. A century is further back than anything here."""
-    return datetime.fromtimestamp(clock.now_s() - min(max(0, days), _CENTURY_DAYS) * 86_400, tz=clock.SHANGHAI)
+    """The moment that many days ago, at the earliest the one from which ids count."""
+    return datetime.fromtimestamp(max(0, clock.now_s() - max(0, days) * 86_400), tz=clock.SHANGHAI)
