@@ -64,6 +64,28 @@ async def test_a_rejection_sends_it_back_to_where_it_came_from(shop: Shop) -> No
     assert "laundering" not in told, "what staff noted is not written on the payer's statement"
 
 
+async def test_that_it_went_back_by_hand_is_said_by_the_second_of_two_who_both_wanted_that(shop: Shop) -> None:
+    """Who agrees to a release has not agreed to a return, and one person alone does not book that money has left."""
+    order, case = await held(shop)
+    cases, program = shop.program.house.cases, shop.program
+
+    async def gone(actor: str) -> None:
+        await returned(program.database, program.accounts, order.id, actor, "in the merchant platform", cases, case.id)
+
+    with refuses("cases.not_waiting"):
+        await gone("staff:2")
+    await cases.propose(case.id, "staff:1", "approved", "fits")
+    with refuses("cases.not_waiting"):
+        await gone("staff:2")
+    await cases.object(case.id, "staff:2", "went back yesterday")
+    await cases.propose(case.id, "staff:1", "rejected", "so it did")
+    with refuses("cases.second_person"):
+        await gone("staff:1")
+    assert (await shop.order(order.id)).state == "held"
+    await gone("staff:2")
+    assert ((await shop.order(order.id)).state, await shop.cash()) == ("refunded", 0)
+
+
 async def test_seven_silent_days_send_it_back_and_never_release(shop: Shop) -> None:
     order, case = await held(shop)
     await shop.later(timedelta(days=7, minutes=1).total_seconds())
