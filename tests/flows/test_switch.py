@@ -15,6 +15,7 @@ from tests.flows.test_refunds import refunds_end
 from daozhang import __version__, clock, ids, notices
 from daozhang.limits import rows
 from daozhang.postgres import Database
+from daozhang.recharge.ending import end_unpaid
 from daozhang.recharge.model import OrderView, PlaceRequest
 from daozhang.settings import Settings
 from daozhang.simulators.merchant import Enrolment
@@ -68,6 +69,20 @@ async def test_nf_07_wechat_is_down_and_alipay_takes_the_same_order(shop: Shop) 
         await shop.work()
     assert await attempts(shop, order.id) == [("wechatpay", "closed"), ("alipay", "paid")]
     assert await shop.cash() == 5_000
+
+
+async def test_the_end_of_one_way_leaves_its_order_open_while_another_may_be_paid(shop: Shop) -> None:
+    """Else whoever pays in time is told that it is over, and his payment is called late."""
+    for _ in range(8):
+        shop.sim.fault("api", "error", http=500, channel="wechatpay")
+    order = await place(shop, "wechatpay", "native")
+    seen = await switch(shop, order, "alipay", "qr")
+    first = await shop.program.database.value("select id from attempts where order_id = $1 order by id limit 1", order.id)
+    await end_unpaid(shop.program.database, first)
+    assert await attempts(shop, order.id) == [("wechatpay", "closed"), ("alipay", "open")]
+    assert (await shop.order(order.id)).state == "awaiting_payment"
+    await shop.pay(seen)
+    assert (await shop.reach(order.id, "credited")).anomalies == ()
 
 
 async def test_switching_while_the_first_stays_unsure_and_both_are_paid(shop: Shop) -> None:
