@@ -194,7 +194,7 @@ async def test_cb_32_our_answer_is_lost_after_the_commit(shop: Shop) -> None:
 
 async def test_cb_33_slow_bodies_do_not_delay_others(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """They would be waited for all day, so who has to wait for them is never answered; when their time is over they are told so."""
-    waiting: list[Wire] = []
+    waiting: set[Wire] = set()
     monkeypatch.setattr(wire, "DOOR_WAIT_S", 86_400.0)
     monkeypatch.setattr(Wire, "_bound", _noted(Wire._bound, waiting))
     order = await shop.place()
@@ -214,12 +214,12 @@ async def test_cb_33_slow_bodies_do_not_delay_others(shop: Shop, monkeypatch: py
         writer.close()
 
 
-def _noted(bound: Callable[[Wire, bytes], None], waiting: list[Wire]) -> Callable[[Wire, bytes], None]:
+def _noted(bound: Callable[[Wire, bytes], None], waiting: set[Wire]) -> Callable[[Wire, bytes], None]:
     """Each connection whose message is waited for is noted."""
 
     def noted(self: Wire, data: bytes) -> None:
         bound(self, data)
-        waiting.append(self)
+        waiting.add(self)
 
     return noted
 

@@ -26,7 +26,7 @@ async def test_ft_what_was_acknowledged_is_on_the_promoted_standby_and_the_shop_
     settings: Settings, enrolment: Enrolment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The DSN names a machine that says nothing first: whoever waits for it must not make the others wait."""
-    monkeypatch.setattr(hosts, "EACH_S", 0.3)
+    monkeypatch.setattr(hosts, "EACH_S", 1.0)
     async with open_pair(tmp_path) as pair:
         await migrate(pair.dsn("owner"))
         async with opened(pair.dsn("app")) as database, open_shop(database, settings, enrolment=enrolment, work=True) as shop:

@@ -9,6 +9,7 @@ from tests.web.stage import Stage
 from tests.web.test_sessions import Browser
 
 from daozhang import clock, notices
+from daozhang.identity import confirm
 from daozhang.identity.confirm import Operation
 from daozhang.identity.limits import BUCKETS
 from daozhang.postgres import statements
@@ -67,6 +68,12 @@ async def test_az_07_a_messenger_that_sends_nothing_tells_nobody_which_numbers_a
         seen.append((sent.status_code, again.status_code, texts))
     assert seen[0] == seen[1]
     assert took[0] < 5, "what hangs is not waited for"
+    confirmations = stage.house.by_code._confirmations
+    assert (len(confirmations._sending) > 0) is (fault == "hang")
+    with pytest.MonkeyPatch.context() as short:
+        short.setattr(confirm, "DRAIN_S", 0.1)
+        await confirmations.drain()
+    assert not confirmations._sending, "a program that is told to stop does not wait for what hangs either"
 
 
 @pytest.mark.usefixtures("services")

@@ -100,6 +100,17 @@ async def test_a_head_that_does_not_come_is_waited_for_so_long_and_no_longer(
     assert street.heard == []
 
 
+@pytest.mark.parametrize("target", [b"/notify/epay/1", b"http://shop.example/notify/epay/1", b"/%6eotify/epay/1"])
+async def test_a_message_at_a_channels_door_is_waited_for_as_long_as_a_channel_waits(
+    street: Street, monkeypatch: pytest.MonkeyPatch, target: bytes
+) -> None:
+    monkeypatch.setattr(wire, "DOOR_WAIT_S", 0.1)
+    head = b"POST " + target + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    assert (await street.say(head + b"ab")).endswith(b"ok"), "the door hears what came, and that it is no message"
+    ((scope, body),) = street.heard
+    assert (body, scope["state"][wire.BROKEN].code) == (b"ab", "slow")
+
+
 async def test_who_says_nothing_is_let_go(street: Street) -> None:
     assert await street.say() == b""
     assert await street.say(b"\r\n\r\n") == b""

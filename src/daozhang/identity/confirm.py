@@ -37,6 +37,8 @@ CODE_LIVES = timedelta(minutes=5)
 FACE_LIVES = timedelta(minutes=10)
 BY_STRANGERS: frozenset[Purpose] = frozenset({"login", "reset"})
 """What anybody may ask a code for, whoever's number it is: whoever sends those has counted who asks (`by_code`)."""
+DRAIN_S = 3.0
+"""How long a program that is told to stop waits for codes that are being handed over."""
 PASS_LIVES = timedelta(minutes=10)
 """How long a pass may wait for its operation."""
 
@@ -161,8 +163,15 @@ class Confirmations:
         sending.add_done_callback(self._sent)
 
     async def drain(self) -> None:
-        """Let what is being handed over reach its messenger: a program that is told to stop takes no code with it."""
-        await asyncio.gather(*self._sending, return_exceptions=True)
+        """Let what is being handed over reach its messenger: a program that is told to stop takes no code with it.
+
+        One that hangs is not waited for longer than `DRAIN_S`: whoever asked asks again.
+        """
+        if self._sending:
+            _, hanging = await asyncio.wait(tuple(self._sending), timeout=DRAIN_S)
+            for sending in hanging:
+                sending.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
 
     def _sent(self, sending: asyncio.Task[Delivery]) -> None:
         self._sending.discard(sending)

@@ -17,7 +17,8 @@ from daozhang.postgres.trouble import has_several_hosts
 EACH_S = 3.0
 """How long one of several hosts may take to let us in."""
 SILENT_S = 5
-"""A machine that has acknowledged nothing for so long is gone. One whose server only takes its time still acknowledges."""
+"""A machine that has acknowledged nothing for so long is gone. One whose server only takes its time acknowledges what it is sent,
+as far as its kernel holds it unread."""
 _NEXT = (OSError, asyncpg.TargetServerAttributeNotMatched, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
 _took_writes: dict[str, str] = {}
 

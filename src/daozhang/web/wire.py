@@ -107,7 +107,8 @@ class Wire(HttpToolsProtocol):
     def _wait_s(self) -> float:
         if self._heading:
             return HEAD_WAIT_S
-        return DOOR_WAIT_S if self.url.startswith(_DOORS) else MESSAGE_WAIT_S
+        # The path as doors are chosen by it: an absolute address, or one with escapes, leads to the same door.
+        return DOOR_WAIT_S if self.scope["path"].startswith("/notify/") else MESSAGE_WAIT_S
 
     def _late(self) -> None:
         what = "head" if self._heading else "message"
