@@ -14,6 +14,7 @@ from daozhang.identity.confirm import Operation
 from daozhang.identity.limits import BUCKETS
 from daozhang.postgres import statements
 from daozhang.providers.port import Sms
+from daozhang.reasons import catalogue
 
 sql = statements("daozhang.identity")
 NEW = "a kettle sings at dusk 9"
@@ -156,6 +157,19 @@ async def test_az_05_a_right_code_that_came_to_nothing_opens_for_nobody_else(sta
     assert await database.transact(lambda tx: tx.value(sql.pass_confirmation, waiting, subject, clock.now())) == waiting
     assert (await stranger.submit("/login/code", "/login/code", phone=PHONE, code="000000")).status_code != 303
     assert (await owner.submit("/login/code", "/login/code", phone=PHONE, code=code(stage))).status_code == 303
+
+
+@pytest.mark.usefixtures("services")
+@pytest.mark.parametrize("path", ["/login/code", "/reset"])
+async def test_a_code_from_another_browser_is_told_here_and_of_no_other_confirmation(shop_app: object, path: str) -> None:
+    owner, other = Browser(shop_app, ip="198.51.100.7"), Browser(shop_app, ip="198.51.100.8")
+    for browser in (owner, other):
+        browser.jar["lang"] = "en"
+    await owner.submit(path, path, phone=PHONE, send="1")
+    answer = await other.submit(path, path, phone=PHONE, code="123456", password=NEW)
+    assert answer.status_code == 409
+    assert "A code asked for in another browser is not good in this one." in answer.text
+    assert "browser" not in catalogue().get("confirmation.over").en.text
 
 
 @pytest.mark.usefixtures("services")

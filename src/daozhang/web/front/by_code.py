@@ -87,6 +87,7 @@ async def _form(
         sent=sent,
         wrong=None if refusal is None else told_of(request, refusal),
         wrong_field=field,
+        over=refusal is not None and refusal.reason == "confirmation.over",
     )
 
 
