@@ -274,3 +274,17 @@ async def test_a_board_that_is_behind_the_rows_neither_stops_an_order_nor_is_a_s
     assert await regulation.end(database, 1, number, "ben", "lifted") is True
     assert program.board.now(1)[shop.channel_id, "native"].usable is False, "the board has not looked since"
     assert (await place(shop)).state == "awaiting_payment"
+
+
+async def test_a_choice_that_staff_put_right_is_chosen_again_only_once_it_has_settled(shop: Shop) -> None:  # noqa: F811
+    """Never a silent nothing: what the user says is either kept or refused."""
+    database, user_id = shop.program.database, shop.user_id
+    await regulation.choose(database, 1, user_id, "44")
+    await regulation.declare(database, 1, user_id, "31", "staff:1")
+    with refuses("regulation.region_settled"):
+        await regulation.choose(database, 1, user_id, "44")
+    await regulation.choose(database, 1, user_id, "31")
+    assert await regulation.declared(database, user_id) == "31"
+    await shop.later(regulation.SETTLED.total_seconds() + 1)
+    await regulation.choose(database, 1, user_id, "44")
+    assert await regulation.declared(database, user_id) == "44"

@@ -65,6 +65,9 @@ async def test_nobody_chooses_another_region_after_each_refusal(buyer: Browser, 
     assert (answer.status_code, "You chose your region a short while ago" in answer.text) == (409, True)
     await regulation.declare(stage.house.database, 1, stage.shop.user_id, other, "staff:1")
     assert await regulation.declared(stage.house.database, stage.shop.user_id) == other, "support puts it right"
+    assert (await buyer.post("/region", csrf | {"region": chosen})).status_code == 409, "what was put right is not undone"
+    assert await regulation.declared(stage.house.database, stage.shop.user_id) == other
+    assert (await buyer.post("/region", csrf | {"region": other})).status_code == 303, "the region in force is no change"
 
 
 async def test_a_card_issued_abroad_is_refused_on_the_form(buyer: Browser) -> None:

@@ -14,9 +14,9 @@ ANSWER_IN = timedelta(days=15)
 class CaseKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kind. `silence` is the verdict when the user's time passes without an answer.
 
-    One that is not `withdrawable` is about money or an order: it needs an end. `unanswered` is the verdict when nobody of ours has
-    answered in `ANSWER_IN`; without one it only stays escalated. `asked` is the message to its user when he is asked, and `tells`
-    are the verdicts that he is told of here: those that are not, what they do tells.
+    One that is not `withdrawable` is about money, an order or a correction: it needs an end. `unanswered` is the verdict when
+    nobody of ours has answered in `ANSWER_IN`; without one it only stays escalated. `asked` is the message to its user when he
+    is asked, and `tells` are the verdicts that he is told of here: those that are not, what they do tells.
     """
 
     four_eyes: bool

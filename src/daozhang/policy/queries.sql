@@ -186,7 +186,7 @@ order by o.id limit $3
 select lock_users(array[$1::bigint])
 
 -- name: chosen_region
-select region, at from user_regions where user_id = $1 and actor = 'user:' || $1 order by id desc limit 1
+select at from user_regions where user_id = $1 and actor = 'user:' || $1 order by id desc limit 1
 
 -- name: declared_region
 select region from user_regions where user_id = $1 order by id desc limit 1

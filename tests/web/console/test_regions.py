@@ -2,9 +2,11 @@
 
 import re
 
+from tests.flows.shop import refuses
 from tests.web.console.conftest import Hire
 from tests.web.stage import Stage
 
+from daozhang.cases.model import parse_shown
 from daozhang.policy import regulation
 
 ROW = {
@@ -55,3 +57,31 @@ async def test_a_region_that_was_chosen_wrongly_is_put_right_by_two(hire: Hire, 
     assert await regulation.declared(database, user_id) == "44"
     assert (await ren.do(case, f"{case}/confirm", verdict="approved")).status_code == 303
     assert await regulation.declared(database, user_id) == "31"
+
+
+async def test_a_correction_stands_whatever_its_customer_answers(hire: Hire, stage: Stage) -> None:
+    lin, ren = await hire("lin", "support"), await hire("ren", "risk")
+    house, user_id = stage.house, stage.shop.user_id
+    await regulation.choose(house.database, 1, user_id, "44")
+    page = f"/desk/users/{user_id}"
+    case = (await lin.do(page, f"{page}/region", region="31", why="an address in Shanghai")).headers["location"]
+    case_id = parse_shown(case.rsplit("/", 1)[1])
+    assert case_id is not None
+    await house.cases.answer(user_id, case_id, "I never moved")
+    with refuses("cases.not_withdrawable"):
+        await house.cases.withdraw(user_id, case_id)
+    found = await house.cases.case(case_id)
+    assert found is not None
+    assert (found.state, found.withdrawable) == ("need_staff", False), "it is looked at anew"
+    assert (await lin.do(case, f"{case}/propose", verdict="approved", why="an address in Shanghai")).status_code == 303
+    assert (await ren.do(case, f"{case}/confirm", verdict="approved")).status_code == 303
+    assert await regulation.declared(house.database, user_id) == "31"
+
+
+async def test_the_region_that_holds_already_opens_no_case(hire: Hire, stage: Stage) -> None:
+    lin, database, user_id = await hire("lin", "support"), stage.shop.program.database, stage.shop.user_id
+    await regulation.choose(database, 1, user_id, "44")
+    page = f"/desk/users/{user_id}"
+    answer = await lin.do(page, f"{page}/region", region="44", why="asked to")
+    assert (answer.status_code, "This is the region already" in answer.text) == (409, True)
+    assert await stage.house.cases.open_about(1, "region", f"user:{user_id}") is None

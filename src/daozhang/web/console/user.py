@@ -102,6 +102,8 @@ async def put_right(request: AnyRequest, user_id: FromPath[int]) -> Redirect:
     person, why, house = await told.person(request, user_id), access.why(given), house_of(request)
     wanted, before = given.get("region", ""), await regulation.declared(house.database, person.user_id)
     regulation.check_region(wanted)
+    if wanted == before:
+        raise Refusal("regulation.region_same")
     # Whoever confirms reads what would change, whatever the first one wrote.
     change = f"{name_of(before, 'zh') if before else '–'} → {name_of(wanted, 'zh')}"
     async with doing(house.database, access.doer(session), "user.region", f"user:{user_id}", reason=why, before=before) as deed:
