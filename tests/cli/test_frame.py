@@ -62,6 +62,32 @@ def test_what_nobody_can_read_is_no_trace(place: str, why: str) -> None:
     assert bool(ended.stderr) is bool(why)
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("order", "show", "bad", "--json"), 1),
+        (("channel", "enable", "x", "--json"), 1),
+        (("channel", "enable", "x"), 2),
+        (("order", "fraud", "RC-1", "x", "--actor", "", "--json"), 1),
+        (("--help",), 1),
+        (("order", "--help"), 1),
+        (("--version",), 1),
+        (("doctor",), 1),
+    ],
+)
+def test_on_a_full_disk_every_command_ends_without_a_trace(tmp_path: Path, words: tuple[str, ...], status: int) -> None:
+    """What cannot be written is told to the person; where they cannot be told either, the status is all there is."""
+    command = [sys.executable, "-m", "daozhang", *words]
+    environment = {**os.environ, "DAOZHANG_DATA": str(tmp_path / "data")}
+    with Path("/dev/full").open("w", encoding="ascii") as full:
+        told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=600, env=environment)
+        mute = subprocess.run(command, stdout=full, stderr=full, check=False, timeout=600, env=environment)
+        heard = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False, timeout=600, env=environment)
+    assert (told.returncode, mute.returncode, "Traceback" in told.stderr) == (status, status, False), told.stderr
+    assert ("cannot be written: No space left on device" in told.stderr) is (status == 1), told.stderr
+    assert "--json" not in words or json.loads(heard.stdout)["ok"] is False
+
+
 @pytest.mark.parametrize("much", [("--days", "99999999"), ("--begins", "9999-12-31T23:59+08:00")])
 def test_a_time_beyond_every_calendar_is_a_sentence(ready: Ready, tmp_path: Path, much: tuple[str, str]) -> None:
     status, _, wrong = ready.run(tmp_path / "data", "announce", "add", "x", "x", "x", "x", *much)

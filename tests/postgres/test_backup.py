@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,8 @@ import asyncpg
 import pytest
 from tests.patience import until
 
-from daozhang.postgres.backup import Backup, BackupTrouble, _hold, backup, check_empty, restore
+from daozhang.postgres.backup import Backup, BackupTrouble, _begin, _hold, backup, check_empty, restore
+from daozhang.postgres.home import find_home
 from daozhang.postgres.migrate import migrate
 from daozhang.postgres.place import External
 from daozhang.postgres.predecessor import at_work
@@ -124,6 +126,56 @@ async def test_of_backups_into_one_file_at_once_one_is_written_and_it_is_what_wa
     assert sorted(entry.name for entry in place.iterdir()) == ["file"]
 
 
+KILLED = """
+import asyncio, pathlib, sys
+from daozhang.postgres import backup, binaries, place
+from daozhang.settings import read_settings
+async def stand_in(*_): return binaries.Binaries(pathlib.Path(sys.argv[1]), 18, 0, "stand-in")
+backup._programs = stand_in
+settings = read_settings()
+asyncio.run(backup.backup(settings, place.External(settings), pathlib.Path(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize("stubborn", [True, False])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_what_the_dump_of_a_killed_backup_may_still_write_is_taken_over_by_nobody(
+    server: Supervisor, place: Path, settings: Settings, how: signal.Signals, *, stubborn: bool
+) -> None:
+    """The dump ends with its parent; where it cannot at once, the file stays its own until it has."""
+    program, file, numbered = place / "pg_dump", place / "file", place / "number"
+    deaf = "trap '' TERM" if stubborn else ""
+    program.write_text(f"#!/bin/sh\n{deaf}\necho $$ > {numbered}\nexec sleep 600\n", "ascii")
+    program.chmod(0o700)
+    environment = {
+        **os.environ, "DAOZHANG_DATA": str(place / "data"), "DAOZHANG_DATABASE": server.dsn("app"),
+        "DAOZHANG_DATABASE_OWNER": server.dsn("owner"),
+    }  # fmt: skip
+    command = [sys.executable, "-c", KILLED, str(place), str(file)]
+    killed = await asyncio.create_subprocess_exec(*command, env=environment)
+    await until(lambda: numbered.exists() and numbered.read_text("ascii").endswith("\n"))
+    number = int(numbered.read_text("ascii"))
+    killed.send_signal(how)
+    await killed.wait()
+    if stubborn:
+        with pytest.raises(BackupTrouble, match="another backup writes"):
+            await backup(settings, server, file)
+        os.kill(number, signal.SIGKILL)
+    await until(lambda: not is_held(place / "file.partial"))
+    made = await backup(settings, server, file)
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == made.checksum
+
+
+def is_held(file: Path) -> bool:
+    """Whether somebody has a lock on the file."""
+    with file.open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 async def test_an_external_database_is_backed_up_through_its_dsn_and_restored_elsewhere(server: Supervisor, place: Path) -> None:
     owner = server.dsn("owner")
     settings = Settings(data=place / "data", database=server.dsn("app"), database_owner=owner)
@@ -186,6 +238,39 @@ async def test_a_restoration_that_is_killed_is_cleared_away_by_the_next_one(plac
         app = await asyncpg.connect(server.dsn("app"))
         assert await app.fetchval("select count(*) from shops") == 1
         await app.close()
+
+
+async def test_what_cannot_be_removed_keeps_the_mark_and_is_named(
+    place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, settings = place / "file", Settings(data=place / "data")
+    file.write_bytes(b"PGDMP")
+    mark, cluster = settings.data / "restoring", settings.data / "postgres"
+    with monkeypatch.context() as patched:
+        patched.setattr("daozhang.postgres.backup.shutil.rmtree", lambda *_, **__: None)
+        with pytest.raises(BackupTrouble, match="cannot be restored"):
+            await restore(settings, file)
+        assert (mark.exists(), f"{cluster}, which a restoration left half-done" in caplog.text) == (True, True)
+        with pytest.raises(BackupTrouble, match=f"{cluster}, .* cannot be removed"):
+            await restore(settings, file)
+        assert mark.exists()
+        with pytest.raises(ServerTrouble, match="was interrupted: run `daozhang restore` again"):
+            await Supervisor(settings).start()
+    with pytest.raises(BackupTrouble, match="cannot be restored"):
+        await restore(settings, file)
+    assert [*settings.data.iterdir()] == []
+
+
+async def test_the_mark_of_a_restoration_outlasts_a_power_cut(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, synced, sync = find_home(place), [], os.fsync
+
+    def noted(handle: int) -> None:
+        sync(handle)
+        synced.append((str(Path(f"/proc/self/fd/{handle}").readlink()), home.restoring.stat().st_size > 0))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    await _begin(home, Settings(data=place))
+    assert synced == [(str(home.restoring), True), (str(place), True)]
 
 
 async def test_of_two_restorations_at_once_one_is_refused_and_the_other_one_is_whole(place: Path) -> None:

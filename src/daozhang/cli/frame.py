@@ -5,10 +5,11 @@ import os
 import sys
 from importlib import import_module
 from itertools import pairwise
+from traceback import walk_tb
 from typing import Any, NoReturn, TextIO
 
 import msgspec
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, CycloptsPanel, Parameter
 
 from daozhang import __version__
 from daozhang.settings import BadSetting
@@ -53,19 +54,28 @@ def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 not done (or `doctor` red, `prove` unclean), 2 a setting or argument is wrong."""
     for module in COMMANDS:
         import_module(module)
-    words = sys.argv[1:] if arguments is None else arguments
     try:
-        _check_words(words)
-        app(words, exit_on_error=False)
-    except CycloptsError as fault:
-        # The person has read it already.
-        _give_up(str(fault), 2, words, told=True)
+        try:
+            _obey(sys.argv[1:] if arguments is None else arguments)
+        except OSError as fault:
+            # Help, version and lights are written by rich, which writes nowhere but to the terminal.
+            if not [*walk_tb(fault.__traceback__)][-1][0].f_globals["__name__"].startswith("rich."):
+                raise
+            raise _unheard(fault) from None
     except Unheard as fault:
-        # Nor can what is still to be written when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         if str(fault):
             say_error(str(fault))
         sys.exit(1)
+
+
+def _obey(words: list[str]) -> None:
+    try:
+        _check_words(words)
+        app(words, exit_on_error=False, print_error=False)
+    except CycloptsError as fault:
+        _show(fault)
+        _give_up(str(fault), 2, words, told=True)
     except BadSetting as fault:
         _give_up(str(fault), 2, words)
     except Failed as fault:
@@ -87,6 +97,13 @@ def _check_words(words: list[str]) -> None:
             raise BadSetting(f"{option} is a name: who does it stands on the record")
 
 
+def _show(fault: CycloptsError) -> None:
+    try:
+        (fault.console or app.error_console).print(CycloptsPanel(fault))
+    except OSError:
+        _silence(sys.stderr)
+
+
 def _give_up(why: str, status: int, words: list[str], *, told: bool = False) -> NoReturn:
     """Say why to the person at the terminal, and to a program that asked for JSON in the line that it reads."""
     why = why if len(why) <= LONGEST_WHY else f"{why[:LONGEST_WHY]}…"
@@ -103,8 +120,11 @@ def say(text: str) -> None:
 
 
 def say_error(text: str) -> None:
-    """One line to the person at the terminal, about what went wrong."""
-    _write(sys.stderr, f"daozhang: {text}\n")
+    """One line to the person at the terminal, about what went wrong. Where that cannot be written nobody is left to be told."""
+    try:
+        _write(sys.stderr, f"daozhang: {text}\n")
+    except Unheard:
+        _silence(sys.stderr)
 
 
 def say_json(**facts: Any) -> None:
@@ -119,7 +139,16 @@ def _write(to: TextIO | None, line: str) -> None:
     try:
         to.write(line)
         to.flush()
-    except BrokenPipeError:
-        raise Unheard("") from None
     except OSError as fault:
-        raise Unheard(f"what it says cannot be written: {fault.strerror}") from None
+        raise _unheard(fault) from None
+
+
+def _unheard(fault: OSError) -> Unheard:
+    return Unheard("" if isinstance(fault, BrokenPipeError) else f"what it says cannot be written: {fault.strerror}")
+
+
+def _silence(stream: TextIO) -> None:
+    """What it still holds cannot be written either when the interpreter ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

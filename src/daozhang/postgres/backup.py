@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import shutil
+import signal
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from daozhang import clock
 from daozhang.postgres.binaries import Binaries, choose_binaries, installations
-from daozhang.postgres.home import Home, find_home
+from daozhang.postgres.cluster import sync_folder
+from daozhang.postgres.home import Home, RunAs, find_home, launch_command
 from daozhang.postgres.migrate import Applied, migrate
 from daozhang.postgres.place import Server
 from daozhang.postgres.pool import Database
@@ -54,7 +56,7 @@ async def backup(settings: Settings, server: Server, target: Path) -> Backup:
     held = _hold(fresh, file)
     try:
         binaries = await _programs(settings, server)
-        await _run(binaries, "pg_dump", dsn, ["--format=custom", "--no-owner", f"--file={fresh}"])
+        await _run(binaries, "pg_dump", dsn, ["--format=custom", "--no-owner", f"--file={fresh}"], held)
         size, checksum = await asyncio.to_thread(_seal, fresh)
         fresh.rename(file)
     except BaseException:
@@ -66,7 +68,10 @@ async def backup(settings: Settings, server: Server, target: Path) -> Backup:
 
 
 def _hold(fresh: Path, file: Path) -> int:
-    """Make the file that becomes the backup, or take over what a killed one left, and keep every other backup out of it."""
+    """Make the file that becomes the backup, or take over what a killed one left, and keep every other backup out of it.
+
+    The lock is that of the handle, wherever it is open: `pg_dump` has it too, and so nobody takes over what is still written.
+    """
     try:
         held = os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600)
     except OSError as fault:
@@ -91,7 +96,7 @@ async def restore(settings: Settings, file: Path) -> list[Applied]:
     """Make a new cluster in the empty data folder from a backup, and bring it to this program's shape: what that took.
 
     The data folder may hold the master key already, and what a restoration that was killed left there, which is cleared away
-    first; nothing else. Raises `BackupTrouble`; then the folder is as before.
+    first; nothing else. Raises `BackupTrouble`; then the folder is as before, or where that cannot be, marked as half restored.
     """
     if settings.database is not None:
         raise BackupTrouble("an external database is restored with its own tools")
@@ -104,12 +109,18 @@ async def restore(settings: Settings, file: Path) -> list[Applied]:
     try:
         await _begin(server.home, settings)
         return await _read(server, file)
-    except BaseException:
+    except BaseException as fault:
         # Without the mark nothing here is of this restoration, and without the lock another one clears away by itself.
         if server.claim():
-            if server.home.restoring.exists():
-                _clear(server.home)
-            server.let_go()
+            try:
+                if server.home.restoring.exists():
+                    _clear(server.home)
+            except BackupTrouble as left:
+                # What is told is why there is no restoration.
+                if str(left) != str(fault):
+                    log.warning("%s", left)
+            finally:
+                server.let_go()
         raise
 
 
@@ -131,7 +142,11 @@ async def _begin(home: Home, settings: Settings) -> None:
         _clear(home, keep_lock=True)
         log.warning("what an interrupted restoration left in %s was cleared away", home.data)
     check_empty(settings)
-    home.restoring.write_text("A backup is being restored here, or was when its process was killed.\n", "ascii")
+    with home.restoring.open("w", encoding="ascii") as mark:
+        mark.write("A backup is being restored here, or was when its process was killed.\n")
+        mark.flush()
+        os.fsync(mark.fileno())
+    sync_folder(home.data)
 
 
 async def _read(server: Supervisor, file: Path) -> list[Applied]:
@@ -188,17 +203,16 @@ async def _programs(settings: Settings, server: Server) -> Binaries:
     raise BackupTrouble(f"the server is PostgreSQL {major}, and no pg_dump here is as new")
 
 
-async def _run(binaries: Binaries, program: str, dsn: str, arguments: list[str]) -> None:
+async def _run(binaries: Binaries, program: str, dsn: str, arguments: list[str], *held: int) -> None:
+    """Run it to its end; it ends when we do. It has the `held` handles, and with them their locks, for as long as it lives."""
     address, password = _without_password(dsn)
     # Of several hosts the one that takes writes: a standby may be behind what was acknowledged.
-    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PGPASSWORD": password, "PGTARGETSESSIONATTRS": "read-write"}
-    environment["PGCONNECT_TIMEOUT"] = "5"
+    environment = {"PGPASSWORD": password, "PGTARGETSESSIONATTRS": "read-write", "PGCONNECT_TIMEOUT": "5"}
+    command = [binaries.path(program), f"--dbname={address}", "--no-password", *arguments]
     process = await asyncio.create_subprocess_exec(
-        binaries.path(program),
-        f"--dbname={address}",
-        "--no-password",
-        *arguments,
-        env=environment,
+        *launch_command(command, RunAs("me", os.geteuid(), os.getegid()), signal=int(signal.SIGTERM), keep=tuple(environment)),
+        env={**os.environ, **environment},
+        pass_fds=held,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -233,8 +247,19 @@ def _seal(file: Path) -> tuple[int, str]:
 
 
 def _clear(home: Home, *, keep_lock: bool = False) -> None:
-    """Remove what a restoration makes, by its names, in a folder that was empty before it; the mark goes after the rest."""
-    for made in (home.cluster, home.root / "postgres.new", home.sockets, home.data / "passwords"):
-        shutil.rmtree(made, ignore_errors=True)
-    for left in (home.root / "password.new", home.log, home.restoring, *([] if keep_lock else [home.lock])):
-        left.unlink(missing_ok=True)
+    """Remove what a restoration makes, by its names, in a folder that was empty before it; the mark goes after the rest.
+
+    Raises `BackupTrouble` when something stays; then so does the mark, without which a start would take half a database for whole.
+    """
+    folders = (home.cluster, home.root / "postgres.new", home.sockets, home.data / "passwords")
+    files = (home.root / "password.new", home.log)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in files:
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
+    for made in (*folders, *files):
+        if os.path.lexists(made):
+            raise BackupTrouble(f"{made}, which a restoration left half-done, cannot be removed: remove it, then restore again")
+    for last in (home.restoring, *([] if keep_lock else [home.lock])):
+        last.unlink(missing_ok=True)

@@ -88,7 +88,7 @@ async def make_cluster(home: Home, binaries: Binaries, who: RunAs, *, fsync: boo
     (fresh / "postgresql.conf").write_text(_CONF, "utf-8")
     (fresh / "daozhang.conf").write_text("", "utf-8")
     fresh.rename(home.cluster)
-    _sync_folder(home.root)
+    sync_folder(home.root)
 
 
 def write_settings(home: Home, who: RunAs, binaries: Binaries, extra: Mapping[str, str]) -> None:
@@ -155,7 +155,8 @@ async def _may_connect(dsn: str) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Let what was made, renamed or removed in a folder outlast a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -168,9 +168,15 @@ def namespaces_work() -> bool:
     return subprocess.run(order, check=False, timeout=20, stderr=subprocess.DEVNULL).returncode == 0  # noqa: S603
 
 
-def launch_command(argv: list[str], who: RunAs, *, signal: int) -> list[str]:
-    """The command line that becomes `argv` as `who`; `signal` reaches it when the starting thread ends."""
-    order = {"parent": os.getpid(), "signal": signal, "as": [who.how, who.uid, who.gid], "argv": argv, "tunables": IN_HUGE_PAGES}
+def launch_command(argv: list[str], who: RunAs, *, signal: int, keep: tuple[str, ...] = ()) -> list[str]:
+    """The command line that becomes `argv` as `who`; `signal` reaches it when the starting thread ends.
+
+    Of the environment it keeps what `keep` names, beside what every program of PostgreSQL is given.
+    """
+    order = {
+        "parent": os.getpid(), "signal": signal, "as": [who.how, who.uid, who.gid], "argv": argv, "tunables": IN_HUGE_PAGES,
+        "keep": keep,
+    }  # fmt: skip
     return [sys.executable, "-I", "-S", launch.__file__, json.dumps(order)]
 
 

@@ -1,4 +1,4 @@
-"""Becomes `initdb` or `postgres`: a small program that prepares its own process and then replaces itself.
+"""Becomes `initdb`, `postgres` or `pg_dump`: a small program that prepares its own process and then replaces itself.
 
 It runs alone in a fresh interpreter (`python -I -S launch.py JSON`), so that nothing has to happen between fork and exec of a
 process with threads. It asks the kernel to be told when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG), and, since
@@ -25,7 +25,8 @@ _CLONE_NEWUSER = 0x10000000
 def main() -> None:
     """Read the order from the command line.
 
-    `parent` pid, `signal`, `argv`, `as` (`me`, `namespace` or `user`, uid, gid) and `tunables`.
+    `parent` pid, `signal`, `argv`, `as` (`me`, `namespace` or `user`, uid, gid), `tunables`,
+    and of the environment the names to `keep`.
     """
     order = json.loads(sys.argv[1])
     libc = ctypes.CDLL(None, use_errno=True)
@@ -45,6 +46,7 @@ def main() -> None:
         return
     try:
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "GLIBC_TUNABLES": order["tunables"]}
+        environment.update({name: os.environ[name] for name in order["keep"]})
         os.execve(argv[0], argv, environment)  # noqa: S606 - this is what we are for
     except OSError as fault:
         sys.stderr.write(f"{argv[0]}: {fault.strerror}\n")
