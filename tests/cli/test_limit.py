@@ -48,5 +48,5 @@ def test_payouts_need_a_name_an_id_and_an_account_from_a_file(command: Command, 
     status, _, wrong = command("order", "keep", unknown, "x", "--actor", "anna")
     assert (status, "operation.not_found" in wrong) == (1, True)
     status, _, wrong = command("order", "unpaid", order, "looked it up", "--actor", "anna")
-    assert (status, "operation.not_found" in wrong) == (1, True)
+    assert (status, "there is no such order" in wrong) == (1, True)
     assert command("order", "unpaid", order, "looked it up")[0] != 0
