@@ -276,10 +276,12 @@ async def test_a_board_that_is_behind_the_rows_neither_stops_an_order_nor_is_a_s
     assert (await place(shop)).state == "awaiting_payment"
 
 
-async def test_a_choice_that_staff_put_right_is_chosen_again_only_once_it_has_settled(shop: Shop) -> None:  # noqa: F811
+@pytest.mark.parametrize("chosen", ["44", ""])
+async def test_what_staff_put_right_is_chosen_again_only_once_it_has_settled(shop: Shop, chosen: str) -> None:  # noqa: F811
     """Never a silent nothing: what the user says is either kept or refused."""
     database, user_id = shop.program.database, shop.user_id
-    await regulation.choose(database, 1, user_id, "44")
+    if chosen:
+        await regulation.choose(database, 1, user_id, chosen)
     await regulation.declare(database, 1, user_id, "31", "staff:1")
     with refuses("regulation.region_settled"):
         await regulation.choose(database, 1, user_id, "44")

@@ -185,8 +185,5 @@ order by o.id limit $3
 -- name: lock_chooser
 select lock_users(array[$1::bigint])
 
--- name: chosen_region
-select at from user_regions where user_id = $1 and actor = 'user:' || $1 order by id desc limit 1
-
 -- name: declared_region
-select region from user_regions where user_id = $1 order by id desc limit 1
+select region, at from user_regions where user_id = $1 order by id desc limit 1

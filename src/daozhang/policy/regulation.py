@@ -207,16 +207,16 @@ def check_region(region: str) -> None:
 async def choose(database: Database, shop_id: int, user_id: int, region: str) -> None:
     """A user says where he lives, once in `SETTLED`: a choice changed at every refusal would open what the law closed.
 
-    The region in force again is no change; one that staff has put right since is. Raises `regulation.malformed`,
+    What staff put right settles like a choice. The region in force again is no change. Raises `regulation.malformed`,
     `regulation.region_settled` (until when; support puts a wrong choice right).
     """
     check_region(region)
 
     async def work(tx: Tx) -> None:
         await tx.value(sql.lock_chooser, user_id)
-        if await tx.value(sql.declared_region, user_id) == region:
+        at, before = clock.now(), await tx.row(sql.declared_region, user_id)
+        if before is not None and before["region"] == region:
             return
-        at, before = clock.now(), await tx.row(sql.chosen_region, user_id)
         if before is not None and at - before["at"] < SETTLED:
             raise Refusal("regulation.region_settled", until_at=before["at"] + SETTLED)
         await tx.run(sql.declare_region, ids.new_id(), shop_id, user_id, region, f"user:{user_id}", at)
