@@ -59,7 +59,7 @@ async def bench(
         running = await stack.enter_async_context(browser())
         shop = await stack.enter_async_context(booth())
         everybody = await people(running, shop)
-        pages, search = await found(running, shop, everybody)
+        pages, search = await found(running, shop, everybody, once=bool(only))
         wanted = {label: page for label, page in pages.items() if only in label}
         tell(_HEAD)
         floors_ms = [await _floor_ms(running, shop, times)]
@@ -139,9 +139,12 @@ async def _subjects(shop: Booth, person: Person) -> dict[str, str]:
     return {"user": f"/desk/users/{person.user_id}", "order": f"/desk/orders/{newest.shown}"}
 
 
-async def found(running: Browser, shop: Booth, everybody: list[Who]) -> tuple[dict[str, Found], Search]:
-    """Every page by what it is called: the pattern of its route, and for further subjects of one also what they show."""
-    search = Search(routes(shop.program.asgi), shop.url)
+async def found(running: Browser, shop: Booth, everybody: list[Who], *, once: bool = False) -> tuple[dict[str, Found], Search]:
+    """Every page by what it is called: the pattern of its route, and for further subjects of one also what they show.
+
+    `once`: see `Search`; else every subject is asked for, so that a fault of any is found.
+    """
+    search = Search(routes(shop.program.asgi), shop.url, once=once)
     for who in everybody:
         context = await context_for(running, storage_state=who.state)
         await search.follow(who.name, context, who.starts)

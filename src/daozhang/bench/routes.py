@@ -62,23 +62,32 @@ def _route(route: HTTPRoute) -> Route:
 class Search:
     """Looks for a page of each route as one person after the other; what answers otherwise is kept with what it is."""
 
-    def __init__(self, wanted: list[Route], base: str) -> None:
-        self._wanted, self._base = wanted, base
+    def __init__(self, wanted: list[Route], base: str, *, once: bool = False) -> None:
+        """`once`: links to many subjects of one route (the help about each reason) are followed until one of them is a page."""
+        self._wanted, self._base, self._once = wanted, base, once
         self.pages: dict[str, Found] = {}
         self.other: dict[str, str] = {}
         """By pattern: what a route answers that has no page of its own."""
 
     async def follow(self, who: str, context: BrowserContext, starts: Mapping[str, str]) -> None:
         """Follow links as a person, from every fixed address and from `starts` (address by what it shows)."""
-        todo = deque([*(route.pattern for route in self._wanted if route.fixed), *starts.values()])
-        seen: set[str] = set(todo)
+        first = [*(route.pattern for route in self._wanted if route.fixed), *starts.values()]
+        todo, seen = deque(first), set(first)
+        opened: set[str] = set()
         for _ in range(MOST_LINKS):
             if not todo:
                 todo.extend(path for path in self._deeper() if path not in seen)
             if not todo:
                 return
-            seen.add(todo[0])
-            for link in await self._look(who, context, todo.popleft()):
+            path = todo.popleft()
+            seen.add(path)
+            pattern = route.pattern if (route := self._of(path)) else ""
+            if self._once and pattern in opened and path not in first:
+                continue
+            links = await self._look(who, context, path)
+            if links:
+                opened.add(pattern)
+            for link in links:
                 if link not in seen and (route := self._of(link)) and route.pattern not in self.pages:
                     seen.add(link)
                     todo.append(link)
